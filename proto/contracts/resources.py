@@ -227,6 +227,16 @@ class NewAgent(StrictModel, hide_input_in_errors=True):
         description="what the protocol needs to know, such as the model; 64 KiB at most",
     )
     signing: Signing | None = optional("of http and http_async: the secrets that sign each call, by reference")
+    tenant: Tenant = Field("default", description="whose it is, for good")
+    shared: bool = Field(True, description="whether jobs of all tenants may use it; not given: if it is of `default`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_to_tenant(cls, given: object) -> object:
+        """Share no agent of another tenant than `default` unless the agent says so."""
+        if isinstance(given, dict) and given.get("tenant", "default") != "default":
+            return {"shared": False, **given}
+        return given
 
     @field_validator("settings")
     @classmethod
@@ -265,6 +275,7 @@ class AgentPatch(Patch, hide_input_in_errors=True):
     )
     settings: dict[str, Json] | None = optional("null removes one")
     signing: Signing | None = optional("null signs no more")
+    shared: bool | None = None
 
 
 class NewLimit(StrictModel):

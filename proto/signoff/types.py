@@ -302,6 +302,8 @@ class Agent(Model):
         description="what its protocol needs to know; an execution has them as they were requested",
     )
     signing: str | None = optional("a reference to the secrets, one or two, that sign each call")
+    tenant: str = "default"
+    shared: bool = Field(True, description="whether jobs of all tenants may use it")
     circuit: Open[Circuit] = Circuit.CLOSED
     circuit_open_until: Time | None = optional("until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")

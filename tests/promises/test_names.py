@@ -270,6 +270,7 @@ DIFFERENCES = {
     "REST: UpdateJobRequest.* is not there otherwise": "REST's body has the members to change alone, and needs no mask",
     "REST: *Request.update_mask is not there otherwise": "see there",
     "REST: UpdateAgentRequest.id is not there otherwise": "the agent is named by its address, and has no other id",
+    "REST: UpdateAgentRequest.tenant is not there otherwise": "an agent is its tenant's for good",
     "REST: PromoteJudgePolicyRequest.newest is not there otherwise": "it is If-Match, beside the version of the body",
     "REST: WatchJobs* is not there *": "a stream of server-sent events: Last-Event-ID goes on, an event has one change",
     "*: OverviewPoint.at is not there otherwise": "totals begin with the range",

@@ -1642,6 +1642,8 @@ class NewAgent(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     SETTINGS_JSON_FIELD_NUMBER: _builtins.int
     SIGNING_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -1654,6 +1656,10 @@ class NewAgent(_message.Message):
     settings_json: _builtins.str
     signing: _builtins.str
     """Of http and http_async: a reference to the secret, or to two while they rotate, that signs each call."""
+    tenant: _builtins.str
+    """Whose it is, for good: `default` when not set. Its id begins with `<tenant>:` in any other tenant."""
+    shared: _builtins.bool
+    """Whether jobs of all tenants may use it; when not set, those of `default` are shared, and others are not."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1681,10 +1687,12 @@ class NewAgent(_message.Message):
         settings: _struct_pb2.Value | None = ...,
         settings_json: _builtins.str | None = ...,
         signing: _builtins.str | None = ...,
+        tenant: _builtins.str | None = ...,
+        shared: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "_settings_json", b"_settings_json", "_signing", b"_signing", "enabled", b"enabled", "id", b"id", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "_settings_json", b"_settings_json", "_shared", b"_shared", "_signing", b"_signing", "_tenant", b"_tenant", "enabled", b"enabled", "id", b"id", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "shared", b"shared", "signing", b"signing", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "_settings_json", b"_settings_json", "_signing", b"_signing", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "_settings_json", b"_settings_json", "_shared", b"_shared", "_signing", b"_signing", "_tenant", b"_tenant", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "shared", b"shared", "signing", b"signing", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -1692,8 +1700,12 @@ class NewAgent(_message.Message):
     _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
     _WhichOneofReturnType__settings_json: _TypeAlias = _typing.Literal["settings_json"]  # noqa: Y015
     _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
+    _WhichOneofReturnType__shared: _TypeAlias = _typing.Literal["shared"]  # noqa: Y015
+    _WhichOneofArgType__shared: _TypeAlias = _typing.Literal["_shared", b"_shared"]  # noqa: Y015
     _WhichOneofReturnType__signing: _TypeAlias = _typing.Literal["signing"]  # noqa: Y015
     _WhichOneofArgType__signing: _TypeAlias = _typing.Literal["_signing", b"_signing"]  # noqa: Y015
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__enabled) -> _WhichOneofReturnType__enabled | None: ...
     @_typing.overload
@@ -1701,7 +1713,11 @@ class NewAgent(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settings_json) -> _WhichOneofReturnType__settings_json | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shared) -> _WhichOneofReturnType__shared | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__signing) -> _WhichOneofReturnType__signing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
 
 Global___NewAgent: _TypeAlias = NewAgent  # noqa: Y015
 
@@ -1750,6 +1766,8 @@ class Agent(_message.Message):
     SETTINGS_JSON_FIELD_NUMBER: _builtins.int
     SIGNING_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -1765,6 +1783,9 @@ class Agent(_message.Message):
     settings_json: _builtins.str
     signing: _builtins.str
     """A reference to the secret, or to two secrets while they rotate, that signs each call (Standard Webhooks)."""
+    tenant: _builtins.str
+    shared: _builtins.bool
+    """Whether jobs of all tenants may use it."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1813,19 +1834,29 @@ class Agent(_message.Message):
         settings_json: _builtins.str | None = ...,
         signing: _builtins.str | None = ...,
         card: Global___AgentCard | None = ...,
+        tenant: _builtins.str | None = ...,
+        shared: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "card", b"card", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_shared", b"_shared", "_signing", b"_signing", "_tenant", b"_tenant", "card", b"card", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "settings", b"settings", "settings_json", b"settings_json", "shared", b"shared", "signing", b"signing", "tenant", b"tenant", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_signing", b"_signing", "capabilities", b"capabilities", "card", b"card", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "signing", b"signing", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json", "_shared", b"_shared", "_signing", b"_signing", "_tenant", b"_tenant", "capabilities", b"capabilities", "card", b"card", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "settings", b"settings", "settings_json", b"settings_json", "shared", b"shared", "signing", b"signing", "tenant", b"tenant", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__settings_json: _TypeAlias = _typing.Literal["settings_json"]  # noqa: Y015
     _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
+    _WhichOneofReturnType__shared: _TypeAlias = _typing.Literal["shared"]  # noqa: Y015
+    _WhichOneofArgType__shared: _TypeAlias = _typing.Literal["_shared", b"_shared"]  # noqa: Y015
     _WhichOneofReturnType__signing: _TypeAlias = _typing.Literal["signing"]  # noqa: Y015
     _WhichOneofArgType__signing: _TypeAlias = _typing.Literal["_signing", b"_signing"]  # noqa: Y015
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settings_json) -> _WhichOneofReturnType__settings_json | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shared) -> _WhichOneofReturnType__shared | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__signing) -> _WhichOneofReturnType__signing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
 

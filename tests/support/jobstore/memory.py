@@ -250,7 +250,8 @@ class MemoryJobstore:
             if wanted.intersection(agent.capabilities) and agent.enabled:
                 stored[agent.id] = agent
                 capabilities = frozenset(agent.capabilities)
-                agents.candidates[agent.id] = Candidate(agent.id, capabilities, circuit_closed=True, load=0)
+                owner = None if agent.shared else agent.tenant
+                agents.candidates[agent.id] = Candidate(agent.id, capabilities, True, 0, owner)
 
     def _load_judging(self, uow: UnitOfWork, asked: WishList) -> None:
         policies, reuse, judgings = uow[Policies], uow[Reuse], uow[Judgings]

@@ -93,6 +93,11 @@ with_agent_options = with_options(
             "Of http and http_async: where executors find the one or two secrets that sign each call, as of --header.",
             metavar="REFERENCE",
         ),
+        option(
+            "--shared/--not-shared",
+            bool,
+            "Whether jobs of all tenants may use it; of a new one, not given: if its tenant is `default`.",
+        ),
         policy_option,
     ),
     limit=Options(
@@ -107,7 +112,7 @@ with_agent_options = with_options(
 
 @command(app, "create")
 @with_agent_options
-async def create(  # noqa: PLR0917 - each is an option
+async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     jobstore: AsyncClient,
     name: Annotated[str, typer.Option(help="The name that people see.")],
@@ -116,9 +121,10 @@ async def create(  # noqa: PLR0917 - each is an option
     limit: dict[str, Any],
     agent_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
     protocol: Annotated[Protocol, typer.Option(help="How executors talk to it.")] = Protocol.HTTP,
+    tenant: Annotated[str | None, typer.Option(help="Whose it is; its id begins with `<tenant>:` then.")] = None,
 ) -> None:
     """Register an agent."""
-    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol}
+    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol} | find_given(tenant=tenant)
     agent = validate_resource("NewAgent", fields | _take_settings(options), "the agent")
     created = await jobstore.create_agent(agent)
     await _set_limit(jobstore, created.id, limit)
@@ -338,6 +344,7 @@ def show_agent(out: Output, agent: "Agent") -> None:
         ("gets work", _gets_work(agent)),
         ("circuit", _format_circuit(agent)),
         ("capabilities", " ".join(agent.capabilities)),
+        ("tenant", f"{agent.tenant}, shared with all" if agent.shared else agent.tenant),
         ("deterministic", "yes" if agent.deterministic else ""),
         *(("header", f"{name}={reference}") for name, reference in agent.headers.items()),
         ("signing", agent.signing or ""),

@@ -62,6 +62,8 @@ _AGENT: Final[dict[str, Any]] = {
     "deterministic": False,
     "headers": {"Authorization": "env:SIGNOFF_AGENT_WRITER"},
     "settings": {},
+    "tenant": "default",
+    "shared": True,
     "circuit": "closed",
     "paused": False,
     "version": 1,

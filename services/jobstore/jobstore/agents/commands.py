@@ -21,6 +21,8 @@ from signoff.types import Agent
 
 #: The fields of an agent that its creator gives, apart from the id.
 _GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}
+#: Those that stay where a whole agent does not give them, since clients of 0.2.0 do not know them.
+_KEPT: Final = frozenset({"tenant", "shared"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class UpdateAgent(_ChangeAgent):
         if changes.get("protocol", stored.protocol) != stored.protocol:
             message = f"the agent is called by {stored.protocol} for good: register another one"
             raise RefusedError(message, code=ErrorCode.AGENT_PROTOCOL_FIXED)
+        if changes.get("tenant", stored.tenant) != stored.tenant:
+            message = f"the agent is of the tenant {stored.tenant} for good: register another one"
+            raise InvalidError(message, field="agent.tenant")
         after = stored.model_copy(update=changes)
         _check_protocol(after)
         _check_url(after, stored=stored.url)
@@ -104,7 +109,8 @@ class UpdateAgent(_ChangeAgent):
         if isinstance(self.change, AgentPatch):
             changes = merge_patch(stored, self.change, NewAgent)
         else:
-            changes = {name: getattr(self.change, name) for name in _GIVEN}
+            names = _GIVEN - (_KEPT - self.change.model_fields_set)
+            changes = {name: getattr(self.change, name) for name in names}
         if changes.get("url") == hide_userinfo(stored.url):  # as callers see it
             del changes["url"]
         return changes

@@ -1,12 +1,14 @@
 """Find agents for the jobs that wait for one, whenever agents change, and regularly."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from jobstore.agents import store as agents
-from jobstore.agents.rules import describe_missing, find_best
+from jobstore.agents.rules import Candidate, choose_usable, describe_missing, find_best
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import Row
 from jobstore.jobs.commands import MatchJob
 from jobstore.jobs.model import SIGNOFF
 from servicekit.process.runtime import run_forever
@@ -48,6 +50,11 @@ class Matcher:
         commands: list[MatchJob] = [
             MatchJob(row.id, row.version, actor=SIGNOFF)
             for row in rows
-            if find_best(row.id, row.capabilities, able) or describe_missing(row.capabilities, able) != row.missing
+            if _is_promising(row, choose_usable(able, row.tenant))
         ]
         return commands, rows[-1].id if len(rows) == CHUNK else None
+
+
+def _is_promising(row: Row, able: Sequence[Candidate]) -> bool:
+    """Return whether an agent matches a waiting job now, or the job's missing capabilities have changed."""
+    return bool(find_best(row.id, row.capabilities, able)) or describe_missing(row.capabilities, able) != row.missing

@@ -78,6 +78,18 @@ class Candidate:
     capabilities: frozenset[str]
     circuit_closed: bool
     load: int
+    #: The tenant whose jobs alone may use it; None: it is shared.
+    tenant: str | None = None
+
+
+def choose_usable(candidates: Iterable[Candidate], tenant: str) -> list[Candidate]:
+    """Return the agents that jobs of a tenant may use: those of the tenant and shared ones."""
+    return [candidate for candidate in candidates if candidate.tenant in {None, tenant}]
+
+
+def may_use(agent: Agent, tenant: str) -> bool:
+    """Return whether jobs of a tenant may use an agent: it is the tenant's, or shared."""
+    return agent.shared or agent.tenant == tenant
 
 
 def find_best(
@@ -162,10 +174,15 @@ class Agents(Part):
     #: The histories of jobs that may be resubmitted by policy, or executed with the same request again.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
 
-    def require(self, agent_id: str | None) -> None:
-        """Raise InvalidError (`unknown_agent`) if no agent that was read has this id; accept None."""
-        if agent_id is not None and agent_id not in self.agents:
+    def require(self, agent_id: str | None, tenant: str) -> None:
+        """Raise InvalidError (`unknown_agent`) if jobs of a tenant may not use the agent with this id; accept None."""
+        if agent_id is not None and not self.has_usable(agent_id, tenant):
             raise InvalidError(f"no agent has the id {agent_id}", code=ErrorCode.UNKNOWN_AGENT)
+
+    def has_usable(self, agent_id: str, tenant: str) -> bool:
+        """Return whether an agent that was read has this id, and jobs of a tenant may use this agent."""
+        agent = self.agents.get(agent_id)
+        return agent is not None and may_use(agent, tenant)
 
     def put(self, agent: Agent, actor: Actor) -> None:
         """Add an agent, or replace the agent with the same id, and note the change."""

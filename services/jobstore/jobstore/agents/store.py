@@ -34,7 +34,7 @@ CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, a
 #: The columns of an agent, policy and headers as JSON text.
 COLUMNS: Final = (
     "id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, headers::text AS headers, "
-    "created_at, updated_at, version, settings::text AS settings, signing"
+    "created_at, updated_at, version, settings::text AS settings, signing, tenant, shared"
 )
 
 
@@ -82,7 +82,7 @@ _CANDIDATES: Final = text(
 )
 _WAITING: Final = text(
     """
-    SELECT j.id, j.version, j.capabilities, (
+    SELECT j.id, j.version, j.tenant, j.capabilities, (
         SELECT l.message FROM job_logs l WHERE l.job_id = j.id AND l.kind = 'matching_failed'
         ORDER BY l.version DESC LIMIT 1) AS missing
     FROM jobs j WHERE j.status = 'PENDING' AND j.capabilities <> '{}' AND j.id > :after ORDER BY j.id LIMIT :limit
@@ -108,16 +108,18 @@ async def find_with_any(
     Each agent comes with its candidate, whose load is counted up to `load_max`.
     """
     parameters = {"capabilities": sorted(capabilities), "job_ids": sorted(job_ids), "load_max": load_max}
-    return [
-        (to_agent(row), Candidate(row.id, frozenset(row.capabilities), row.circuit_closed, row.load))
-        for row in await connection.execute(_CANDIDATES, parameters)
-    ]
+    return [(to_agent(row), _make_candidate(row)) for row in await connection.execute(_CANDIDATES, parameters)]
+
+
+def _make_candidate(row: Row) -> Candidate:
+    tenant = None if row.shared else row.tenant
+    return Candidate(row.id, frozenset(row.capabilities), row.circuit_closed, row.load, tenant)
 
 
 async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
-    """Return up to `limit` jobs that wait for an agent, by id, after `after`: (id, version, capabilities, missing).
+    """Return up to `limit` jobs that wait for an agent, by id, after `after`.
 
-    `missing` is the message of the job's last MATCHING_FAILED entry.
+    A row has (id, version, tenant, capabilities, missing): `missing` is the message of the last MATCHING_FAILED entry.
     """
     return await connection.execute(_WAITING, {"after": after, "limit": limit})
 

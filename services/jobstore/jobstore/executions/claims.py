@@ -267,7 +267,9 @@ class ClaimExecution(Command[ClaimAnswer]):
             return (AgentsWish(read=called), QueuesWish(tenants=frozenset({spec.tenant})), CircuitsWish(agents=called))
         if inline is None:
             return (ExecutionsWish(wrong_records=True),)
-        if inline.agent_id in uow[Agents].unknown:
+        agent_id, agents = inline.agent_id, uow[Agents]
+        is_read = agent_id in agents.unknown or agent_id in agents.agents
+        if agent_id is not None and is_read and not agents.has_usable(agent_id, inline.tenant):
             return (*read_for_creation(inline), ExecutionsWish(wrong_records=True))
         names_policy = any(judging.list_wanted(inline.policy))  # a version that may not exist
         called = optional(inline.agent_id) or frozenset(uow[Agents].candidates)

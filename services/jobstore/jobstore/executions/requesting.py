@@ -11,7 +11,7 @@ from contracts.agent_settings import format_settings, hash_settings
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
-from jobstore.agents.rules import AgentHistory, Agents, AgentsWish, find_best
+from jobstore.agents.rules import AgentHistory, Agents, AgentsWish, choose_usable, find_best, may_use
 from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes, optional
 from jobstore.executions.rows import Executions, Grant, record
 from jobstore.executions.states import offer
@@ -126,6 +126,8 @@ def find_obstacle(uow: UnitOfWork, job: Job, policy: Policy, parameters: Executi
         return Refusal(ErrorCode.NO_AGENT_MATCHES, f"no agent was found that has all of {', '.join(spec.capabilities)}")
     if (obstacle := find_judging_obstacle(uow, spec, policy)) is not None:
         return obstacle
+    if agent is not None and not may_use(agent, spec.tenant):  # it was shared as it was assigned
+        return Refusal(ErrorCode.UNKNOWN_AGENT, f"no agent has the id {agent.id}")
     if agent is not None and not agent.enabled:
         return Refusal(ErrorCode.AGENT_DISABLED, f"the agent {agent.id} is disabled")
     if uow[Queues].room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
@@ -243,8 +245,9 @@ def _find_other_agent(uow: UnitOfWork, job: Job, execution: Execution, history: 
     """Return the id of the best agent that has not had the job, if the job must be handed on, else None."""
     if not _must_hand_on(uow, execution):
         return None
-    previous = history.agents | optional(job.agent_id)
-    other = find_best(job.id, uow[Jobs].specs[job.id].capabilities, uow[Agents].candidates.values(), without=previous)
+    previous, spec = history.agents | optional(job.agent_id), uow[Jobs].specs[job.id]
+    candidates = choose_usable(uow[Agents].candidates.values(), spec.tenant)
+    other = find_best(job.id, spec.capabilities, candidates, without=previous)
     return other.agent_id if other else None
 
 

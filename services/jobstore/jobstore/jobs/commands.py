@@ -6,7 +6,7 @@ from typing import Final, Generic, NamedTuple
 
 from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.resources import JobPatch, NewJob, Policy
-from jobstore.agents.rules import Agents, AgentsWish, describe_missing, find_best
+from jobstore.agents.rules import Agents, AgentsWish, choose_usable, describe_missing, find_best
 from jobstore.engine.parts import (
     NOTHING,
     Command,
@@ -56,7 +56,7 @@ def read_for_creation(new: NewJob) -> Wishes:
 
 def check_creation(uow: UnitOfWork, new: NewJob) -> None:
     """Raise InvalidError if a new job names an unknown agent, judge policy or criteria set."""
-    uow[Agents].require(new.agent_id)
+    uow[Agents].require(new.agent_id, new.tenant)
     check_named(uow, new.policy)
 
 
@@ -84,9 +84,10 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
 def match_agent(uow: UnitOfWork, job_id: str) -> None:
     """Assign to a PENDING job the best agent that has the capabilities it needs, or record which are missing."""
     spec = uow[Jobs].specs[job_id]
-    best = find_best(job_id, spec.capabilities, uow[Agents].candidates.values())
+    candidates = choose_usable(uow[Agents].candidates.values(), spec.tenant)
+    best = find_best(job_id, spec.capabilities, candidates)
     if best is None:
-        message = describe_missing(spec.capabilities, uow[Agents].candidates.values())
+        message = describe_missing(spec.capabilities, candidates)
         report = Report(TransitionKind.MATCHING_FAILED, code=ErrorCode.MATCHING_FAILED, message=message)
         record(uow, job_id, None, report)
         return
@@ -180,7 +181,7 @@ class AssignAgent(Command[JobView]):
 
     def decide(self, uow: UnitOfWork) -> JobView:
         job = uow[Jobs].require(self.job_id)
-        uow[Agents].require(self.agent_id)
+        uow[Agents].require(self.agent_id, uow[Jobs].specs[self.job_id].tenant)
         if self._changes_nothing(job, uow[Jobs].specs[self.job_id]):
             return uow[Jobs].show(self.job_id)
         check_version("the job", job.version, self.version)

@@ -49,13 +49,14 @@ _BEFORE: Final = f"""
 _CANDIDATES: Final = f"""
     SELECT json_agg(a) FROM (
         SELECT id AS agent_id, enabled, {is_agent_paused("agents.id")} AS paused
-        FROM agents WHERE capabilities @> {{needed}} ORDER BY id LIMIT :candidates_max) AS a
+        FROM agents WHERE agents.capabilities @> {{of}}.capabilities AND (shared OR agents.tenant = {{of}}.tenant)
+        ORDER BY id LIMIT :candidates_max) AS a
 """  # noqa: S608 - words of our own
 _OF_JOBS: Final = f"""
     SELECT j.id AS job_id, e.execution_id, j.updated_at AS since, j.live OR j.status = 'PENDING' AS is_waiting,
         e.stage, e.state, e.due_at, {_IS_AGAIN.format("e.")} AS is_again, coalesce(e.tenant, '') AS tenant,
         coalesce(e.flow, '{{}}') AS flow, j.capabilities AS needed, coalesce(CASE
-            WHEN j.status = 'PENDING' AND j.capabilities <> '{{}}' THEN ({_CANDIDATES.format(needed="j.capabilities")})
+            WHEN j.status = 'PENDING' AND j.capabilities <> '{{}}' THEN ({_CANDIDATES.format(of="j")})
         END, '[]') AS candidates,
         CASE WHEN e.stage = 'EXECUTING' AND e.state = 'LEASED' THEN (
             SELECT next_attempt_at FROM job_logs l WHERE l.job_id = j.id AND l.version = j.version)
@@ -110,9 +111,9 @@ _OF_ALL: Final = f"""
     GROUP BY stage, state
     UNION ALL
     SELECT NULL, NULL, '', '{{}}', NULL, false, count, NULL, NULL, capabilities,
-        coalesce(({_CANDIDATES.format(needed="waiting.capabilities")}), '[]')
-    FROM (SELECT capabilities, count(*) AS count FROM jobs
-        WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities) AS waiting
+        coalesce(({_CANDIDATES.format(of="waiting")}), '[]')
+    FROM (SELECT capabilities, tenant, count(*) AS count FROM jobs
+        WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities, tenant) AS waiting
 """  # noqa: S608 - words of our own
 #: Names that hold nothing back are left out, so that thousands of flows that wait for the same become one.
 _SHOWN_OF_ALL: Final = """

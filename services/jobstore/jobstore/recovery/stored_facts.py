@@ -23,10 +23,11 @@ _LIST_STUBS: Final = text("SELECT topic, key FROM facts WHERE body -> 'stub' IS 
 PROJECT_AGENTS: Final = text(
     f"""
     INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at,
-        headers, version, settings, signing)
+        headers, version, settings, signing, tenant, shared)
     SELECT a.id, a.name, a.protocol, a.url, coalesce(a.capabilities, '{{}}'), coalesce(a.policy, '{{}}'),
         coalesce(a.enabled, false), coalesce(a.deterministic, false), a.created_at, a.updated_at,
-        coalesce(a.headers, '{{}}'), coalesce(a.version, 1), coalesce(a.settings, '{{}}'), a.signing
+        coalesce(a.headers, '{{}}'), coalesce(a.version, 1), coalesce(a.settings, '{{}}'), a.signing,
+        coalesce(a.tenant, 'default'), coalesce(a.shared, true)
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
     """  # noqa: S608 - names of our own

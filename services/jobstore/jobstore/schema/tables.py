@@ -57,10 +57,10 @@ agents = declare(
     required("updated_at", TIME, server_default=func.signoff_now()),
     required("headers", JSONB, server_default=text("'{}'"), doc="references to values, by name"),
     required("version", BigInteger, server_default=text("1"), doc="counts its changes from 1"),
-    required(
-        "settings", JSON, server_default=text("'{}'"), doc="what its protocol needs to know, as in agent_settings"
-    ),
+    required("settings", JSON, server_default=text("'{}'"), doc="what its protocol needs, as in agent_settings"),
     Column("signing", Text, doc="a reference to the secrets that sign its calls"),
+    required("tenant", Text, server_default="default"),
+    required("shared", Boolean, server_default=text("true"), doc="whether jobs of all tenants may use it"),
 )
 
 #: The settings that agents have, or had: an execution is called with those that it froze.

@@ -1401,6 +1401,9 @@ export interface components {
             };
             /** @description a reference to the secrets, one or two, that sign each call */
             signing?: string;
+            tenant: string;
+            /** @description whether jobs of all tenants may use it */
+            shared: boolean;
             circuit: string;
             /**
              * Format: date-time
@@ -1508,6 +1511,7 @@ export interface components {
             } | null;
             /** @description null signs no more */
             signing?: string | null;
+            shared?: boolean | null;
         };
         /**
          * @description How an agent is called.
@@ -2690,6 +2694,10 @@ export interface components {
             };
             /** @description of http and http_async: the secrets that sign each call, by reference */
             signing?: string | null;
+            /** @description whose it is, for good; `default` when not given */
+            tenant?: string;
+            /** @description whether jobs of all tenants may use it; not given: if it is of `default`; `true` when not given */
+            shared?: boolean;
         };
         /** @description What an agent is asked in a try, as a job would ask it. */
         NewAgentTry: {
@@ -5780,6 +5788,8 @@ export interface operations {
                      *             "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *           },
                      *           "settings": {},
+                     *           "tenant": "default",
+                     *           "shared": true,
                      *           "circuit": "closed",
                      *           "paused": false,
                      *           "version": 1,
@@ -5844,6 +5854,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5880,6 +5892,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -5945,6 +5959,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6017,6 +6033,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6104,6 +6122,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6170,6 +6190,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6500,6 +6522,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,
@@ -6562,6 +6586,8 @@ export interface operations {
                      *         "Authorization": "env:SIGNOFF_AGENT_WRITER"
                      *       },
                      *       "settings": {},
+                     *       "tenant": "default",
+                     *       "shared": true,
                      *       "circuit": "closed",
                      *       "paused": false,
                      *       "version": 1,

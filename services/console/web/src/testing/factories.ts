@@ -114,6 +114,8 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
     version: 1,
     paused: false,
     deterministic: false,
+    tenant: "default",
+    shared: true,
     created_at: AT,
     updated_at: AT,
     ...fields,
