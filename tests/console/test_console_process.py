@@ -7,6 +7,7 @@ import socket
 import sys
 
 import aiohttp
+import pytest
 from streams import stream
 from support.fake_jobstore import TOKEN
 
@@ -39,6 +40,24 @@ async def test_a_signal_ends_the_process_although_streams_are_open(jobstore_serv
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_warned"), [("CONSOLE_TOKEN", False), ("TOKEN", True)], ids=["its own", "an administrator's"]
+)
+async def test_a_console_serves_with_its_own_token_and_with_that_of_0_2_0(jobstore_server, name, is_warned):
+    http = free_address()
+    settings = {"JOBSTORE": jobstore_server.address, "SESSION_SECRET": "A" * 43, "HTTP_ADDRESS": http, name: TOKEN}
+    env = os.environ | {f"SIGNOFF_{key}": value for key, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "console", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        await answers(session, f"http://{http}/api/health")
+    process.send_signal(signal.SIGTERM)
+    told, _ = await process.communicate()
+    assert ("set SIGNOFF_CONSOLE_TOKEN" in told.decode()) is is_warned
+    assert TOKEN not in told.decode()
 
 
 async def answers(session, url):

@@ -31,13 +31,14 @@ SECRETS = {
         "SIGNOFF_ID_KEY",
         "SIGNOFF_EXECUTOR_TOKEN",
         "SIGNOFF_VALIDATOR_TOKEN",
+        "SIGNOFF_CONSOLE_TOKEN",
         "SIGNOFF_SESSION_SECRET",
         "OPENAI_API_KEY",
     )
 } | {"SIGNOFF_SECRETS": f"test:{b64encode(sha256(b'secrets').digest()).decode()}"}
 #: Read by the OpenAI SDK under these names.
 OPENAI = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
-_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*(?:\$\{\w+\})?))?\}")
 
 
 def load(env: Mapping[str, str]) -> Any:
@@ -45,7 +46,7 @@ def load(env: Mapping[str, str]) -> Any:
 
     def value(match: re.Match[str]) -> str:
         name, kind, default = match.groups()
-        return env.get(name) or default if kind == "-" else env[name]
+        return env.get(name) or _VARIABLE.sub(value, default) if kind == "-" else env[name]
 
     document = yaml.safe_load(_VARIABLE.sub(value, FILE.read_text()))
     for service in document["services"].values():

@@ -34,8 +34,19 @@ def test_env_example_has_every_variable_and_no_other():
 
 def test_secrets_are_required_and_have_no_default():
     required, _ = composition.variables()
-    assert required == SECRETS.keys()
-    assert all(not composition.example()[name][0] for name in required)
+    assert required == SECRETS.keys() - {"SIGNOFF_CONSOLE_TOKEN"}
+    assert all(not composition.example()[name][0] for name in SECRETS)
+
+
+def test_an_env_of_0_2_0_which_has_no_token_of_consoles_goes_on():
+    earlier = {name: value for name, value in SECRETS.items() if name != "SIGNOFF_CONSOLE_TOKEN"}
+    given = {name: composition.load(earlier)["services"][name]["environment"] for name in SERVICES}
+    assert "SIGNOFF_CONSOLE_TOKEN" not in given["jobstore"]
+    assert given["console"]["SIGNOFF_CONSOLE_TOKEN"] == earlier["SIGNOFF_TOKEN"]
+
+
+def test_a_console_is_not_given_the_administrators_token(compose):
+    assert SECRETS["SIGNOFF_TOKEN"] not in compose["services"]["console"]["environment"].values()
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -20,10 +20,10 @@ NAMES = ["agents", "console", "executor", "executor-2", "jobstore", "judge", "ka
 
 
 TOKENS = {
-    "jobstore": {"SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN"},
+    "jobstore": {"SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN", "SIGNOFF_CONSOLE_TOKEN"},
     "executor": {"SIGNOFF_EXECUTOR_TOKEN"},
     "validator": {"SIGNOFF_VALIDATOR_TOKEN"},
-    "console": {"SIGNOFF_TOKEN"},
+    "console": {"SIGNOFF_CONSOLE_TOKEN"},
 }
 SHELL = dict.fromkeys(("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "OPENAI_API_KEY", "ANY_SECRET"), "of the shell")
 

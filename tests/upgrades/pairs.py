@@ -98,6 +98,8 @@ class Pairs:
         env = {**spec.env, "SIGNOFF_JOBSTORE": ",".join(self.dialled("jobstore"))}
         spec = replace(spec, name=name, env=env | ({own[kind]: f"127.0.0.1:{port}"} if kind in own else {}))
         if self.upgrades:
+            if is_first:  # a console of 0.2.0 needs the administrator's token
+                spec = replace(spec, env={"SIGNOFF_TOKEN": self.addresses.token, **spec.env})
             spec = of_earlier(spec, self.directory / "earlier") if is_first else of_next(spec, self.directory / "next")
         return spec, port
 

@@ -19,12 +19,13 @@ SECRETS = {
         "SIGNOFF_TOKEN",
         "SIGNOFF_EXECUTOR_TOKEN",
         "SIGNOFF_VALIDATOR_TOKEN",
+        "SIGNOFF_CONSOLE_TOKEN",
         "SIGNOFF_SECRETS",
         "SIGNOFF_ID_KEY",
     ),
     "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
     "validator": ("SIGNOFF_VALIDATOR_TOKEN",),
-    "console": ("SIGNOFF_TOKEN", "SIGNOFF_SESSION_SECRET"),
+    "console": ("SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_SESSION_SECRET"),
 }
 # What each service is given of the environment of `signoff up`: what programs need, and settings that are no secret.
 INHERITED = re.compile(

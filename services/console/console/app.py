@@ -1,6 +1,7 @@
 """Wire the console's parts together, and serve."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,6 +24,8 @@ from contracts.topics import PAYLOAD_MAX_BYTES
 from servicekit.process import runtime
 from servicekit.process.settings import read_settings, split_address
 from signoff import AsyncClient
+
+log = logging.getLogger(__name__)
 
 #: How long open connections may take to end when the console stops.
 CONNECTIONS_END_S = 5
@@ -130,7 +133,11 @@ class Server(uvicorn.Server):
 
 async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
     """Run the console until `stop` is set."""
-    async with AsyncClient(settings.jobstore, settings.token.first) as jobstore:
+    if settings.console_token is None:
+        log.warning(
+            "the console watches with an administrator's token: set SIGNOFF_CONSOLE_TOKEN, here and at jobstores"
+        )
+    async with AsyncClient(settings.jobstore, settings.own_token) as jobstore:
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         sessions = Sessions(settings.session_secret.keys, settings.session_s)
         client_limits = ClientLimits(connections_max=settings.connections_max)

@@ -1,6 +1,9 @@
 """The settings of the console, read from variables that begin with SIGNOFF_, and the limits of its clients."""
 
 from dataclasses import dataclass
+from typing import Self
+
+from pydantic import model_validator
 
 from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
@@ -36,7 +39,9 @@ class ConsoleSettings(ServiceSettings):
 
     jobstore: str = "localhost:50051"
     #: The console's own token, for the one watch that feeds all viewers; requests use their callers' tokens.
-    token: SecretSetting
+    console_token: SecretSetting | None = None
+    #: An administrator's, in place of `console_token`: consoles of 0.2.0 had no other.
+    token: SecretSetting | None = None
     #: Seals session cookies; the same in every console. And how long a session lasts.
     session_secret: KeySetting
     session_s: float = 7 * 86_400.0
@@ -47,3 +52,16 @@ class ConsoleSettings(ServiceSettings):
     viewers_max: int = 5_000
     #: Connections open at once, streams among them; more are answered with 503, and closed.
     connections_max: int = 10_000
+
+    @property
+    def own_token(self) -> str:
+        """The token that the console calls with for itself."""
+        own = self.console_token or self.token
+        assert own is not None
+        return own.first
+
+    @model_validator(mode="after")
+    def _require_own_token(self) -> Self:
+        if self.console_token is None and self.token is None:
+            raise ValueError("SIGNOFF_CONSOLE_TOKEN is required")
+        return self

@@ -184,3 +184,13 @@ def test_a_service_names_the_variables_that_nothing_reads() -> None:
     (line,) = [json.loads(line) for line in ended.stderr.splitlines()]
     told = "nothing reads the variables SIGNOFF_LEASES_S (is SIGNOFF_LEASE_S meant?)"
     assert (line["level"], line["message"]) == ("WARNING", told)
+
+
+def test_a_console_needs_its_own_token_or_as_before_an_administrators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_SESSION_SECRET", "A" * 43)
+    with pytest.raises(PermanentError, match=r"^SIGNOFF_CONSOLE_TOKEN is required$"):
+        load_settings(ConsoleSettings)
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    assert load_settings(ConsoleSettings).own_token == ONE
+    monkeypatch.setenv("SIGNOFF_CONSOLE_TOKEN", TWO)
+    assert load_settings(ConsoleSettings).own_token == TWO
