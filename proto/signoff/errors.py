@@ -116,6 +116,9 @@ class ErrorCode(StrEnum):
     UNKNOWN_EVALUATION = _NOT_FOUND("No evaluation has this id: make one with `signoff judge test`.")
     UNKNOWN_TOKEN = _NOT_FOUND("No live token has this name: `signoff tokens list` shows all.")
     UNKNOWN_SESSION = _NOT_FOUND("No open session has this id: `signoff sessions list` shows all.")
+    SIGN_IN_UNAVAILABLE = _AWAY(
+        "The provider of identities is away, slow or answers nonsense: try again, or sign in with a token."
+    )
     UNKNOWN_LOGIN_CODE = _UNAUTHENTICATED("The link was used already, or is too old: make another.")
     NO_RESULT = _NOT_FOUND("There is no result there: the job's log says where it has one.")
     NO_VERDICT = _NOT_FOUND("There is no verdict there: the job's log says where it has one.")
