@@ -53,6 +53,8 @@ _JUDGINGS, _OPERATIONS, _RECEIPTS = (
 _IDENTITY, _WORK = "signoff.v1.IdentityService", "signoff.worker.v1.WorkService"
 _HEALTH, _REFLECTION = "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"
 
+#: What is asked before there is a credential: it is answered without one, and without reading the request.
+OPEN: Final = frozenset({f"/{_HEALTH}/Check", f"/{_IDENTITY}/GetSignIn"})
 #: By the full name of a method, as gRPC calls it.
 ACCESS: Final[Mapping[str, Access]] = {
     **_list(
@@ -112,6 +114,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     # An administrator may, since a console of 0.2.0 has the administrator's token.
     **_list(_OPERATIONS, {Role.CONSOLE, Role.ADMINISTRATOR}, Of.SELF, ("SpendLoginCode",), audited=True),
     **_list(_IDENTITY, EVERYBODY, Of.SELF, ("GetCaller",)),
+    **_list(_IDENTITY, EVERYBODY, Of.ANYBODY, ("GetSignIn",)),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("CreateSession",), audited=True),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("ListSessions",)),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("EndSession",), audited=True),
@@ -122,7 +125,6 @@ ACCESS: Final[Mapping[str, Access]] = {
         _WORK, {Role.VALIDATOR}, Of.WORK, ("BeginJudgings", "FinishJudgings", "ReportJudge", "WatchWaitingJudgings")
     ),
     **_list(_WORK, {Role.EXECUTOR, Role.VALIDATOR}, Of.WORK, ("RenewLeases",)),
-    # Health's Check needs no token: it is answered before the table is asked.
     **_list(_HEALTH, EVERYBODY, Of.ANYBODY, ("Check", "List", "Watch")),
     **_list(_REFLECTION, EVERYBODY, Of.ANYBODY, ("ServerReflectionInfo",)),
 }

@@ -383,6 +383,12 @@ class Connection:
         client._metadata, client._on_replay = _make_metadata(token), on_replay  # noqa: SLF001 - its own
         return client
 
+    def with_id_token(self, id_token: str, secret: str) -> Self:
+        """Return a client for whom an ID token signs in, with the secret that it is bound to: for `create_session`."""
+        client = copy.copy(self)
+        client._metadata = _make_metadata(f"{id_token} {secret}", scheme="ID-Token")  # noqa: SLF001 - its own
+        return client
+
     def reading(self, read: Callable[[Any], Any]) -> Self:
         """Return a client on this connection whose methods return what `read` makes of a message."""
         client = copy.copy(self)
@@ -502,8 +508,8 @@ def _read_model(message: Any) -> Any:
     return read_model(message)
 
 
-def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    return () if token is None else (("authorization", f"Bearer {token}"),)
+def _make_metadata(credential: str | None, scheme: str = "Bearer") -> tuple[tuple[str, str], ...]:
+    return () if credential is None else (("authorization", f"{scheme} {credential}"),)
 
 
 def join_request(given: Request, fields: Mapping[str, Any]) -> Any:

@@ -117,7 +117,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_TOKEN = _NOT_FOUND("No live token has this name: `signoff tokens list` shows all.")
     UNKNOWN_SESSION = _NOT_FOUND("No open session has this id: `signoff sessions list` shows all.")
     SIGN_IN_UNAVAILABLE = _AWAY(
-        "The provider of identities is away, slow or answers nonsense: try again, or sign in with a token."
+        "The provider of identities is away, slow or answers nonsense: sign in again later, or with a token."
     )
     UNKNOWN_LOGIN_CODE = _UNAUTHENTICATED("The link was used already, or is too old: make another.")
     NO_RESULT = _NOT_FOUND("There is no result there: the job's log says where it has one.")

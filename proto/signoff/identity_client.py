@@ -17,6 +17,13 @@ class MadeToken(NamedTuple):
     secret: str
 
 
+class SignIn(NamedTuple):
+    """The provider at which people sign in, and the client there of the command line; empty without a provider."""
+
+    issuer: str
+    client_id: str
+
+
 class BegunSession(NamedTuple):
     """A new session, and the text of its token, which the jobstore does not keep."""
 
@@ -31,6 +38,11 @@ class IdentityClient(Connection):
         """Return who this client calls as."""
         caller: Caller = await self._ask("GetCaller", "caller", **call)
         return caller
+
+    async def get_sign_in(self, **call: Unpack[Call]) -> SignIn:
+        """Return where people sign in; it needs no token."""
+        answer = await self._call("GetSignIn", **call)
+        return SignIn(answer.issuer, answer.client_id)
 
     async def create_token(
         self, token: Request = None, /, *, timeout_s: float | None = None, **fields: Any

@@ -1,12 +1,15 @@
 """The jobstore does not start without the key of ids, nor with secrets of upstreams that are none."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from jobstore.config import Settings
+from servicekit.errors import PermanentError
+from servicekit.process.settings import load_settings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -58,3 +61,33 @@ def test_a_secret_of_an_upstream_may_be_of_some_tenants_alone() -> None:
     upstreams = load(id_key=KEY, upstream_secrets=f"a@press+radio:{KEY}").upstreams
     assert upstreams is not None
     assert upstreams.signing.tenants == {"press", "radio"}
+
+
+RULE = '[[rule]]\nclaims = { groups = "a" }\nrole = "viewer"\ntenants = "all"\n'
+PROVIDER = {"id_key": KEY, "oidc_issuer": "https://id.example", "oidc_client_id": "signoff"}
+
+
+def test_a_provider_is_set_with_a_client_and_rules(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULE)
+    assert load(**PROVIDER, oidc_rules=str(rules)).oidc_rules is not None
+    assert load(id_key=KEY).oidc_issuer is None
+    for some in (PROVIDER, {**PROVIDER, "oidc_rules": str(rules), "oidc_client_id": ""}):
+        with pytest.raises(ValidationError, match="needs SIGNOFF_OIDC_CLIENT_ID and SIGNOFF_OIDC_RULES"):
+            load(**some)
+    with pytest.raises(ValidationError, match="https://"):
+        load(**{**PROVIDER, "oidc_issuer": "http://id.example"}, oidc_rules=str(rules))
+
+
+def test_rules_that_are_wrong_are_refused_at_the_start_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULE + RULE.replace("viewer", "admin"))
+    monkeypatch.setenv("SIGNOFF_ID_KEY", KEY)
+    monkeypatch.setenv("SIGNOFF_OIDC_RULES", str(rules))
+    with pytest.raises(PermanentError, match=rf"SIGNOFF_OIDC_RULES is not valid: {rules}: line 5: role: "):
+        load_settings(Settings)
+    rules.unlink()
+    with pytest.raises(PermanentError, match="No such file"):
+        load_settings(Settings)

@@ -236,6 +236,7 @@ ALONE = {
         ),
         "REST has no route yet",
     ),
+    "GetSignIn": "the command line asks, and the console has it in its settings",
     "CreateLoginCode": "the command line asks for a link",
     "SpendLoginCode": "the console spends the code of a link",
     "Diagnose": "`signoff doctor` alone asks",

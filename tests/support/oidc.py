@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 CLIENT, SECRET = "signoff", "the secret of a client"
 ANN: dict[str, Any] = {"sub": "ann-7", "preferred_username": "ann", "groups": ["press", "readers"]}
@@ -34,6 +34,11 @@ class Provider:
         self.approved: set[str] = set()
         self.rotate()
 
+    @staticmethod
+    def refuse(text: str) -> web.Response:
+        """Make an answer that is no JSON."""
+        return web.Response(body=text.encode())
+
     def rotate(self, *, forget: bool = False, kind: str = "ES256") -> None:
         """Sign with a new key from now on; forget the others, or keep them in the JWKS."""
         if forget:
@@ -41,10 +46,11 @@ class Provider:
         new = {
             "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
             "RS256": lambda: rsa.generate_private_key(65_537, 2_048),
+            "EdDSA": ed25519.Ed25519PrivateKey.generate,
         }
         self.keys[token_urlsafe(4)] = (kind, new[kind]())
 
-    def make_token(self, nonce: str, *, kid: str | None = None, **claims: Any) -> str:
+    def make_token(self, nonce: str, /, *, kid: str | None = None, **claims: Any) -> str:
         """Make an ID token; a claim that is None is left out."""
         name = kid or list(self.keys)[-1]
         kind, key = self.keys.get(name) or list(self.keys.values())[-1]

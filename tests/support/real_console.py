@@ -15,6 +15,7 @@ from console.live import LiveHub
 from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy
 from contracts.signing import FactKeys
+from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import TokenFollower
 from jobstore.access.tokens import Tokens
 from jobstore.api.agent_service import AgentService
@@ -80,7 +81,9 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
+async def jobstore_on(
+    database: Database, kafka: str | None = None, id_tokens: IdTokens | None = None
+) -> AsyncIterator[tuple[CommandRunner, str]]:
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
         terms = ExecutionTerms(Policy(max_submissions=3, max_calls=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
@@ -95,8 +98,8 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
             dead_letters = DeadLetterTopics(kafka, FactKeys.derive(SECRETS), database, runner, publisher)
             stack.push_async_callback(dead_letters.close)
         followed = TokenFollower(database, Tokens({Role.ADMINISTRATOR: [TOKEN], Role.CONSOLE: [CONSOLE_TOKEN]}))
-        server, health = create_server(followed.tokens)
-        add_IdentityServiceServicer_to_server(IdentityService(database, followed), server)
+        server, health = create_server(followed.tokens, id_tokens=id_tokens)
+        add_IdentityServiceServicer_to_server(IdentityService(database, followed, id_tokens), server)
         add_JobServiceServicer_to_server(JobService(Callers(database), runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(Callers(database), runner), server)
         waiting = WaitingSums(database, 60.0)

@@ -40,6 +40,11 @@ class IdentityServiceStub:
                 request_serializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerResponse.FromString,
                 _registered_method=True)
+        self.GetSignIn = channel.unary_unary(
+                '/signoff.v1.IdentityService/GetSignIn',
+                request_serializer=signoff_dot_v1_dot_identity__service__pb2.GetSignInRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetSignInResponse.FromString,
+                _registered_method=True)
         self.CreateToken = channel.unary_unary(
                 '/signoff.v1.IdentityService/CreateToken',
                 request_serializer=signoff_dot_v1_dot_identity__service__pb2.CreateTokenRequest.SerializeToString,
@@ -83,6 +88,13 @@ class IdentityServiceServicer:
 
     def GetCaller(self, request, context):
         """Returns who the caller is, by its credential alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSignIn(self, request, context):
+        """Returns where people sign in. It needs no credential, since it is asked before there is one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +157,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.GetCaller,
                     request_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerResponse.SerializeToString,
+            ),
+            'GetSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSignIn,
+                    request_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetSignInRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_identity__service__pb2.GetSignInResponse.SerializeToString,
             ),
             'CreateToken': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateToken,
@@ -210,6 +227,33 @@ class IdentityService:
             '/signoff.v1.IdentityService/GetCaller',
             signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.SerializeToString,
             signoff_dot_v1_dot_identity__service__pb2.GetCallerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.IdentityService/GetSignIn',
+            signoff_dot_v1_dot_identity__service__pb2.GetSignInRequest.SerializeToString,
+            signoff_dot_v1_dot_identity__service__pb2.GetSignInResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class IdentityServiceStub:
     def __new__(cls, channel: _aio.Channel) -> IdentityServiceAsyncStub: ...
     GetCaller: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetCallerRequest, _identity_service_pb2.GetCallerResponse]
     """Returns who the caller is, by its credential alone."""
+    GetSignIn: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetSignInRequest, _identity_service_pb2.GetSignInResponse]
+    """Returns where people sign in. It needs no credential, since it is asked before there is one."""
     CreateToken: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.CreateTokenRequest, _identity_service_pb2.CreateTokenResponse]
     """Makes a token, of a role and of tenants that the caller has itself. Its text is returned this once."""
     ListTokens: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.ListTokensRequest, _identity_service_pb2.ListTokensResponse]
@@ -59,6 +61,8 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCaller: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetCallerRequest, _identity_service_pb2.GetCallerResponse]  # type: ignore[assignment]
     """Returns who the caller is, by its credential alone."""
+    GetSignIn: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetSignInRequest, _identity_service_pb2.GetSignInResponse]  # type: ignore[assignment]
+    """Returns where people sign in. It needs no credential, since it is asked before there is one."""
     CreateToken: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.CreateTokenRequest, _identity_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Makes a token, of a role and of tenants that the caller has itself. Its text is returned this once."""
     ListTokens: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListTokensRequest, _identity_service_pb2.ListTokensResponse]  # type: ignore[assignment]
@@ -86,6 +90,14 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_service_pb2.GetCallerResponse, _abc.Awaitable[_identity_service_pb2.GetCallerResponse]]:
         """Returns who the caller is, by its credential alone."""
+
+    @_abc_1.abstractmethod
+    def GetSignIn(
+        self,
+        request: _identity_service_pb2.GetSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.GetSignInResponse, _abc.Awaitable[_identity_service_pb2.GetSignInResponse]]:
+        """Returns where people sign in. It needs no credential, since it is asked before there is one."""
 
     @_abc_1.abstractmethod
     def CreateToken(

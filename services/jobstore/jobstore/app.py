@@ -12,6 +12,7 @@ from contracts.events import CancelRequested, ExecuteRequested, JobStatusReporte
 from contracts.receipts import ReceiptKey, derive_keys
 from contracts.signing import FactKeys, Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
+from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import FORGET_BATCH, TokenFollower, forget_sessions
 from jobstore.access.tokens import Tokens
 from jobstore.access.upstreams import Upstreams
@@ -57,6 +58,7 @@ from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consum
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.publisher import BoundedPublisher, Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
+from servicekit.oidc import Provider
 from servicekit.process import runtime
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.retry import retry_transient
@@ -351,9 +353,18 @@ async def _make_server(database: Database, settings: Settings) -> tuple[grpc.aio
     followed = TokenFollower(database, Tokens(of_environment))
     await retry_transient(followed.follow, on="postgres")
     limits = CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max)
-    server, servicer = create_server(followed.tokens, limits)
-    add_IdentityServiceServicer_to_server(IdentityService(database, followed), server)
+    id_tokens = _make_id_tokens(settings)
+    server, servicer = create_server(followed.tokens, limits, id_tokens=id_tokens)
+    add_IdentityServiceServicer_to_server(IdentityService(database, followed, id_tokens), server)
     return server, servicer, followed
+
+
+def _make_id_tokens(settings: Settings) -> IdTokens | None:
+    """Return the check of ID tokens; None: no provider of identities is set."""
+    if settings.oidc_issuer is None or settings.oidc_rules is None:
+        return None
+    provider, device = Provider(settings.oidc_issuer), settings.oidc_device_client_id
+    return IdTokens(provider, settings.oidc_rules, settings.oidc_client_id, device)
 
 
 async def _serve_until(

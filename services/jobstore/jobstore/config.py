@@ -1,15 +1,18 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
 
 from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
 from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
+from jobstore.access.sign_in_rules import SignInRules
 from jobstore.engine.runner import PATIENCE_S
 from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
+from servicekit.oidc import Address
 from servicekit.process.settings import SecretSetting, ServiceSettings
 from signoff.status import Delivery
 
@@ -22,6 +25,13 @@ def _check_pairs(text: SecretStr) -> SecretStr:
 def _check_upstreams(text: SecretStr) -> SecretStr:
     Secrets.parse_upstreams(text.get_secret_value())
     return text
+
+
+def _read_rules(path: str) -> SignInRules:
+    try:
+        return SignInRules.parse(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 class Settings(ServiceSettings):
@@ -37,6 +47,12 @@ class Settings(ServiceSettings):
     executor_token: SecretSetting
     validator_token: SecretSetting
     console_token: SecretSetting | None = None
+    #: A provider of OpenID Connect at which people sign in; its clients of the console and of the command line, of
+    #: which the second is the first unless it is set; and the file of rules that says what they may.
+    oidc_issuer: Address | None = None
+    oidc_client_id: str = ""
+    oidc_device_client_id: str = ""
+    oidc_rules: Annotated[SignInRules, PlainValidator(_read_rules)] | None = None
     #: The secrets that reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
     secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
     #: The key from which unpredictable ids are derived: base64 of 32 bytes. It never changes.
@@ -83,6 +99,13 @@ class Settings(ServiceSettings):
     def _check_id_key(cls, key: SecretStr) -> SecretStr:
         IdKey.parse(key.get_secret_value())
         return key
+
+    @model_validator(mode="after")
+    def _check_sign_in(self) -> Self:
+        """Refuse a provider without a client or rules, by which nobody could sign in."""
+        if self.oidc_issuer is not None and (not self.oidc_client_id or self.oidc_rules is None):
+            raise ValueError("SIGNOFF_OIDC_ISSUER needs SIGNOFF_OIDC_CLIENT_ID and SIGNOFF_OIDC_RULES")
+        return self
 
     @property
     def ids(self) -> IdKey:

@@ -54,9 +54,13 @@ class DatabaseFaultError(PermanentError):
 
 
 class UnauthenticatedError(PermanentError):
-    """The call has no token, or an unknown token."""
+    """The call has no credential that opens anything. All are answered alike: `reason` is for the log and the audit."""
 
     code = ErrorCode.UNAUTHENTICATED
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class ForbiddenError(PermanentError):

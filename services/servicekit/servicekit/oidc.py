@@ -30,6 +30,8 @@ PAUSE_S: Final = 1.0
 #: Seconds for which a person may take to agree to a device, and which a provider that is asked too often wants more.
 DEVICE_MAX_S: Final = 1_800.0
 SLOWER_S: Final = 5.0
+#: Seconds after which a provider that failed may be asked again by a client: later than a call of a client lasts.
+RETRY_AFTER_S: Final = 15.0
 _DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _SCOPE: Final = "openid profile email"
 #: Statuses of an answer with an `error` to a request of the client.
@@ -39,9 +41,12 @@ T = TypeVar("T")
 
 
 class ProviderError(TransientError):
-    """The provider of identities is away, slow, or answers nonsense."""
+    """The provider of identities is away, slow, or answers nonsense. The person is told, and no client asks at once."""
 
     code = ErrorCode.SIGN_IN_UNAVAILABLE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=RETRY_AFTER_S)
 
 
 class SignInRefusedError(PermanentError):

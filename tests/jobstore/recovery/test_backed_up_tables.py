@@ -12,7 +12,7 @@ MADE_AGAIN = {
     *("job_texts", "text_index", "rollups", "agent_rollups", "rollup"),
     *("stubs", "circuits", "workers", "relay", "epochs", "starts", "reusable"),
     *("login_codes", "agent_cards", "agent_tasks"),
-    *("tokens", "token_changes"),  # by the administrator whom SIGNOFF_TOKEN names
+    *("sign_ins", "tokens", "token_changes"),  # by the administrator whom SIGNOFF_TOKEN names
 }
 
 

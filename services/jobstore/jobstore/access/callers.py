@@ -26,6 +26,8 @@ class Caller:
     ends_at: datetime | None = None
     #: Of the session, if the credential is one.
     session_id: UUID | None = None
+    #: Of who signs in by a provider: what makes one session, once.
+    spends: bytes | None = None
 
     def may_see(self, tenant: str) -> bool:
         """Return whether what belongs to a tenant exists for this caller."""

@@ -11,10 +11,11 @@ from sqlalchemy import text
 
 from contracts.tokens import HINT_CHARS, hash_token, make_token
 from jobstore.access.callers import Caller
+from jobstore.access.id_tokens import AGE_MAX_S, LEEWAY_S, REFUSAL
 from jobstore.access.tokens import NAMES, Tokens
 from jobstore.engine.database import Database, Wake, notify
 from jobstore.engine.sql import Connection, Row
-from jobstore.errors import ConflictError, NotFoundError
+from jobstore.errors import ConflictError, NotFoundError, UnauthenticatedError
 from jobstore.jobs.model import Actor
 from servicekit.process.runtime import run_forever
 from signoff.errors import ErrorCode
@@ -29,6 +30,8 @@ SESSION_S: Final = 43_200.0
 #: How many ended sessions are deleted at once, and seconds for which they are kept, since lists may show them.
 FORGET_BATCH: Final = 1_000
 KEPT_S: Final = 86_400
+#: Seconds for which a spent sign-in is kept, twice as long as its ID token is taken.
+SIGN_IN_KEPT_S: Final = 2.0 * (AGE_MAX_S + LEEWAY_S)
 
 #: Locks the row of the changes first: whoever changes tokens does so one after the other, in the order of the numbers.
 _BEGIN: Final = text(
@@ -92,6 +95,16 @@ _FORGET: Final = text(
 )
 
 
+#: Those that could be shown again are kept: the table stays small, since each sign-in deletes what is over.
+_SPEND: Final = text(
+    """
+    WITH gone AS (DELETE FROM sign_ins WHERE ends_at < signoff_now())
+    INSERT INTO sign_ins (nonce, ends_at) VALUES (:nonce, signoff_now() + make_interval(secs => :kept_s))
+    ON CONFLICT DO NOTHING RETURNING nonce
+    """
+)
+
+
 async def add_token(  # noqa: PLR0913 - what a token is
     connection: Connection,
     kind: str,
@@ -139,8 +152,15 @@ async def add_token(  # noqa: PLR0913 - what a token is
 
 
 async def begin_session(connection: Connection, caller: Caller, client: str, lasts_s: float) -> tuple[Row, str]:
-    """Begin a session of a caller; return its row and its text. A session of a session ends with the same token."""
-    maker_hash = caller.maker_hash if caller.session_id is not None else caller.token_hash
+    """Begin a session of a caller; return its row and its text. A session of a session ends with the same token.
+
+    UnauthenticatedError: the caller signs in by an ID token that has made its session.
+    """
+    if caller.spends is not None:
+        spent = await connection.execute(_SPEND, {"nonce": caller.spends, "kept_s": SIGN_IN_KEPT_S})
+        if not spent:
+            raise UnauthenticatedError(REFUSAL, reason="the ID token has made its session already")
+    maker_hash = caller.maker_hash if caller.session_id is not None else caller.token_hash or None
     return await add_token(
         *(connection, "session", caller.name, caller.actor, caller.role, caller.tenants),
         created_by=caller.actor,

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from contracts.fields import TokenName
 from contracts.resources import NewToken
 from jobstore.access.callers import CALLER, Caller
+from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import (
     SESSION_S,
     TokenFollower,
@@ -43,12 +44,18 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(TokenName)
 class IdentityService(IdentityServiceServicer):
     """Serve who the caller is, tokens and sessions."""
 
-    def __init__(self, database: Database, followed: TokenFollower) -> None:
+    def __init__(self, database: Database, followed: TokenFollower, id_tokens: IdTokens | None = None) -> None:
         self._database = database.for_callers()
         self._followed = followed
+        self._sign_in = pb.GetSignInResponse()
+        if id_tokens is not None:
+            self._sign_in = pb.GetSignInResponse(issuer=id_tokens.issuer, client_id=id_tokens.device_client_id)
 
     async def GetCaller(self, _request: pb.GetCallerRequest, _: Context) -> pb.GetCallerResponse:
         return pb.GetCallerResponse(caller=_caller_message(CALLER.get()))
+
+    async def GetSignIn(self, _request: pb.GetSignInRequest, _: Context) -> pb.GetSignInResponse:
+        return self._sign_in
 
     async def CreateToken(self, request: pb.CreateTokenRequest, _: Context) -> pb.CreateTokenResponse:
         new, caller = NewToken(**read_fields(request.token)), CALLER.get()

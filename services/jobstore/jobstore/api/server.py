@@ -20,11 +20,20 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
+from contracts.access import OPEN
 from contracts.fields import explain, message_of
 from jobstore.access.callers import CALLER, Caller, check_access
-from jobstore.access.tokens import Tokens
+from jobstore.access.id_tokens import REFUSAL, SIGNS_IN, IdTokens, read_id_token
+from jobstore.access.tokens import Metadata, Tokens
 from jobstore.api.requests import check_kind
-from jobstore.errors import InvalidError, TooManyCallsError, TooSlowError, UnimplementedError, Violation
+from jobstore.errors import (
+    InvalidError,
+    TooManyCallsError,
+    TooSlowError,
+    UnauthenticatedError,
+    UnimplementedError,
+    Violation,
+)
 from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
 from servicekit.errors import ServiceError, TransientError
 from signoff.errors import ErrorCode, find_code, is_retryable
@@ -165,8 +174,6 @@ def find_field(request: object, path: tuple[int | str, ...]) -> str:
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-#: The method that needs no token; it is answered for the whole server, without reading the request.
-_HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 #: Statuses of the jobstore's own failures.
 _OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
 #: Characters of an id in a log line: a caller's may have any length.
@@ -212,8 +219,9 @@ class CallSlots:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Admit calls by token and by the number under way; answer errors with a status, a message and a stable code."""
 
-    def __init__(self, tokens: Tokens, limits: CallLimits) -> None:
+    def __init__(self, tokens: Tokens, limits: CallLimits, id_tokens: IdTokens | None = None) -> None:
         self._tokens = tokens
+        self._id_tokens = id_tokens
         self._limits = limits
         self._slots = CallSlots(limits)
 
@@ -233,7 +241,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(requests: object, context: Context) -> Any:
             began, request = time.monotonic(), None
             try:
-                caller = self._tokens.find(context.invocation_metadata())
+                caller = await self._find_caller(method, context.invocation_metadata())
                 CALLER.set(caller)
                 if handler is None:
                     return await abort_with(context, UnimplementedError(f"there is no method {method}"), method, None)
@@ -252,16 +260,25 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - also a bug is answered, and logged with the id of its job
                 await abort_with(context, error, method, request)
 
-        async def tell_health(_: object, context: Context) -> object:
-            return await handler.unary_unary(health_pb2.HealthCheckRequest(), context)
+        async def tell_anybody(_: object, context: Context) -> object:
+            return await handler.unary_unary(handler.request_deserializer(b""), context)
 
-        if method == _HEALTH_CHECK:
-            return grpc.stream_unary_rpc_method_handler(tell_health, None, handler.response_serializer)
         if handler is None:
             return grpc.stream_unary_rpc_method_handler(handle)
+        if method in OPEN:
+            return grpc.stream_unary_rpc_method_handler(tell_anybody, None, handler.response_serializer)
         is_stream = handler.response_streaming
         kind = grpc.stream_stream_rpc_method_handler if is_stream else grpc.stream_unary_rpc_method_handler
         return kind(handle, handler.request_deserializer, handler.response_serializer)
+
+    async def _find_caller(self, method: str, metadata: Metadata | None) -> Caller:
+        """Return the caller of a call. UnauthenticatedError: its credential opens nothing."""
+        presented = read_id_token(metadata) if method == SIGNS_IN else None
+        if presented is None:
+            return self._tokens.find(metadata)
+        if self._id_tokens is None:
+            raise UnauthenticatedError(REFUSAL, reason="no provider of identities is set: SIGNOFF_OIDC_ISSUER")
+        return await self._id_tokens.find(*presented)
 
     async def _read(self, role: Role, context: Context) -> object:
         async with _within(self._limits.request_s, "the request did not come"):
@@ -318,11 +335,12 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
     code = error.code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     status = _find_status(error, code)
     ids = _name_request(request)
+    reason = error.reason if isinstance(error, UnauthenticatedError) else str(error)
     log.log(
         logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if status in _OURS else logging.INFO,
         "a call failed",
         exc_info=None if isinstance(error, ServiceError) else error,
-        extra={"method": method, "status": status.name, "code": code, "reason": str(error), **ids},
+        extra={"method": method, "status": status.name, "code": code, "reason": reason, **ids},
     )
     is_internal = status is grpc.StatusCode.INTERNAL  # messages of PostgreSQL and Python are for the log alone
     message = "the jobstore failed at this call; its log says more" if is_internal else str(error)
@@ -356,6 +374,7 @@ def _name_request(request: object) -> dict[str, str]:
 
 #: The largest message: a batch of new jobs is one.
 MESSAGE_MAX_BYTES = 64 << 20
+METADATA_MAX_BYTES = 32 << 10
 #: Servers that share an address.
 SERVERS = 16
 _FILES: Final = (
@@ -392,11 +411,14 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-h
 
 
 def create_server(
-    tokens: Tokens, limits: CallLimits | None = None, connections: ConnectionLimits | None = None
+    tokens: Tokens,
+    limits: CallLimits | None = None,
+    connections: ConnectionLimits | None = None,
+    id_tokens: IdTokens | None = None,
 ) -> tuple[grpc.aio.Server, HealthService]:
     """Return a server with health and reflection services, and its health service; the server is not started yet."""
     held = connections or ConnectionLimits()
-    interceptor = CallInterceptor(tokens, limits or CallLimits())
+    interceptor = CallInterceptor(tokens, limits or CallLimits(), id_tokens)
     server = SeveralServers(lambda: grpc.aio.server(interceptors=[interceptor], options=_make_options(held)), SERVERS)
     servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
@@ -409,6 +431,9 @@ def _make_options(held: ConnectionLimits) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
         ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
+        # An ID token may name two hundred groups.
+        ("grpc.max_metadata_size", METADATA_MAX_BYTES),
+        ("grpc.absolute_max_metadata_size", METADATA_MAX_BYTES),
         *SHARED,
         # Else gRPC buffers up to 16 MiB of a request before it is read.
         ("grpc.http2.bdp_probe", 0),

@@ -50,6 +50,13 @@ token_changes = declare(
     CheckConstraint("id = 1", name="one"),
 )
 
+#: The sign-ins by ID tokens that have made their session, for as long as such a token could be shown again.
+sign_ins = declare(
+    "sign_ins",
+    Column("nonce", LargeBinary, primary_key=True, doc="of the ID token: SHA-256 of the secret of the sign-in"),
+    required("ends_at", TIME),
+)
+
 #: One-time codes of login links that were not spent.
 login_codes = declare(
     "login_codes",

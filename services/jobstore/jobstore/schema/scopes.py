@@ -51,6 +51,7 @@ CLOSED: Final[Mapping[str, str]] = {
     "reusable": "what agents were paid for, of all",
     "rollup": "how far is counted",
     "rollups": "counts of all tenants",
+    "sign_ins": "of the installation",
     "starts": "of limits",
     "stubs": "what the relay could not publish, of all",
     "token_changes": "of the installation",

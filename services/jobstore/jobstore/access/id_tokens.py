@@ -1,0 +1,123 @@
+"""Check the ID tokens of a provider of identities, and find whom they sign in.
+
+An ID token is bound to a secret, whose SHA-256 is its nonce: who reads one in a log makes nothing of it (ADR 79).
+"""
+
+import asyncio
+import hmac
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import jwt
+
+from jobstore.access.callers import Caller
+from jobstore.access.sign_in_rules import SignInRules
+from jobstore.access.tokens import Metadata
+from jobstore.errors import ForbiddenError, UnauthenticatedError
+from jobstore.jobs.model import Actor
+from servicekit import clock
+from servicekit.oidc import Provider, ProviderError, digest
+
+#: With keys of these kinds, and no others, a provider may sign.
+ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
+#: Seconds by which clocks may differ, for which a token may be spent, and for which keys may be waited for.
+LEEWAY_S: Final = 30
+AGE_MAX_S: Final = 600
+PATIENCE_S: Final = 4.5
+NAME_MAX: Final = 100
+#: The method that takes an ID token in place of a token.
+SIGNS_IN: Final = "/signoff.v1.IdentityService/CreateSession"
+#: The one text of every refusal: which of the reasons holds, the log and the audit say.
+REFUSAL: Final = "the sign-in is not accepted: sign in again"
+_REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub", "nonce")
+_SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
+#: The claims by which a person is called.
+_NAMES: Final = ("preferred_username", "email", "name", "sub")
+
+
+def read_id_token(metadata: Metadata | None) -> tuple[str, str] | None:
+    """Return the ID token and the secret of a call's `authorization: ID-Token <jwt> <secret>`, or None without them."""
+    header = next((value for key, value in metadata or () if key == "authorization"), "")
+    scheme, _, presented = (header if isinstance(header, str) else header.decode("latin-1")).partition(" ")
+    token, _, secret = presented.partition(" ")
+    return (token, secret) if scheme.lower() == "id-token" else None
+
+
+class IdTokens:
+    """Check ID tokens that a provider makes for the two clients of an installation: the console's and for devices."""
+
+    def __init__(self, provider: Provider, rules: SignInRules, client_id: str, device_client_id: str = "") -> None:
+        self.issuer = provider.issuer
+        self.device_client_id = device_client_id or client_id
+        self._provider = provider
+        self._rules = rules
+        self._client_ids = (client_id, self.device_client_id)
+
+    async def find(self, token: str, secret: str) -> Caller:
+        """Return whom an ID token signs in; `spends` of the caller has to be spent, once, for a session.
+
+        UnauthenticatedError: the token is not good. ForbiddenError: no rule gives its subject anything.
+        ProviderError: the provider's keys cannot be read.
+        """
+        claims = await self._check(token, secret)
+        name = _find_name(claims)
+        grant = self._rules.find_grant(claims)
+        if grant is None:
+            raise ForbiddenError(f"no rule of SIGNOFF_OIDC_RULES gives {name} a role: ask an administrator for one")
+        spends = urlsafe_b64decode(f"{claims['nonce']}=")
+        return Caller(name, Actor(f"user:{claims['sub']}"), grant.role, grant.tenants, spends=spends)
+
+    async def _check(self, token: str, secret: str) -> Mapping[str, object]:
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await self._find_key(header.get("kid"))
+            if header.get("alg") != key.algorithm_name:
+                raise jwt.InvalidAlgorithmError(f"the key is for {key.algorithm_name}")
+            claims: Mapping[str, object] = jwt.decode(
+                *(token, key, ALGORITHMS),
+                audience=self._client_ids,
+                issuer=self.issuer,
+                leeway=LEEWAY_S,
+                options={"require": [*_REQUIRED], "enforce_minimum_key_length": True},
+            )
+            _check_claims(claims, secret, self._client_ids)
+        except jwt.PyJWTError as error:
+            raise UnauthenticatedError(REFUSAL, reason=f"{type(error).__name__}: {error}") from None
+        return claims
+
+    async def _find_key(self, kid: object) -> jwt.PyJWK:
+        """Return the key of an id, of those of the provider. PyJWTError: there is none, or of another kind."""
+        if not isinstance(kid, str):
+            raise jwt.InvalidTokenError("the token names no key")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                keys = await self._provider.read_keys(kid)
+        except TimeoutError:
+            raise ProviderError(f"{self.issuer} did not give its keys within {PATIENCE_S:g} s") from None
+        found = next((key for key in keys if key.get("kid") == kid), None)
+        if found is None:
+            raise jwt.InvalidKeyError("the provider has no such key")
+        key = jwt.PyJWK(found)
+        if key.algorithm_name not in ALGORITHMS:
+            raise jwt.InvalidAlgorithmError(f"keys for {key.algorithm_name} are not taken")
+        return key
+
+
+def _check_claims(claims: Mapping[str, object], secret: str, client_ids: Collection[str]) -> None:
+    """Raise a PyJWTError if claims are not good that PyJWT does not check."""
+    if not hmac.compare_digest(str(claims["nonce"]).encode(), digest(secret).encode()):
+        raise jwt.InvalidTokenError("the nonce is of another secret")
+    if not _SUBJECT.fullmatch(str(claims["sub"])):
+        raise jwt.InvalidTokenError("the subject is not 1 to 255 characters of ASCII")
+    if "azp" in claims and claims["azp"] not in client_ids:
+        raise jwt.InvalidAudienceError("the token was made for another client")
+    if clock.now().timestamp() - float(str(claims["iat"])) > AGE_MAX_S + LEEWAY_S:
+        raise jwt.ExpiredSignatureError(f"the token was made more than {AGE_MAX_S} s ago")
+
+
+def _find_name(claims: Mapping[str, object]) -> str:
+    """Return what the provider calls a person, as logs and lists can show it."""
+    texts = (value for name in _NAMES if isinstance(value := claims.get(name), str) and value.strip())
+    return "".join(each if each.isprintable() else "?" for each in next(texts))[:NAME_MAX]

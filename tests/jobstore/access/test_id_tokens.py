@@ -1,0 +1,192 @@
+"""An ID token signs in whom it names, at this installation, with the secret that it is bound to, and nobody else."""
+
+import asyncio
+import base64
+import hmac
+import json
+import time
+
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from support.oidc import CLIENT, Provider
+
+from jobstore.access.id_tokens import IdTokens, read_id_token
+from jobstore.access.sign_in_rules import SignInRules
+from jobstore.errors import ForbiddenError, UnauthenticatedError
+from servicekit import oidc
+from servicekit.oidc import ProviderError, digest
+from signoff.status import Role
+
+RULES = SignInRules.parse('[[rule]]\nclaims = { groups = "press" }\nrole = "operator"\ntenants = ["press"]')
+SECRET = "s" * 43
+NONCE = digest(SECRET)
+
+
+@pytest.fixture
+async def provider():
+    async with Provider().serving() as provider:
+        yield provider
+
+
+@pytest.fixture
+def tokens(provider):
+    return IdTokens(oidc.Provider(provider.issuer), RULES, CLIENT, "signoff-cli")
+
+
+def keys_of(*keys: object) -> web.Response:
+    return web.json_response({"keys": keys})
+
+
+@pytest.mark.parametrize("kind", ["ES256", "RS256", "EdDSA"])
+async def test_a_token_signs_in_its_subject_by_the_rules(provider, tokens, kind):
+    provider.rotate(kind=kind)
+    caller = await tokens.find(provider.make_token(NONCE), SECRET)
+    assert (caller.name, caller.actor, caller.role, caller.tenants) == ("ann", "user:ann-7", Role.OPERATOR, {"press"})
+    assert base64.urlsafe_b64encode(caller.spends).decode().rstrip("=") == NONCE
+
+
+async def test_a_client_of_the_installation_may_be_one_of_several_audiences(provider, tokens):
+    token = provider.make_token(NONCE, aud=["other", "signoff-cli"], azp="signoff-cli")
+    assert (await tokens.find(token, SECRET)).actor == "user:ann-7"
+
+
+NOW = int(time.time())
+WRONG = {
+    "another issuer": {"iss": "https://evil.example"},
+    "no issuer": {"iss": None},
+    "another audience": {"aud": "another"},
+    "no audience": {"aud": None},
+    "made for another client": {"aud": [CLIENT, "another"], "azp": "another"},
+    "over": {"exp": NOW - 60},
+    "without an end": {"exp": None},
+    "of the future": {"iat": NOW + 600},
+    "not yet good": {"nbf": NOW + 600},
+    "old": {"iat": NOW - 1_000},
+    "without a begin": {"iat": None},
+    "another nonce": {"nonce": digest("t" * 43)},
+    "the secret itself": {"nonce": SECRET},
+    "no nonce": {"nonce": None},
+    "a nonce that is no text": {"nonce": 7},
+    "no subject": {"sub": None},
+    "an empty subject": {"sub": ""},
+    "a subject of other characters": {"sub": "ann\n"},
+    "a subject that is no text": {"sub": 7},
+}
+
+
+@pytest.mark.parametrize("claims", WRONG.values(), ids=WRONG)
+async def test_a_token_that_says_anything_wrong_is_refused_with_one_text(provider, tokens, claims):
+    with pytest.raises(UnauthenticatedError) as refused:
+        await tokens.find(provider.make_token(NONCE, **claims), SECRET)
+    assert str(refused.value) == "the sign-in is not accepted: sign in again"
+    assert len(refused.value.reason) > 20
+
+
+def encode(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+def forge(provider: Provider, **header: object) -> str:
+    """A token with this header, and the signature of another."""
+    (kid,) = provider.keys
+    _, claims, signature = provider.make_token(NONCE).split(".")
+    return f"{encode({'kid': kid, **header})}.{claims}.{signature}"
+
+
+def sign_by_public_key(provider: Provider) -> str:
+    """A token whose HMAC has the public key as its secret, which everybody knows."""
+    ((kid, (_, key)),) = provider.keys.items()
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    signed = f"{encode({'alg': 'HS256', 'kid': kid})}.{provider.make_token(NONCE).split('.')[1]}"
+    signature = hmac.digest(pem, signed.encode(), "sha256")
+    return f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+FORGED = {
+    "no signature": lambda p: forge(p, alg="none").rpartition(".")[0] + ".",
+    "none": lambda p: forge(p, alg="none"),
+    "another algorithm": lambda p: forge(p, alg="RS256"),
+    "an algorithm that is not taken": lambda p: forge(p, alg="ES512"),
+    "no algorithm": forge,
+    "HMAC with the public key": sign_by_public_key,
+    "another's key": lambda p: Provider().make_token(NONCE, kid=next(iter(p.keys)), iss=p.issuer),
+    "tampered": lambda p: ".".join([(t := p.make_token(NONCE).split("."))[0], t[1][:-4] + "AAAA", t[2]]),
+    "no key": lambda p: jwt.encode({"iss": p.issuer}, next(iter(p.keys.values()))[1], "ES256"),
+    "a key that is no text": lambda p: forge(p, alg="ES256", kid=7),
+    "no token": lambda _: "x",
+    "nothing": lambda _: "",
+}
+
+
+@pytest.mark.parametrize("make", FORGED.values(), ids=FORGED)
+async def test_a_token_that_the_provider_did_not_sign_so_is_refused(provider, tokens, make):
+    with pytest.raises(UnauthenticatedError, match="the sign-in is not accepted"):
+        await tokens.find(make(provider), SECRET)
+
+
+async def test_a_key_for_secrets_that_a_provider_shows_opens_nothing(provider, tokens):
+    provider.instead["/keys"] = keys_of({"kty": "oct", "k": encode("x" * 64), "kid": "k", "alg": "HS256"})
+    token = jwt.encode({"iss": provider.issuer}, "x" * 64, "HS256", {"kid": "k"})
+    with pytest.raises(UnauthenticatedError) as refused:
+        await tokens.find(token, SECRET)
+    assert "HS256 are not taken" in refused.value.reason
+
+
+@pytest.mark.parametrize("key", [{}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "!", "y": "!"}, {"kty": 7}])
+async def test_a_key_that_is_malformed_is_refused(provider, tokens, key):
+    provider.instead["/keys"] = keys_of({**key, "kid": next(iter(provider.keys))})
+    with pytest.raises(UnauthenticatedError):
+        await tokens.find(provider.make_token(NONCE), SECRET)
+
+
+async def test_somebody_without_a_rule_is_told_so(provider, tokens):
+    with pytest.raises(ForbiddenError, match="no rule of SIGNOFF_OIDC_RULES gives bob a role"):
+        await tokens.find(provider.make_token(NONCE, groups=[], preferred_username="bob"), SECRET)
+
+
+async def test_a_name_is_shown_without_control_characters(provider, tokens):
+    caller = await tokens.find(provider.make_token(NONCE, preferred_username="a\x1b[2Jnn" + "n" * 200), SECRET)
+    assert caller.name == ("a?[2Jnn" + "n" * 200)[:100]
+
+
+async def test_keys_may_be_rotated_and_forgotten(provider, tokens):
+    old = provider.make_token(NONCE)
+    await tokens.find(old, SECRET)
+    provider.rotate()
+    await tokens.find(provider.make_token(NONCE), SECRET)
+    await tokens.find(old, SECRET)
+    provider.rotate(forget=True)
+    await tokens.find(provider.make_token(NONCE), SECRET)
+    with pytest.raises(UnauthenticatedError):
+        await tokens.find(old, SECRET)
+
+
+async def test_tokens_of_unknown_keys_make_one_request_a_second(provider, tokens):
+    forged = [tokens.find(provider.make_token(NONCE, kid=f"k{each}"), SECRET) for each in range(500)]
+    refused = await asyncio.gather(*forged, return_exceptions=True)
+    assert {type(each) for each in refused} == {UnauthenticatedError}
+    assert provider.asked["/keys"] <= 2
+
+
+@pytest.mark.parametrize("answer", [None, "nonsense"])
+async def test_a_provider_that_is_slow_or_answers_nonsense_is_told_in_time(provider, tokens, answer, monkeypatch):
+    monkeypatch.setattr(oidc, "TIMEOUT_S", 0.2)
+    provider.instead["/keys"] = answer and web.Response(body=answer.encode())
+    with pytest.raises(ProviderError):
+        await tokens.find(provider.make_token(NONCE), SECRET)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("ID-Token a.b.c s", ("a.b.c", "s")),
+        ("id-token a.b.c", ("a.b.c", "")),
+        ("Bearer a.b.c s", None),
+        ("", None),
+        (b"ID-Token a s", ("a", "s")),
+    ],
+)
+def test_a_token_is_read_with_its_secret(header, found):
+    assert read_id_token([("authorization", header)]) == found
