@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Final, Self, TypeVar
 from uuid import UUID
 
@@ -57,7 +58,7 @@ from contracts.fields import (
     TokenName,
     narrow,
 )
-from contracts.judging.policy import JudgePolicy, Reference
+from contracts.judging.policy import JudgePolicy, Name, Reference
 from signoff import types
 from signoff.fields import Model, Money, ReportedMoney, Time, optional
 from signoff.jsontext import Json
@@ -278,6 +279,16 @@ class AgentPatch(Patch, hide_input_in_errors=True):
     shared: bool | None = None
 
 
+def _check_spendable(usd: Decimal) -> Decimal:
+    if not usd:
+        raise ValueError("must be more than 0: to begin nothing, pause it")
+    return usd
+
+
+#: Names of judge policies; an empty list, as messages have it, names none to choose from.
+PolicyNames = Annotated[list[Name], Field(max_length=100), AfterValidator(lambda names: names or None)]
+
+
 class NewLimit(StrictModel):
     """What holds back the executions that a name applies to; what is not set is as the limit of its wildcard says."""
 
@@ -287,6 +298,12 @@ class NewLimit(StrictModel):
     queue_max: int | None = Field(None, ge=0, le=100_000_000, description="of a tenant: executions that may wait")
     weight: float | None = Field(None, gt=0, le=1_000, description="of a tenant: its share; 1 unless set")
     paused: bool | None = optional("begin nothing; stays as it is where it is not given")
+    usd_per_day: Annotated[Money, AfterValidator(_check_spendable)] | None = optional(
+        "of a tenant: what its agents claim and its judges cost in a day of UTC, together; to spend nothing, pause it"
+    )
+    judge_policies: PolicyNames | None = optional(
+        "of a tenant: the names of the judge policies that its jobs, agents and judgings may name; any when empty"
+    )
 
 
 class LimitPatch(Patch, NewLimit):

@@ -13,6 +13,7 @@ class WaitCode(StrEnum):
     LIMIT_PAUSED = "limit_paused"
     LIMIT_CONCURRENCY = "limit_concurrency"
     LIMIT_RATE = "limit_rate"
+    LIMIT_USD_PER_DAY = "limit_usd_per_day"
     CIRCUIT_OPEN = "circuit_open"
     CIRCUIT_PROBING = "circuit_probing"
     PROTOCOL_NOT_CALLED = "protocol_not_called"

@@ -76,6 +76,9 @@ class Reason(Model):
     until: Time | None = optional("when it lifts by itself, if that is known")
     owner: str = Field(description="whose move it is: operator, caller, agent, time or signoff")
     remedy: str = Field(description="what lifts it, in a sentence")
+    allowed_usd: Money | None = optional("of `limit_usd_per_day`: what may be spent in a day of UTC")
+    agents_usd: SumOfMoney | None = optional("what was spent of that by now, as agents claim")
+    judges_usd: SumOfMoney | None = optional("and by judges")
 
 
 class PastWait(Model):
@@ -373,6 +376,10 @@ class Limit(Model):
     queue_max: int | None = optional("of a tenant: executions that may wait")
     weight: float | None = optional("of a tenant: its share; 1 unless set")
     paused: bool | None = optional("whether nothing begins")
+    usd_per_day: Money | None = optional("of a tenant: what its agents and judges may cost in a day of UTC")
+    judge_policies: list[str] | None = optional("of a tenant: the judge policies that may be named")
+    agents_usd: SumOfMoney | None = optional("of a tenant: what was spent this day of UTC, as agents claim")
+    judges_usd: SumOfMoney | None = optional("and by judges")
     version: int = Field(1, description="counts its changes from 1, and again once it was removed")
     updated_at: Time
 

@@ -44,7 +44,7 @@ _JOINED: Final = {
 _NOT_SET: Final = frozenset(
     {
         *("Job.criteria", "Job.references", "JobLog.waited", "Policy.retry_codes", "Policy.no_retry_codes"),
-        "Verdict.stages",
+        *("Limit.judge_policies", "Verdict.stages"),
     }
 )
 _Convert = Callable[[Any], Any]

@@ -716,7 +716,9 @@ class SetLimitRequest(_message.Message):
     def limit(self) -> _resources_pb2.Limit: ...
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What of `limit` changes, as of UpdateJob: concurrency, rate, rate_period_s, queue_max, weight, paused. Not set: all."""
+        """What of `limit` changes, as of UpdateJob: concurrency, rate, rate_period_s, queue_max, weight, paused,
+        usd_per_day, judge_policies. Not set: all.
+        """
 
     def __init__(
         self,

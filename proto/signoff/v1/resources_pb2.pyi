@@ -1223,6 +1223,9 @@ class Reason(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
+    ALLOWED_USD_FIELD_NUMBER: _builtins.int
+    AGENTS_USD_FIELD_NUMBER: _builtins.int
+    JUDGES_USD_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Of a closed set, which docs/protocol.md lists."""
     name: _builtins.str
@@ -1234,6 +1237,12 @@ class Reason(_message.Message):
     """Whose move it is: operator, caller, agent, time or signoff."""
     remedy: _builtins.str
     """What lifts it, in a sentence."""
+    allowed_usd: _builtins.str
+    """Of `limit_usd_per_day`: what may be spent in a day of UTC, as decimal text; and what was by now, as agents claim, and by
+    judges.
+    """
+    agents_usd: _builtins.str
+    judges_usd: _builtins.str
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When what holds it back was last changed, or last heard of."""
@@ -1253,17 +1262,32 @@ class Reason(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         owner: _builtins.str = ...,
         remedy: _builtins.str = ...,
+        allowed_usd: _builtins.str | None = ...,
+        agents_usd: _builtins.str | None = ...,
+        judges_usd: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_allowed", b"_allowed", "_used", b"_used", "allowed", b"allowed", "since", b"since", "until", b"until", "used", b"used"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agents_usd", b"_agents_usd", "_allowed", b"_allowed", "_allowed_usd", b"_allowed_usd", "_judges_usd", b"_judges_usd", "_used", b"_used", "agents_usd", b"agents_usd", "allowed", b"allowed", "allowed_usd", b"allowed_usd", "judges_usd", b"judges_usd", "since", b"since", "until", b"until", "used", b"used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allowed", b"_allowed", "_used", b"_used", "allowed", b"allowed", "code", b"code", "name", b"name", "owner", b"owner", "remedy", b"remedy", "since", b"since", "until", b"until", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agents_usd", b"_agents_usd", "_allowed", b"_allowed", "_allowed_usd", b"_allowed_usd", "_judges_usd", b"_judges_usd", "_used", b"_used", "agents_usd", b"agents_usd", "allowed", b"allowed", "allowed_usd", b"allowed_usd", "code", b"code", "judges_usd", b"judges_usd", "name", b"name", "owner", b"owner", "remedy", b"remedy", "since", b"since", "until", b"until", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agents_usd: _TypeAlias = _typing.Literal["agents_usd"]  # noqa: Y015
+    _WhichOneofArgType__agents_usd: _TypeAlias = _typing.Literal["_agents_usd", b"_agents_usd"]  # noqa: Y015
     _WhichOneofReturnType__allowed: _TypeAlias = _typing.Literal["allowed"]  # noqa: Y015
     _WhichOneofArgType__allowed: _TypeAlias = _typing.Literal["_allowed", b"_allowed"]  # noqa: Y015
+    _WhichOneofReturnType__allowed_usd: _TypeAlias = _typing.Literal["allowed_usd"]  # noqa: Y015
+    _WhichOneofArgType__allowed_usd: _TypeAlias = _typing.Literal["_allowed_usd", b"_allowed_usd"]  # noqa: Y015
+    _WhichOneofReturnType__judges_usd: _TypeAlias = _typing.Literal["judges_usd"]  # noqa: Y015
+    _WhichOneofArgType__judges_usd: _TypeAlias = _typing.Literal["_judges_usd", b"_judges_usd"]  # noqa: Y015
     _WhichOneofReturnType__used: _TypeAlias = _typing.Literal["used"]  # noqa: Y015
     _WhichOneofArgType__used: _TypeAlias = _typing.Literal["_used", b"_used"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agents_usd) -> _WhichOneofReturnType__agents_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__allowed) -> _WhichOneofReturnType__allowed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__allowed_usd) -> _WhichOneofReturnType__allowed_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judges_usd) -> _WhichOneofReturnType__judges_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__used) -> _WhichOneofReturnType__used | None: ...
 
@@ -2489,6 +2513,10 @@ class Limit(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    USD_PER_DAY_FIELD_NUMBER: _builtins.int
+    JUDGE_POLICIES_FIELD_NUMBER: _builtins.int
+    AGENTS_USD_FIELD_NUMBER: _builtins.int
+    JUDGES_USD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` as the value, the wildcard: each value, as
     far as its own limit does not say it.
@@ -2507,9 +2535,22 @@ class Limit(_message.Message):
     """Begins nothing. When not set in SetLimit, it stays as it is."""
     version: _builtins.int
     """Counts its changes from 1, and again once it was removed. Of a request it is ignored."""
+    usd_per_day: _builtins.str
+    """Of a tenant: what its agents claim and its judges cost in a day of UTC, together, as decimal text. Once as much is
+    spent, nothing of it begins or is judged until the day ends.
+    """
+    agents_usd: _builtins.str
+    """Of a tenant, set in answers: what was spent this day of UTC, as agents claim, and by judges."""
+    judges_usd: _builtins.str
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Set in answers."""
+
+    @_builtins.property
+    def judge_policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a tenant: the names of the judge policies that its jobs, agents and judgings may name; any when empty. What names
+        none is judged by the validators' own settings all the same.
+        """
 
     def __init__(
         self,
@@ -2523,13 +2564,21 @@ class Limit(_message.Message):
         paused: _builtins.bool | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        usd_per_day: _builtins.str | None = ...,
+        judge_policies: _abc.Iterable[_builtins.str] | None = ...,
+        agents_usd: _builtins.str | None = ...,
+        judges_usd: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agents_usd", b"_agents_usd", "_concurrency", b"_concurrency", "_judges_usd", b"_judges_usd", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_usd_per_day", b"_usd_per_day", "_weight", b"_weight", "agents_usd", b"agents_usd", "concurrency", b"concurrency", "judges_usd", b"judges_usd", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "usd_per_day", b"usd_per_day", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "version", b"version", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agents_usd", b"_agents_usd", "_concurrency", b"_concurrency", "_judges_usd", b"_judges_usd", "_paused", b"_paused", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_usd_per_day", b"_usd_per_day", "_weight", b"_weight", "agents_usd", b"agents_usd", "concurrency", b"concurrency", "judge_policies", b"judge_policies", "judges_usd", b"judges_usd", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "usd_per_day", b"usd_per_day", "version", b"version", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agents_usd: _TypeAlias = _typing.Literal["agents_usd"]  # noqa: Y015
+    _WhichOneofArgType__agents_usd: _TypeAlias = _typing.Literal["_agents_usd", b"_agents_usd"]  # noqa: Y015
     _WhichOneofReturnType__concurrency: _TypeAlias = _typing.Literal["concurrency"]  # noqa: Y015
     _WhichOneofArgType__concurrency: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency"]  # noqa: Y015
+    _WhichOneofReturnType__judges_usd: _TypeAlias = _typing.Literal["judges_usd"]  # noqa: Y015
+    _WhichOneofArgType__judges_usd: _TypeAlias = _typing.Literal["_judges_usd", b"_judges_usd"]  # noqa: Y015
     _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
     _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015
     _WhichOneofReturnType__queue_max: _TypeAlias = _typing.Literal["queue_max"]  # noqa: Y015
@@ -2538,10 +2587,16 @@ class Limit(_message.Message):
     _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
     _WhichOneofReturnType__rate_period_s: _TypeAlias = _typing.Literal["rate_period_s"]  # noqa: Y015
     _WhichOneofArgType__rate_period_s: _TypeAlias = _typing.Literal["_rate_period_s", b"_rate_period_s"]  # noqa: Y015
+    _WhichOneofReturnType__usd_per_day: _TypeAlias = _typing.Literal["usd_per_day"]  # noqa: Y015
+    _WhichOneofArgType__usd_per_day: _TypeAlias = _typing.Literal["_usd_per_day", b"_usd_per_day"]  # noqa: Y015
     _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
     _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agents_usd) -> _WhichOneofReturnType__agents_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__concurrency) -> _WhichOneofReturnType__concurrency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judges_usd) -> _WhichOneofReturnType__judges_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__paused) -> _WhichOneofReturnType__paused | None: ...
     @_typing.overload
@@ -2550,6 +2605,8 @@ class Limit(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_period_s) -> _WhichOneofReturnType__rate_period_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__usd_per_day) -> _WhichOneofReturnType__usd_per_day | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 

@@ -88,7 +88,7 @@ def format_percent(progress: float | None) -> str:
     return "" if progress is None else f"{progress:.0%}"
 
 
-def format_usd(usd: Decimal | str) -> str:
+def format_usd(usd: Decimal | str | int) -> str:
     """Return an amount of money with six significant digits, however small it is."""
     return f"{Decimal(f'{float(usd):.6g}'):f} USD"
 
@@ -397,6 +397,9 @@ def describe_reason(out: Output, reason: "Reason") -> str:
     words = [name_cause(out, reason)]
     if reason.used is not None:
         words.append(f"{reason.used} of {reason.allowed}" if reason.allowed is not None else f"{reason.used} in a row")
+    if reason.allowed_usd is not None:
+        agents, judges = (format_usd(usd or 0) for usd in (reason.agents_usd, reason.judges_usd))
+        words.append(f"agents {agents} and judges {judges} of {format_usd(reason.allowed_usd)}")
     words += [f"since {format_time(reason.since)}"] if reason.since else []
     words += [f"until {format_time(reason.until)}"] if reason.until else []
     return ", ".join(words)

@@ -7,7 +7,7 @@ from jobstore.engine.runner import Stores
 from jobstore.executions.store import ExecutionsStore, WorkersStore
 from jobstore.jobs.store import JobsStore, KeysStore, LogStore
 from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
-from jobstore.limits.store import LimitsStore, QueuesStore, StartsStore
+from jobstore.limits.store import LimitsStore, QueuesStore, SpendingStore, StartsStore
 from jobstore.operations.store import OperationsStore
 from jobstore.tasks.store import TasksStore
 
@@ -26,6 +26,7 @@ STORES: Final = Stores(
     TasksStore(),
     ReuseStore(),
     WorkersStore(),
+    SpendingStore(),
     QueuesStore(),
     CircuitsStore(),
     StartsStore(),

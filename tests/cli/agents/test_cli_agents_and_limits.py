@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import uuid4
 
 from contracts.resources import NewAgent, NewJob
@@ -235,8 +236,25 @@ async def test_limits_are_listed_by_what_they_limit(signoff):
     assert (await signoff("limits", "list")).out == "nothing is limited: `signoff limits set` sets a limit\n"
     await signoff("limits", "set", "tenant:press", "--rate", "5", "--per-s", "60", "--weight", "1.5", "--paused")
     header, row = (await signoff("limits", "list")).out.splitlines()
-    assert re.split("  +", header) == ["name", "at once", "rate", "may wait", "weight", "paused"]
+    assert re.split("  +", header) == [
+        *("name", "at once", "rate", "may wait", "weight", "a day", "judge policies", "paused"),
+    ]
     assert row.split() == ["tenant:press", "5", "in", "60", "s", "1.5", "yes"]
+
+
+async def test_a_tenant_is_limited_in_what_it_spends_and_which_policies_it_names(signoff, jobstore):
+    made = await signoff("limits", "set", "tenant:press", "--usd-per-day", "20", "--judge-policies", "cheap,dear")
+    assert made.out.splitlines()[1].split() == ["tenant:press", "20", "USD", "cheap", "dear", "no"]
+    shown = (await signoff("limits", "get", "tenant:press", "--json")).json
+    assert (shown["usd_per_day"], shown["judge_policies"]) == ("20", ["cheap", "dear"])
+    spent = {"agents_usd": Decimal("19.5"), "judges_usd": Decimal("0.25")}
+    jobstore.limits["tenant:press"] = jobstore.limits["tenant:press"].model_copy(update=spent)
+    assert "20 USD, today agents 19.5 USD and judges 0.25 USD" in (await signoff("limits", "list")).out
+    unset = ("--unset", "judge_policies", "--unset", "usd_per_day", "--json")
+    left = (await signoff("limits", "set", "tenant:press", "--concurrency", "3", *unset)).json
+    assert {"usd_per_day", "judge_policies"}.isdisjoint(left)
+    for wrong in (("--usd-per-day", "0"), ("--usd-per-day", "0.0000000001"), ("--judge-policies", "Dear")):
+        assert (await signoff("limits", "set", "tenant:press", *wrong)).status == 2
 
 
 async def test_an_agent_is_tried_and_what_came_of_it_is_shown(signoff, jobstore):

@@ -48,7 +48,7 @@ class World:
 
     async def make(self) -> "World":
         async with self.database.transaction() as connection:
-            for table in ("executions", "workers", "limits", "starts", "circuits", "job_logs", "jobs"):
+            for table in ("executions", "workers", "limits", "starts", "spending", "circuits", "job_logs", "jobs"):
                 await connection.execute(text(f"DELETE FROM {table}"))
             await connection.execute(
                 text(
@@ -60,10 +60,12 @@ class World:
             )
             names = {name for name in NAMES if self.chance.random() < 0.35}
             for name in names:
-                await put_limit(connection, name, self._make_limit())
+                await put_limit(connection, name, self._make_limit(name))
             now = await connection.scalar(text("SELECT clock_timestamp()"))
             for name in ("agent:a1", "tenant:t1", "tenant:t2", "label:team=red"):
                 await self._start(connection, name, now)
+            for tenant in TENANTS:
+                await self._spend(connection, tenant)
             for stage in ExecutionStage:
                 if self.chance.random() < 0.85:
                     room = self.chance.choice([0, 1, 3, 40, 40])
@@ -87,13 +89,25 @@ class World:
             )
         return self
 
-    def _make_limit(self) -> NewLimit:
+    def _make_limit(self, name: str) -> NewLimit:
         fields: dict[str, Any] = {"paused": self.chance.random() < 0.2}
         if self.chance.random() < 0.6:
             fields["concurrency"] = self.chance.randrange(8)
         if self.chance.random() < 0.4:
             fields |= {"rate": self.chance.randrange(1, 8), "rate_period_s": 100.0}
+        if name.startswith("tenant:") and self.chance.random() < 0.5:
+            fields["usd_per_day"] = self.chance.choice(["1", "2", "3"])
         return NewLimit(**fields)
+
+    async def _spend(self, connection: Any, tenant: str) -> None:
+        """In two parts of this day, and the day before."""
+        await connection.execute(
+            text(
+                "INSERT INTO spending SELECT CAST(now() AT TIME ZONE 'UTC' AS date) - age, :tenant, part, 500000000, "
+                "CAST(:usd * 1000000000 AS bigint) FROM (VALUES (0, 0), (0, 1), (1, 0)) AS u(age, part)"
+            ),
+            {"tenant": tenant, "usd": self.chance.choice([0, 1])},
+        )
 
     async def _start(self, connection: Any, name: str, now: datetime) -> None:
         for age_s in self.chance.sample([10, 50, 101, 110], 2):

@@ -9,13 +9,13 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
-from support.jobstore.steps import Published, Steps
+from support.jobstore.steps import Published, Steps, verdict
 from support.jobstore.terms import IDS
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 from told_settings import ODD, items_of, made
 
-from contracts.resources import NewAgent, NewJob, NewLimit
+from contracts.resources import NewAgent, NewJob, NewLimit, Usage
 from contracts.topics import MESSAGE_MAX_BYTES
 from contracts.waiting import WaitCode
 from jobstore.engine import facts as stored_facts
@@ -29,13 +29,14 @@ from jobstore.insights.processes import read_backlog
 from jobstore.jobs.model import BOOTSTRAP, ExecutionStage
 from jobstore.jobs.waits import explain_jobs
 from jobstore.limits.commands import ConfirmLimits
+from jobstore.limits.store import get_limit
 from jobstore.operations.commands import CreateOperation, OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
 from jobstore.recovery.database_age import check_age
 from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
-from signoff.status import OperationKind, Outcome
+from signoff.status import OperationKind, Outcome, ReportKind
 
 
 class World:
@@ -130,6 +131,32 @@ async def test_what_was_paused_or_limited_is_so_in_the_rebuilt_database_before_a
     assert sum(job.job_id in offered for job in labelled) == 1
     assert await world.reasons(paused) == [[WaitCode.LIMIT_PAUSED]]
     assert (await world.same(paused).claim()).code == "limited"
+
+
+async def test_what_a_tenant_spent_this_day_is_found_again_in_the_log_and_holds_it_back(world: World) -> None:
+    spender = await world.requested(tenant="press")
+    claimed = await spender.claim()
+    assert claimed.execution is not None
+    await spender.result(claimed.execution.lease, usage=Usage(cost_usd="0.75"))
+    judging = await spender.claim_judging(claimed.execution.lease)
+    assert judging.execution is not None
+    judged = {"verdict": verdict(Outcome.PASS), "usage": Usage(cost_usd="0.25")}
+    await spender.report(judging.execution.lease, ReportKind.VERDICT, **judged)
+    waiting, other = await world.requested(tenant="press"), await world.requested(tenant="other")
+    async with world.database.transaction() as connection:
+        limit = NewLimit(usd_per_day="1", judge_policies=["cheap", "standard"])
+        await put_limit(connection, "tenant:press", limit)
+    await world.rebuild()
+    assert await world.read("SELECT tenant, agents_nanos, judges_nanos FROM spending") == [
+        ("press", 750_000_000, 250_000_000)
+    ]
+    assert await world.reasons(waiting) == [[WaitCode.LIMIT_USD_PER_DAY, WaitCode.NO_WORKER]]
+    offered = await world.offered()
+    assert (waiting.job_id in offered, other.job_id in offered) == (False, True)
+    async with world.again.session() as session:
+        found = await get_limit(session, "tenant:press")
+    assert found is not None
+    assert (found.usd_per_day, found.judge_policies) == (1, ["cheap", "standard"])
 
 
 async def test_nothing_begins_until_an_operator_confirms_limits_that_were_not_found_whole(

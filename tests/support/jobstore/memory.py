@@ -57,7 +57,7 @@ from jobstore.judging.rules import (
     read_task,
 )
 from jobstore.judging.store import list_wanted_by_loaded
-from jobstore.limits.rules import Limits, LimitsWish, Queues, QueuesWish, Starts
+from jobstore.limits.rules import Limits, LimitsWish, Queues, QueuesWish, Spending, SpendingWish, Starts
 from jobstore.operations.commands import Operations
 from jobstore.tasks.rules import TRIES_MAX, NewTask, Tasks, TasksWish
 from servicekit.errors import PermanentError
@@ -81,6 +81,7 @@ CHANGES: dict[str, Callable[[UnitOfWork], Any]] = {
     "results": lambda uow: uow[Reuse].new_results,
     "verdicts": lambda uow: uow[Reuse].new_verdicts,
     "begun": lambda uow: uow[Starts].begun,
+    "spent": lambda uow: uow[Spending].spent,
     "agents": lambda uow: uow[Agents].changes,
     "limits": lambda uow: uow[Limits].changes,
     "confirmed_by": lambda uow: uow[Limits].confirmed_by,
@@ -129,6 +130,8 @@ class MemoryJobstore:
         self.names: dict[Named, Versions] = {}
         self.limit_names: set[str] = set()
         self.has_rates = False
+        self.daily_limits: set[str] = set()
+        self.used_up: set[str] = set()
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
         self.offered = 0
@@ -190,7 +193,7 @@ class MemoryJobstore:
             executions.openings = replace(self.openings, held_back=self.limit_names)
         limits.is_held = bool(asked[LimitsWish].lock)
         limits.names, limits.has_rates = frozenset(self.limit_names), self.has_rates
-        limits.has_queue_caps = bool(self.queue_room)
+        limits.has_queue_caps, limits.daily = bool(self.queue_room), frozenset(self.daily_limits)
         uow[Circuits].are_stored = bool(self.circuits)
         locked = asked[AgentsWish].locked & self.agents.keys()
         uow[Agents].agents.stored.update((each, self.agents[each]) for each in locked)
@@ -222,6 +225,7 @@ class MemoryJobstore:
         if tries := asked[TasksWish].tries:
             uow[Tasks].known = tries & self.tasks.keys()
             uow[Tasks].room = TRIES_MAX - self.tries_under_way
+        uow[Spending].used_up |= asked[SpendingWish].tenants & self.used_up
         wish, executions = asked[ExecutionsWish], uow[Executions]
         if wish.early_cancels:
             cancels = sum(e.is_early_cancel for e in self.executions.values())

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Options, option, validate_resource
-from cli.output import Output, find_agent_of
+from cli.options import Options, option, parse_usd, validate_resource
+from cli.output import Output, find_agent_of, format_usd
 from cli.parameters import PageSize, PageToken
 from cli.session import Session, command, make_app, with_options
 from cli.terminal import Styled
@@ -56,6 +56,20 @@ async def get(cli: Session, jobstore: AsyncClient, name: Name) -> None:
         option("--rate-period-s", float, "The period of --rate; 1 when not given.", metavar="SECONDS"),
         option("--queue-max", int, "Of a tenant: how many executions may wait."),
         option("--weight", float, "Of a tenant: its share beside other tenants, 1 when not given."),
+        option(
+            "--usd-per-day",
+            str,
+            "Of a tenant: what its agents claim and its judges cost in a day of UTC.",
+            metavar="USD",
+            parse=parse_usd,
+        ),
+        option(
+            "--judge-policies",
+            str,
+            "Of a tenant: the judge policies that may be named, such as cheap,standard.",
+            metavar="NAMES",
+            parse=lambda names, _: names.split(","),
+        ),
         option("--paused/--no-paused", bool, "Begin nothing that it applies to; not given, it stays as it is."),
     )
 )
@@ -115,8 +129,18 @@ def _print_limits(out: Output, limits: "Sequence[Limit]") -> None:
             None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
             limit.queue_max,
             limit.weight,
+            _describe_spending(limit),
+            " ".join(limit.judge_policies or ()) or None,
             Styled("yes", "yellow") if limit.paused else "no",
         )
         for limit in limits
     ]
-    out.print_table(["name", "at once", "rate", "may wait", "weight", "paused"], rows)
+    out.print_table(["name", "at once", "rate", "may wait", "weight", "a day", "judge policies", "paused"], rows)
+
+
+def _describe_spending(limit: "Limit") -> str | None:
+    """Return what a tenant may spend in a day, and what it has spent: `20 USD, today agents 3.5 USD`."""
+    allowed = [] if limit.usd_per_day is None else [format_usd(limit.usd_per_day)]
+    spent = {"agents": limit.agents_usd, "judges": limit.judges_usd}
+    today = [f"{name} {format_usd(usd)}" for name, usd in spent.items() if usd]
+    return ", ".join([*allowed, *([f"today {' and '.join(today)}"] if today else [])]) or None

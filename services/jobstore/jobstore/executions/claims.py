@@ -46,7 +46,7 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.rows import Jobs, JobsWish, Question
 from jobstore.judging import rules as judging
-from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, QueuesWish, is_held_back
+from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, QueuesWish, Spending, is_held_back
 from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
 from signoff.status import FIRST_PROTOCOLS, ReportKind
@@ -443,7 +443,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         execution = uow[Executions].executions.get(execution_id)
         if execution is None:
             return NOTHING
-        wishes: list[Wish] = [*read_circuit(uow, execution_id)]
+        wishes: list[Wish] = [*read_circuit(uow, execution_id), *uow[Spending].read_for(execution.tenant)]
         wishes.append(judging.PoliciesWish(references=frozenset(judging.list_frozen(execution.policy))))
         wishes.append(judging.ReuseWish(verdicts=frozenset(self._find_keys(uow) or ())))
         if self._needs_context(uow):
@@ -509,6 +509,11 @@ class ClaimJudging(Command[ClaimAnswer]):
         reused = self._find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
+        if execution.state is not ExecutionState.LEASED and execution.tenant in uow[Spending].used_up:
+            uow[Executions].put(
+                decline_offer(execution, uow.clock.now)
+            )  # the dispatcher offers it once it may be judged
+            return ClaimAnswer(ClaimOutcome.QUEUED, ErrorCode.LIMITED)
         room = WorkerRoom(execution.stage, self.room)
         return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, room, self.actor)
 

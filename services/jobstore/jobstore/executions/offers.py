@@ -26,13 +26,14 @@ from jobstore.limits.rules import (
     PERIOD_PARTS,
     SharedRoom,
     agent_limit,
+    end_of_day,
     is_shared,
     list_protocols,
     protocol_limit,
     tenant_limit,
     window_start,
 )
-from jobstore.limits.store import apply, count_running
+from jobstore.limits.store import apply, count_running, list_used_up, sum_spent
 from servicekit.leasing.slots import is_scarce
 
 
@@ -72,6 +73,7 @@ _OFFER_RESULTS: Final = text(
     f"""
     WITH due AS MATERIALIZED (
         SELECT execution_id FROM executions WHERE stage = 'JUDGING' AND state = 'QUEUED' AND {DUE}
+        AND tenant <> ALL(ARRAY({list_used_up()}))
         ORDER BY priority DESC, due_at
         LIMIT (SELECT greatest(0, least(:limit, room)) FROM {read_room(ExecutionStage.JUDGING)}) FOR UPDATE SKIP LOCKED
     )
@@ -195,6 +197,7 @@ _STARTED: Final = text(
     ON starts.name = w.name AND starts.began_at > w.since GROUP BY starts.name
     """
 )
+_SPENT: Final = text(sum_spent("CAST(:tenants AS text[])"))
 #: The protocols, beyond the first, by which live executors call agents.
 _CALLED: Final = text(
     f"SELECT DISTINCT unnest(protocols) FROM workers WHERE {is_alive(ExecutionStage.EXECUTING)}"  # noqa: S608 - words of our own
@@ -256,20 +259,20 @@ class Capacity:
     """The room of the executors, and how many more executions may run under the name of each limit.
 
     `causes`: what holds executions back once such a name allows no more. `rates`: (rate, period in s), by name.
-    `probes_at`: when open circuits become half open, and admit a probe.
+    `opens_at`: when open circuits become half open, and admit a probe, and when tenants may spend anew.
     """
 
     room: SharedRoom
     free: dict[str, int] = field(default_factory=dict)
     causes: dict[str, Cause] = field(default_factory=dict)
     rates: dict[str, tuple[int, float]] = field(default_factory=dict)
-    probes_at: list[datetime] = field(default_factory=list)
+    opens_at: list[datetime] = field(default_factory=list)
 
     def find_changes(self, now: datetime) -> list[float]:
-        """Return the seconds until each used-up rate, and each open circuit, may allow more."""
+        """Return the seconds until each used-up rate, each open circuit, and each tenant's spending may allow more."""
         exhausted = [rate for name, rate in self.rates.items() if self.free.get(name, 1) <= 0]
         parts = [period_s / PERIOD_PARTS for _, period_s in exhausted]
-        return parts + [(at - now).total_seconds() for at in self.probes_at if at > now]
+        return parts + [(at - now).total_seconds() for at in self.opens_at if at > now]
 
 
 @dataclass(slots=True)
@@ -358,7 +361,7 @@ class FairQueue:
                 capacity.free[name] = min(capacity.free.get(name, 1), int(row.is_probe_due))
                 code = WaitCode.CIRCUIT_OPEN if row.open_until > first.now else WaitCode.CIRCUIT_PROBING
                 capacity.causes.setdefault(name, Cause(code, row.agent_id))
-                capacity.probes_at.append(row.open_until)
+                capacity.opens_at.append(row.open_until)
 
     async def _load_limits(
         self, connection: Connection, names: AbstractSet[str], flows: Sequence[Flow]
@@ -386,6 +389,9 @@ async def _apply_limits(
     running = {row.name: (row.running, row.offered) for row in rows}
     capacity.room.held = {name: runs for name, (runs, _) in running.items() if is_shared(name)}
     started = await _count_started(connection, now, capacity.rates)
+    used_up = await _find_used_up(connection, limits)
+    if used_up:
+        capacity.opens_at.append(end_of_day(now))
     for name, limit in limits.items():
         left: list[tuple[int, WaitCode]] = [(0, WaitCode.LIMIT_PAUSED)] if limit.paused else []
         runs, offered = running.get(name, (0, 0))
@@ -393,6 +399,8 @@ async def _apply_limits(
             left.append((limit.concurrency - runs, WaitCode.LIMIT_CONCURRENCY))
         if limit.rate:  # an offer may begin at any time, and is counted as a start only then
             left.append((limit.rate - started.get(name, 0) - offered, WaitCode.LIMIT_RATE))
+        if name in used_up:
+            left.append((0, WaitCode.LIMIT_USD_PER_DAY))
         if left:
             free, code = min(left, key=lambda each: max(0, each[0]))
             capacity.free[name], capacity.causes[name] = max(0, free), Cause(code, name)
@@ -420,3 +428,11 @@ async def _count_started(
     since = [window_start(now, period_s) for _, period_s in rates.values()]
     rows = await connection.execute(_STARTED, {"names": list(rates), "since": since})
     return {row.name: row.started for row in rows}
+
+
+async def _find_used_up(connection: Connection, limits: Mapping[str, Row]) -> set[str]:
+    """Return the names of the limits of tenants that have spent what they may this day."""
+    tenants = {each.removeprefix("tenant:"): limit.nanos_per_day for each, limit in limits.items()}
+    allowed = {tenant: nanos for tenant, nanos in tenants.items() if nanos is not None}
+    rows = await connection.execute(_SPENT, {"tenants": list(allowed)}) if allowed else ()
+    return {tenant_limit(row.tenant) for row in rows if row.agents_nanos + row.judges_nanos >= allowed[row.tenant]}

@@ -11,6 +11,7 @@ from jobstore.engine.parts import NOTHING, Overlay, Part, UnitOfWork, Wish, Wish
 from jobstore.executions import states
 from jobstore.executions.states import Openings
 from jobstore.jobs.model import (
+    VALIDATOR,
     Actor,
     Decision,
     Execution,
@@ -22,7 +23,7 @@ from jobstore.jobs.model import (
     TransitionKind,
 )
 from jobstore.jobs.rows import Jobs, Question
-from jobstore.jobs.transitions import decide, is_verdict
+from jobstore.jobs.transitions import REJUDGED, decide, is_verdict
 from jobstore.judging.rules import (
     Asked,
     Kind,
@@ -34,7 +35,7 @@ from jobstore.judging.rules import (
     rejudged_key,
     verdict_key,
 )
-from jobstore.limits.rules import Starts
+from jobstore.limits.rules import Spending, Starts
 from jobstore.tasks.rules import Tasks, is_left
 
 #: An execution as gRPC shows it: the fields of contracts.resources.Execution.
@@ -190,6 +191,7 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
         uow[Tasks].stop_work(execution)
     if execution is not None:
         _keep_reusable(uow, decision, execution, report)
+        _count_cost(uow, execution, report)
         if is_verdict(report.kind, report.code):
             uow[Policies].count(execution, report)
     if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
@@ -197,6 +199,16 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
         if report.kind is TransitionKind.CLAIMED:
             uow[Starts].count(execution)
     return decision
+
+
+def _count_cost(uow: UnitOfWork, execution: Execution, report: Report) -> None:
+    """Add the cost of a call or a judging to what the tenant spends; FinishJudging adds that of judging again."""
+    if not report.cost_nanos or report.code == REJUDGED:
+        return
+    if report.actor == VALIDATOR:
+        uow[Spending].add(execution.tenant, judges_nanos=report.cost_nanos)
+    else:
+        uow[Spending].add(execution.tenant, agents_nanos=report.cost_nanos)
 
 
 def read_circuit(uow: UnitOfWork, execution_id: UUID) -> Wishes:

@@ -248,6 +248,7 @@ def _hand_on(uow: UnitOfWork, last: Row) -> None:
     limits_of = uow[Limits]
     limits_of.names = frozenset(last.limits or ())
     limits_of.has_queue_caps, limits_of.has_rates = last.capped, last.rated
+    limits_of.daily = frozenset(last.daily or ())
     if last.has_circuits:
         uow[Circuits].are_stored = True
     if last.agents:

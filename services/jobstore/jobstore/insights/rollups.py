@@ -146,6 +146,7 @@ _COUNT_DEFAULT: Final = text(
 )
 _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq")
 _FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")
+_FORGET_SPENDING: Final = text("DELETE FROM spending WHERE day < signoff_now() - interval '31 days'")
 _FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'")
 
 #: The columns of entries that end an execution, each the status in small letters. An edit or a late result ends none,
@@ -262,11 +263,12 @@ class Rollups:
             await connection.execute_many(_ADD, rows)
 
     async def forget(self) -> None:
-        """Delete counts that are older than overviews show."""
+        """Delete counts that are older than overviews show, and what tenants spent more than a month ago."""
         async with self._database.transaction() as connection:
             for span_s, kept in KEPT.items():
                 await connection.execute(_FORGET, {"span_s": span_s, "kept": kept})
             await connection.execute(_FORGET_AGENTS)
+            await connection.execute(_FORGET_SPENDING)
 
 
 async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:

@@ -14,11 +14,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 from contracts.waiting import CONFIRM_LIMITS, Owner, WaitCode
 from jobstore.jobs.model import ExecutionStage, ExecutionState
-from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, list_protocols, tenant_limit
+from jobstore.limits.rules import PERIOD_PARTS, SharedRoom, agent_limit, end_of_day, list_protocols, tenant_limit
 from servicekit.leasing.slots import SHARE
 from signoff.jsontext import json_text
 from signoff.types import Reason, WaitingSum
-from signoff.values import time_text
+from signoff.values import time_text, to_usd, usd_text
 
 #: The wait that outweighs one level of priority. Nothing starves: ranks do not change, and newer ones come later.
 AGEING: Final = timedelta(seconds=60)
@@ -30,7 +30,8 @@ class LimitUse:
 
     `own`: the values that the limit of this very name sets. `paused_by`: the limit that sets whether executions are
     paused, since `updated_at`. With a concurrency or a rate, `running` executions are counted, of which `offered` have
-    not begun; with a rate, the `starts` of its window, by part of the window, the oldest first.
+    not begun; with a rate, the `starts` of its window, by part of the window, the oldest first. With `nanos_per_day`,
+    what a tenant may spend in a day: what was spent this day, as agents claim and by judges.
     """
 
     name: str
@@ -44,6 +45,14 @@ class LimitUse:
     concurrency: int | None = None
     rate: int | None = None
     starts: Sequence[tuple[datetime, int]] = ()
+    nanos_per_day: int | None = None
+    agents_nanos: int = 0
+    judges_nanos: int = 0
+
+    @property
+    def has_spent_all(self) -> bool:
+        """Whether as much is spent this day as may be."""
+        return self.nanos_per_day is not None and self.agents_nanos + self.judges_nanos >= self.nanos_per_day
 
     @property
     def started(self) -> int:
@@ -148,6 +157,7 @@ _WORKERS: Final[Mapping[ExecutionStage, tuple[str, WaitCode, WaitCode]]] = {
 #: Who can lift each code: the operator, unless it stands here.
 _OWNERS: Final = {
     **dict.fromkeys((WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF, WaitCode.LIMIT_RATE), Owner.TIME),
+    WaitCode.LIMIT_USD_PER_DAY: Owner.TIME,
     **dict.fromkeys((WaitCode.CIRCUIT_OPEN, WaitCode.CIRCUIT_PROBING), Owner.AGENT),
     **dict.fromkeys((WaitCode.OFFERED, WaitCode.QUEUE), Owner.SIGNOFF),
     WaitCode.AGENT_MISSING: Owner.CALLER,
@@ -176,7 +186,10 @@ def explain(wait: Wait, around: Circumstances) -> list[Reason]:
         if around.are_limits_lost:
             reasons.append(_make_reason(WaitCode.LIMITS_LOST, CONFIRM_LIMITS))
         if wait.stage is not _JUDGING:
-            reasons += _explain_limits(wait, around, is_due=is_due) + uncalled
+            reasons += _explain_limits(wait, around, is_due=is_due)
+        if is_due and (use := around.limits.get(tenant_limit(wait.tenant))) is not None and use.has_spent_all:
+            reasons.append(_explain_spending(use, around.now))
+        reasons += uncalled
     reasons += _explain_room(wait.stage, wait.state, around, is_due=is_due)
     if is_queued and is_due and wait.stage is not _JUDGING:
         reasons += _explain_share(wait, around)
@@ -283,6 +296,14 @@ def _explain_rate(use: LimitUse, opens_at: datetime) -> Reason:
     remedy = f"raise it: {_set_limit(use, rate=2 * use.rate)}"
     about = {"name": use.name, "used": use.started, "allowed": use.rate, "until": opens_at}
     return _make_reason(WaitCode.LIMIT_RATE, remedy, **about)
+
+
+def _explain_spending(use: LimitUse, now: datetime) -> Reason:
+    allowed = use.nanos_per_day or 0
+    remedy = f"raise it: signoff limits set {shlex.quote(use.name)} --usd-per-day {usd_text(2 * allowed)}"
+    spent = {"agents_usd": to_usd(use.agents_nanos), "judges_usd": to_usd(use.judges_nanos)}
+    about = {"name": use.name, "until": end_of_day(now), "allowed_usd": to_usd(allowed), **spent}
+    return _make_reason(WaitCode.LIMIT_USD_PER_DAY, remedy, **about)
 
 
 def _set_limit(use: LimitUse, **changes: int) -> str:

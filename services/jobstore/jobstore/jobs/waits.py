@@ -17,7 +17,7 @@ from jobstore.executions.leases import ARE_LOST, is_alive
 from jobstore.jobs.model import ExecutionStage, ExecutionState
 from jobstore.jobs.waiting import AGEING, Circumstances, Room, Wait, explain, find_start, sum_up
 from jobstore.limits.rules import PERIOD_PARTS, PROTOCOL
-from jobstore.limits.store import apply, count_running, is_agent_paused
+from jobstore.limits.store import HOLDS_BACK, apply, count_running, is_agent_paused, sum_spent
 from jobstore.schema.scopes import OfAll
 from servicekit.leasing.slots import SHARE
 from signoff.types import Waiting, WaitingSum
@@ -106,9 +106,9 @@ _OF_ALL: Final = f"""
     SELECT *, NULL::timestamptz AS judge_away_at, '{{}}'::text[] AS needed, '[]'::json AS candidates
     FROM ({_QUEUES}) AS queued
     UNION ALL
-    SELECT stage, state, '', '{{}}', min(due_at), false, count(*), NULL, min(judge_away_at), '{{}}', '[]'
+    SELECT stage, state, tenant, '{{}}', min(due_at), false, count(*), NULL, min(judge_away_at), '{{}}', '[]'
     FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' OR {_JUDGE_AWAY}
-    GROUP BY stage, state
+    GROUP BY stage, state, tenant
     UNION ALL
     SELECT NULL, NULL, '', '{{}}', NULL, false, count, NULL, NULL, capabilities,
         coalesce(({_CANDIDATES.format(of="waiting")}), '[]')
@@ -155,10 +155,14 @@ def _compose(waits: str, shown: str) -> TextClause:
         f"""
         WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
         names AS (
-            SELECT DISTINCT unnest(array_append(flow, 'tenant:' || tenant)) AS name FROM waits WHERE {_QUEUED}
+            SELECT 'tenant:' || tenant AS name FROM waits WHERE state = 'QUEUED'
+            UNION SELECT unnest(flow) FROM waits WHERE {_QUEUED}
         ), held AS MATERIALIZED (
             SELECT * FROM ({apply("SELECT name FROM names", _SET)}) AS applied
-            WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL
+            WHERE {HOLDS_BACK}
+        ), spent AS MATERIALIZED (
+            SELECT 'tenant:' || spent.tenant AS name, agents_nanos, judges_nanos
+            FROM ({sum_spent("ARRAY(SELECT substr(name, 8) FROM held WHERE nanos_per_day IS NOT NULL)")}) AS spent
         ), rooms AS MATERIALIZED (
             SELECT stage, known.*, counted.* FROM clock CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
             CROSS JOIN LATERAL (
@@ -179,12 +183,14 @@ def _compose(waits: str, shown: str) -> TextClause:
         ), holders AS MATERIALIZED (
             SELECT name, running FROM running CROSS JOIN scarce WHERE {_IS_SHARED} AND running >= {SHARE} * scarce.free
         ), uses AS MATERIALIZED (
-            SELECT held.*, coalesce(running.running, 0) AS running, coalesce(running.offered, 0) AS offered, coalesce((
+            SELECT held.*, coalesce(running.running, 0) AS running, coalesce(running.offered, 0) AS offered,
+                coalesce(agents_nanos, 0) AS agents_nanos, coalesce(judges_nanos, 0) AS judges_nanos, coalesce((
                 SELECT json_agg(json_build_array(began_at, count) ORDER BY began_at) FROM starts
                 WHERE starts.name = held.name AND held.rate IS NOT NULL
                 AND began_at > clock.now - make_interval(secs => held.rate_period_s * :window)), '[]') AS starts
-            FROM clock CROSS JOIN held LEFT JOIN running USING (name)
+            FROM clock CROSS JOIN held LEFT JOIN running USING (name) LEFT JOIN spent USING (name)
             WHERE paused OR rate IS NOT NULL OR coalesce(running.running, 0) >= concurrency
+                OR agents_nanos::numeric + judges_nanos >= nanos_per_day
         ), uncalled AS MATERIALIZED (
             SELECT name, substr(name, {len(PROTOCOL) + 1}) AS protocol FROM names
             WHERE starts_with(name, '{PROTOCOL}') AND NOT EXISTS (

@@ -12,7 +12,7 @@ from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, wildcard
 from signoff.errors import ErrorCode
 from signoff.types import Agent, Limit
 
-_TENANT_FIELDS: Final = ("weight", "queue_max")
+_TENANT_FIELDS: Final = ("weight", "queue_max", "usd_per_day", "judge_policies")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.resources import NewLimit
-from jobstore.engine.parts import Overlay, Part, Wish, overlay
+from jobstore.engine.parts import NOTHING, Overlay, Part, Wish, Wishes, overlay
 from jobstore.jobs.model import Actor, Execution
 from servicekit.leasing.slots import is_scarce, may_have_more
 from signoff.status import FIRST_PROTOCOLS
@@ -91,6 +91,11 @@ def window_start(now: datetime, period_s: float) -> datetime:
     return now - timedelta(seconds=period_s * (1 + 1 / PERIOD_PARTS))
 
 
+def end_of_day(now: datetime) -> datetime:
+    """Return when the day of UTC ends that the time `now` is in: then tenants may spend anew."""
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
 def is_held_back(tenant: str, flow: Iterable[str], limits: Collection[str]) -> bool:
     """Return whether a limit in `limits` applies to a tenant, or to any name of a flow."""
     return bool(limits) and any(is_limited(name, limits) for name in (tenant_limit(tenant), *flow))
@@ -158,6 +163,8 @@ class Limits(Part):
     #: Whether any limit caps a queue, or has a rate.
     has_queue_caps: bool = False
     has_rates: bool = False
+    #: The names of the limits on what is spent in a day.
+    daily: Collection[str] = frozenset()
 
     def misses(self, wish: Wish) -> bool:
         """Return whether a wish needs the lock of limits, and this transaction could not take that lock."""
@@ -219,3 +226,35 @@ class Starts(Part):
             for name in (tenant_limit(execution.tenant), *execution.flow):
                 if is_limited(name, limits.names):
                     self.begun[name] += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingWish(Wish):
+    """The tenants of which a command must know whether they have spent what they may in a day."""
+
+    tenants: frozenset[str] = frozenset()
+
+
+class Spent(NamedTuple):
+    """What was spent, in nano-dollars: as agents claim, and by judges."""
+
+    agents_nanos: int = 0
+    judges_nanos: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Spending(Part):
+    """What each tenant spends in a transaction, and the tenants that may spend no more this day."""
+
+    spent: dict[str, Spent] = field(default_factory=dict)
+    used_up: frozenset[str] = frozenset()
+
+    def add(self, tenant: str, *, agents_nanos: int = 0, judges_nanos: int = 0) -> None:
+        """Add what an agent claims for a call, or what a judge costs, to what a tenant spends."""
+        before = self.spent.get(tenant, Spent())
+        self.spent[tenant] = Spent(before.agents_nanos + agents_nanos, before.judges_nanos + judges_nanos)
+
+    def read_for(self, tenant: str) -> Wishes:
+        """Return the wish to know whether a tenant has spent what it may; nothing if no limit says what it may."""
+        is_limited_daily = is_limited(tenant_limit(tenant), self.uow[Limits].daily)
+        return (SpendingWish(tenants=frozenset({tenant})),) if is_limited_daily else NOTHING

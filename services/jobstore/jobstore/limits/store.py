@@ -5,31 +5,38 @@ that lock exclusively, is therefore applied to all these executions.
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 from uuid import UUID
 
+from pydantic_core import from_json
 from sqlalchemy import text
 
 from jobstore.engine import facts, sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
 from jobstore.engine.parts import UnitOfWork, WishList
-from jobstore.engine.runner import Store
-from jobstore.engine.sql import Connection
+from jobstore.engine.runner import Piece, Store
+from jobstore.engine.sql import Connection, Row
 from jobstore.executions.leases import ARE_LOST
 from jobstore.limits import rules
-from jobstore.schema.tables import limits
+from jobstore.schema.tables import limits, spending
+from signoff.jsontext import json_text
 from signoff.types import Limit
+from signoff.values import SUM_NANOS_MAX, to_nanos, to_usd
 
 log = logging.getLogger(__name__)
 
-#: SQL columns: `limits`, the names of limits that hold executions back; `capped`, whether any limit caps a queue; and
-#: `rated`, whether any has a rate. Where limits are lost, all is held back.
+#: The SQL condition that a limit may hold executions back.
+HOLDS_BACK: Final = "(paused OR concurrency IS NOT NULL OR rate IS NOT NULL OR nanos_per_day IS NOT NULL)"
+#: SQL columns: `limits`, the names of limits that hold executions back; `daily`, of those on what is spent in a day;
+#: `capped`, whether any limit caps a queue; and `rated`, whether any has a rate. Where limits are lost, all is held
+#: back.
 NAMES: Final = f"""
     CASE WHEN {ARE_LOST} THEN ARRAY['{rules.wildcard(rules.tenant_limit(""))}'] ELSE
-        (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL)
+        (SELECT array_agg(name) FROM limits WHERE {HOLDS_BACK})
     END AS limits,
+    (SELECT array_agg(name) FROM limits WHERE nanos_per_day IS NOT NULL) AS daily,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped,
     EXISTS (SELECT FROM limits WHERE rate IS NOT NULL) AS rated
 """  # noqa: S608 - names of our own
@@ -47,7 +54,8 @@ def apply(names: str, besides: str = "") -> str:
         SELECT names.name, coalesce(own.paused, general.paused, false) AS paused,
             coalesce(own.concurrency, general.concurrency) AS concurrency, coalesce(own.rate, general.rate) AS rate,
             coalesce(CASE WHEN own.rate IS NULL THEN general.rate_period_s END, own.rate_period_s) AS rate_period_s,
-            coalesce(own.queue_max, general.queue_max) AS queue_max, coalesce(own.weight, general.weight) AS weight
+            coalesce(own.queue_max, general.queue_max) AS queue_max, coalesce(own.weight, general.weight) AS weight,
+            coalesce(own.nanos_per_day, general.nanos_per_day) AS nanos_per_day
             {besides}
         FROM ({names}) AS names (name) LEFT JOIN limits own ON own.name = names.name
             LEFT JOIN limits general ON general.name = {WILDCARD}
@@ -70,6 +78,35 @@ def count_running(names: str) -> str:
         SELECT name, count(*) AS running, count(*) FILTER (WHERE state = 'OFFERED') AS offered
         FROM executions CROSS JOIN LATERAL unnest(array_append(flow, 'tenant:' || tenant)) AS name
         WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED') AND name = ANY(ARRAY({names})) GROUP BY name
+    """  # noqa: S608 - words of our own
+
+
+#: The SQL of the day of UTC, in which limits count what is spent.
+TODAY: Final = "CAST(signoff_now() AT TIME ZONE 'UTC' AS date)"
+
+
+def sum_spent(tenants: str) -> str:
+    """Return the SQL query of what each tenant has spent this day, of those in the array that the SQL `tenants` makes.
+
+    A sum ends at the maximum of a BIGINT, so that no claim of an agent makes statements fail.
+    """
+    agents, judges = (
+        f"CAST(least(sum({name}), {SUM_NANOS_MAX}) AS bigint) AS {name}" for name in ("agents_nanos", "judges_nanos")
+    )
+    return f"""
+        SELECT tenant, {agents}, {judges} FROM spending WHERE day = {TODAY} AND tenant = ANY({tenants}) GROUP BY tenant
+    """  # noqa: S608 - words of our own
+
+
+def list_used_up(among: str = "true") -> str:
+    """Return the SQL query of the tenants that may spend no more this day, `among` those for whom a condition holds."""
+    return f"""
+        SELECT spent.tenant FROM (
+            SELECT tenant, sum(agents_nanos) + sum(judges_nanos) AS nanos FROM spending WHERE day = {TODAY}
+            AND EXISTS (SELECT FROM limits WHERE nanos_per_day IS NOT NULL) AND {among} GROUP BY tenant
+        ) AS spent LEFT JOIN limits own ON own.name = 'tenant:' || spent.tenant
+            LEFT JOIN limits general ON general.name = 'tenant:*'
+        WHERE spent.nanos >= coalesce(own.nanos_per_day, general.nanos_per_day)
     """  # noqa: S608 - words of our own
 
 
@@ -102,13 +139,19 @@ _COUNT_STARTS: Final = text(
 
 
 _LIMIT: Final = sql.columns(limits)
-_LIMITS: Final = text(
-    f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))"  # noqa: S608 - names of our own
-)
+#: What a limit is read with: what its tenant has spent this day, if it is a tenant's.
+_READ: Final = f"""
+    SELECT limits.*, spent.agents_nanos, spent.judges_nanos
+    FROM limits LEFT JOIN LATERAL ({sum_spent("ARRAY[substr(limits.name, 8)]")}) AS spent
+        ON limits.name LIKE 'tenant:%' AND limits.name <> 'tenant:*'
+"""  # noqa: S608 - words of our own
+_LIMITS: Final = text(f"{_READ} WHERE name = ANY(CAST(:names AS text[]))")
+_LIST_LIMITS: Final = text(f"{_READ} WHERE name > :after ORDER BY name LIMIT :limit")
 _PUT_LIMIT: Final = tell(
     limits,
     f"""
-    INSERT INTO limits ({", ".join(_LIMIT)}) VALUES ({", ".join(f":{name}" for name in _LIMIT)})
+    INSERT INTO limits ({", ".join(_LIMIT)})
+    VALUES ({", ".join(f"CAST(:{name} AS {sql.CAST.get(kind, kind)})::{kind}" for name, kind in _LIMIT.items())})
     ON CONFLICT (name) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _LIMIT)} RETURNING *
     """,  # noqa: S608 - names of our own
 )
@@ -142,15 +185,14 @@ _ADD_LABEL_TO_FLOWS: Final = text(
 #: dispatcher offers again those that are allowed, so that none begins under the old limit. For a wildcard all offers
 #: are taken back, since this statement cannot find those of its kind.
 _TAKE_BACK: Final = text(
-    """
+    f"""
     UPDATE executions SET state = 'QUEUED', offers = 0, due_at = signoff_now()
     WHERE stage = 'EXECUTING' AND state = 'OFFERED'
         AND (:name = :general OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
-        AND EXISTS (SELECT FROM limits WHERE name IN (:name, :general)
-            AND (paused OR concurrency IS NOT NULL OR rate IS NOT NULL))
-    """
+        AND EXISTS (SELECT FROM limits WHERE name IN (:name, :general) AND {HOLDS_BACK})
+    """  # noqa: S608 - words of our own
 )
-_NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
+_NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS | Wake.JUDGINGS)}")
 
 
 class LimitsStore(Store):
@@ -162,7 +204,7 @@ class LimitsStore(Store):
         """Read the limits whose names the wish has."""
         if named := asked[rules.LimitsWish].named:
             for row in await connection.execute(_LIMITS, {"names": list(named)}):
-                uow[rules.Limits].limits.stored[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
+                uow[rules.Limits].limits.stored[row.name] = _to_limit(row)
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write changed limits, and the fact that the settings are complete if an administrator confirmed that."""
@@ -185,7 +227,7 @@ async def _write_limit(connection: Connection, name: str, change: rules.LimitCha
     if limit is None:
         await connection.execute(_REMOVE_LIMIT, {"name": name, "actor": change.actor})
     else:
-        await connection.execute(_PUT_LIMIT, {**limit.model_dump(include=set(_LIMIT)), "actor": change.actor})
+        await connection.execute(_PUT_LIMIT, {**_to_row(limit), "actor": change.actor})
         await add_to_flows(connection, name)
     await connection.execute(_TAKE_BACK, {"name": name, "general": rules.wildcard(name)})
     await connection.execute(_NOTIFY_LIMITS)
@@ -227,13 +269,63 @@ class StartsStore(Store):
             await connection.execute(_COUNT_STARTS, counted)
 
 
+#: How many rows of `spending` a day of a tenant has: transactions beside each other do not wait for the same row.
+_PARTS: Final = 8
+_SPENT: Final = {"tenant": "text"} | sql.columns(spending, only=set(rules.Spent._fields))
+_USED_UP: Final = text(list_used_up("tenant = ANY(CAST(:tenants AS text[]))"))
+
+
+class SpendingStore(Store):
+    """Add what tenants spend to the sums of the day, and read which of them may spend no more."""
+
+    part, wish = rules.Spending, rules.SpendingWish
+    pieces: ClassVar[Mapping[str, Piece]] = {
+        "spending": Piece(
+            f"""
+            INSERT INTO spending (day, tenant, part, agents_nanos, judges_nanos)
+            SELECT CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), tenant, pg_backend_pid() % {_PARTS},
+                agents_nanos, judges_nanos
+            FROM {sql.unnest("sp", _SPENT)} ORDER BY tenant
+            ON CONFLICT (day, tenant, part) DO UPDATE
+                SET {", ".join(sql.add_up("spending", name) for name in rules.Spent._fields)}
+            """,  # noqa: S608 - names of our own
+            _SPENT,
+            "sp",
+        )
+    }
+
+    async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
+        """Load which tenants have spent what they may."""
+        tenants = sorted(asked[rules.SpendingWish].tenants)
+        uow[rules.Spending].used_up |= frozenset(await connection.scalars(_USED_UP, {"tenants": tenants}))
+
+    def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[sql.Values]]:
+        """Return what each tenant spends in this transaction."""
+        spent = uow[rules.Spending].spent
+        return {"spending": [{"tenant": tenant, **each._asdict()} for tenant, each in spent.items()]}
+
+
 async def list_limits(connection: Connection, limit: int, after: str = "") -> Sequence[Limit]:
     """Return up to `limit` limits in the order of their names, after the name `after`."""
-    rows = await connection.execute(limits.select().where(limits.c.name > after).order_by(limits.c.name).limit(limit))
-    return [Limit.model_validate(dict(row)) for row in rows]
+    return [_to_limit(row) for row in await connection.execute(_LIST_LIMITS, {"after": after, "limit": limit})]
 
 
 async def get_limit(connection: Connection, name: str) -> Limit | None:
     """Return the limit of a name, or None if the name has none."""
-    row = (await connection.execute(limits.select().where(limits.c.name == name))).one_or_none()
-    return None if row is None else Limit.model_validate(dict(row))
+    row = (await connection.execute(_LIMITS, {"names": [name]})).one_or_none()
+    return None if row is None else _to_limit(row)
+
+
+def _to_limit(row: Row) -> Limit:
+    fields = dict(row)
+    nanos = {"usd_per_day": fields.pop("nanos_per_day")}
+    if row.name.startswith("tenant:") and row.name != rules.wildcard(row.name):
+        nanos |= {"agents_usd": row.agents_nanos or 0, "judges_usd": row.judges_nanos or 0}
+    usd = {name: None if each is None else to_usd(each) for name, each in nanos.items()}
+    return Limit.model_validate({**fields, **usd, "judge_policies": from_json(row.judge_policies or "null")})
+
+
+def _to_row(limit: Limit) -> dict[str, object]:
+    nanos = None if limit.usd_per_day is None else to_nanos(limit.usd_per_day)
+    policies = None if limit.judge_policies is None else json_text(limit.judge_policies)
+    return limit.model_dump(include=set(_LIMIT)) | {"nanos_per_day": nanos, "judge_policies": policies}

@@ -8,9 +8,12 @@ from sqlalchemy import Table, TextClause, text
 from jobstore.engine import sql
 from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
 from jobstore.engine.sql import Connection
-from jobstore.limits.store import add_to_flows
+from jobstore.jobs.model import VALIDATOR
+from jobstore.jobs.transitions import REJUDGED
+from jobstore.limits.store import TODAY, add_to_flows
 from jobstore.schema import tables
 from signoff.status import OperationKind
+from signoff.values import SUM_NANOS_MAX
 
 _FACT: Final = sql.columns(tables.facts)
 #: A whole fact replaces its stub.
@@ -78,6 +81,27 @@ _JUDGE_ANEW: Final = text(
 )
 
 
+def _sum_up(which: str) -> str:
+    return f"least(coalesce(sum(nanos) FILTER (WHERE {which}), 0), {SUM_NANOS_MAX})"
+
+
+#: What tenants spent this day, by the log: each entry has what its job had cost after it. Judgings without a job are in
+#: no fact.
+_COUNT_SPENDING: Final = text(
+    f"""
+    INSERT INTO spending (day, tenant, part, agents_nanos, judges_nanos)
+    SELECT {TODAY}, tenant, 0, {_sum_up("NOT is_judged")}, {_sum_up("is_judged")}
+    FROM (
+        SELECT j.tenant, l.cost_nanos - coalesce(p.cost_nanos, 0) AS nanos,
+            coalesce(l.actor = '{VALIDATOR}' OR l.code = '{REJUDGED}', false) AS is_judged
+        FROM job_logs l JOIN jobs j ON j.id = l.job_id
+            LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
+        WHERE l.cost_nanos IS NOT NULL AND CAST(l.created_at AT TIME ZONE 'UTC' AS date) = {TODAY}
+    ) AS spent GROUP BY tenant HAVING sum(nanos) > 0
+    """  # noqa: S608 - words of our own
+)
+
+
 def _project(table: Table) -> TextClause:
     """Return the statement that adds the rows of a table, each as in its newest fact, unless that fact removed the row.
 
@@ -137,7 +161,11 @@ async def project_administration(connection: Connection, *, is_new: bool) -> boo
 
 
 async def go_on_with_administration(connection: Connection) -> None:
-    """Apply limits to live executions, and queue items to be judged again; call this after all jobs are rebuilt."""
+    """Apply limits to live executions, count what was spent this day, and queue items to be judged again.
+
+    Call this after all jobs are rebuilt.
+    """
     for name in await connection.scalars(_LIMITS):
         await add_to_flows(connection, name)
+    await connection.execute(_COUNT_SPENDING)
     await connection.execute(_JUDGE_ANEW)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -397,6 +398,8 @@ limits = declare(
     Column("queue_max", Integer),
     Column("weight", DOUBLE_PRECISION),
     Column("paused", Boolean, doc="NULL, as in the others: as the limit of the wildcard says"),
+    Column("nanos_per_day", BigInteger, doc="of a tenant: what its agents and judges may cost in a day of UTC"),
+    Column("judge_policies", JSON, doc="of a tenant: the names of the judge policies that its jobs may name"),
     required("updated_at", TIME, server_default=func.signoff_now()),
     required("version", BigInteger, server_default=text("1"), doc="counts its changes from 1"),
 )
@@ -406,6 +409,16 @@ starts = declare(
     Column("name", Text, primary_key=True),
     Column("began_at", TIME, primary_key=True, doc="of a part of the limit's period"),
     required("count", Integer),
+)
+
+#: What tenants spent, in no fact: the log has it, but for judgings without a job.
+spending = declare(
+    "spending",
+    Column("day", Date, primary_key=True, doc="of UTC"),
+    Column("tenant", Text, primary_key=True),
+    Column("part", SmallInteger, primary_key=True, autoincrement=False, doc="of several, of which each writer has one"),
+    required("agents_nanos", BigInteger, doc="as agents claim"),
+    required("judges_nanos", BigInteger),
 )
 
 reusable = declare(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -57,6 +58,9 @@ def codes(wait: Wait, *held: LimitUse | CircuitUse, **rooms: Room) -> list[str]:
 PAUSED = limit("tenant:press", paused=True)
 FULL = limit("tenant:press", concurrency=5, running=5)
 STARTED = limit("agent:writer", rate=3, rate_period_s=20.0, starts=[(NOW - timedelta(seconds=15), 3)])
+SPENT = limit("tenant:press", nanos_per_day=20_000_000_000, agents_nanos=19_500_000_000, judges_nanos=500_000_000)
+SUMS = {"allowed_usd": Decimal(20), "agents_usd": Decimal("19.5"), "judges_usd": Decimal("0.5")}
+DAY_END = datetime(2026, 1, 2, tzinfo=UTC)
 OPEN = CircuitUse("writer", 5, LATER, is_probed=False)
 PROBED = CircuitUse("writer", 5, NOW, is_probed=True)
 NONE = Room(workers=0, free=0, leased=0, offered=0, seen_at=NOW - timedelta(minutes=1))
@@ -104,6 +108,18 @@ def test_a_pause_and_the_circuit_come_before_what_lifts_as_work_ends() -> None:
         "limit_concurrency",
         "limit_rate",
     ]
+
+
+def test_what_a_tenant_spent_is_told_behind_what_ends_sooner() -> None:
+    held = replace(SPENT, paused=True, concurrency=5, running=5)
+    assert codes(DUE, held, STARTED) == ["limit_paused", "limit_concurrency", "limit_rate", "limit_usd_per_day"]
+    assert codes(replace(DUE, due_at=SOON), SPENT) == ["not_before"]
+    assert codes(DUE, replace(SPENT, judges_nanos=499_999_999)) == ["queue"]
+
+
+def test_results_wait_for_what_a_tenant_spent_and_for_no_other_limit() -> None:
+    result = replace(DUE, stage=ExecutionStage.JUDGING)
+    assert codes(result, replace(SPENT, paused=True, concurrency=5, running=5)) == ["limit_usd_per_day"]
 
 
 @pytest.mark.parametrize(
@@ -309,6 +325,7 @@ def test_each_reason_is_told_whole() -> None:
         "limit_paused": (DUE, around(PAUSED)),
         "limit_concurrency": (DUE, around(FULL)),
         "limit_rate": (DUE, around(STARTED)),
+        "limit_usd_per_day": (DUE, around(SPENT)),
         "circuit_open": (DUE, around(OPEN)),
         "circuit_probing": (DUE, around(PROBED)),
         "no_worker": (DUE, around(EXECUTING=NONE)),
@@ -333,6 +350,7 @@ def test_each_reason_is_told_whole() -> None:
             ("limit_paused", "operator", {"name": "tenant:press", "since": NOW}),
             ("limit_concurrency", "operator", {"name": "tenant:press", "used": 5, "allowed": 5}),
             ("limit_rate", "time", {"name": "agent:writer", "used": 3, "allowed": 3, "until": NOW + 6 * SECOND}),
+            ("limit_usd_per_day", "time", {"name": "tenant:press", "until": DAY_END, **SUMS}),
             ("circuit_open", "agent", {"name": "writer", "used": 5, "until": LATER}),
             ("circuit_probing", "agent", {"name": "writer", "used": 5}),
             ("no_worker", "operator", {"name": "executor", "since": NONE.seen_at}),

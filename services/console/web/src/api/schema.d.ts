@@ -2553,6 +2553,23 @@ export interface components {
             weight?: number;
             /** @description whether nothing begins */
             paused?: boolean;
+            /**
+             * @description of a tenant: what its agents and judges may cost in a day of UTC
+             * @example 0.0123
+             */
+            usd_per_day?: string;
+            /** @description of a tenant: the judge policies that may be named */
+            judge_policies?: string[];
+            /**
+             * @description of a tenant: what was spent this day of UTC, as agents claim
+             * @example 0.0123
+             */
+            agents_usd?: string;
+            /**
+             * @description and by judges
+             * @example 0.0123
+             */
+            judges_usd?: string;
             /** @description counts its changes from 1, and again once it was removed */
             version: number;
             /** Format: date-time */
@@ -2576,6 +2593,10 @@ export interface components {
             weight?: number | null;
             /** @description begin nothing */
             paused?: boolean | null;
+            /** @description of a tenant: what its agents claim and its judges cost in a day of UTC, together; to spend nothing, pause it */
+            usd_per_day?: string | null;
+            /** @description of a tenant: the names of the judge policies that its jobs, agents and judgings may name; any when empty */
+            judge_policies?: string[] | null;
         };
         /**
          * @description What a pass needs besides, from some submission on: asks that are told to refute it, a check, or a confirmation.
@@ -2839,6 +2860,10 @@ export interface components {
             weight?: number | null;
             /** @description begin nothing; stays as it is where it is not given */
             paused?: boolean | null;
+            /** @description of a tenant: what its agents claim and its judges cost in a day of UTC, together; to spend nothing, pause it */
+            usd_per_day?: string | null;
+            /** @description of a tenant: the names of the judge policies that its jobs, agents and judgings may name; any when empty */
+            judge_policies?: string[] | null;
         };
         /** @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named. */
         NewOperation: {
@@ -3597,6 +3622,21 @@ export interface components {
             owner: string;
             /** @description what lifts it, in a sentence */
             remedy: string;
+            /**
+             * @description of `limit_usd_per_day`: what may be spent in a day of UTC
+             * @example 0.0123
+             */
+            allowed_usd?: string;
+            /**
+             * @description what was spent of that by now, as agents claim
+             * @example 0.0123
+             */
+            agents_usd?: string;
+            /**
+             * @description and by judges
+             * @example 0.0123
+             */
+            judges_usd?: string;
         };
         /** @description Why an execution waits, or a job for which an agent is looked for. One that does not wait has no reasons. */
         Waiting: {

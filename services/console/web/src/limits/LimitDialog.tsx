@@ -25,12 +25,18 @@ type Values = {
   rate_period_s: string;
   queue_max: string;
   weight: string;
+  usd_per_day: string;
+  judge_policies: string;
   paused: boolean;
 };
 
-const FIELDS = ["name", "concurrency", "rate", "rate_period_s", "queue_max", "weight", "paused"] as const;
-const text = (value: number | null | undefined) => (value == null ? "" : String(value));
+const FIELDS = [
+  ...(["name", "concurrency", "rate", "rate_period_s", "queue_max", "weight"] as const),
+  ...(["usd_per_day", "judge_policies", "paused"] as const),
+];
+const text = (value: number | string | null | undefined) => (value == null ? "" : String(value));
 const number = (value: string) => (value.trim() === "" ? null : Number(value));
+const names = (value: string) => value.match(/[^\s,]+/g);
 
 const toValues = (name: string | null, limit?: Limit): Values => ({
   name: name ?? "",
@@ -39,6 +45,8 @@ const toValues = (name: string | null, limit?: Limit): Values => ({
   rate_period_s: text(limit?.rate_period_s ?? 1),
   queue_max: text(limit?.queue_max),
   weight: text(limit?.weight),
+  usd_per_day: text(limit?.usd_per_day),
+  judge_policies: limit?.judge_policies?.join(", ") ?? "",
   paused: limit?.paused ?? false,
 });
 
@@ -60,6 +68,8 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       rate_period_s: number(values.rate_period_s) ?? 1,
       queue_max: isTenant ? number(values.queue_max) : null,
       weight: isTenant ? number(values.weight) : null,
+      usd_per_day: isTenant ? values.usd_per_day.trim() || null : null,
+      judge_policies: isTenant ? names(values.judge_policies) : null,
       paused: values.paused === (base?.paused ?? false) ? (base?.paused ?? null) : values.paused,
     };
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
@@ -90,16 +100,31 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
             <FormField at="rate_period_s" label="Period in seconds" kind="number" min={0} />
           </div>
           {isTenant && (
-            <div className="grid grid-cols-2 gap-3">
-              <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
+            <>
+              <div className="grid grid-cols-2 gap-3">
+                <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
+                <FormField
+                  at="weight"
+                  label="Weight"
+                  kind="number"
+                  min={0}
+                  hint="Its share against others; 1 by default."
+                />
+              </div>
               <FormField
-                at="weight"
-                label="Weight"
+                at="usd_per_day"
+                label="Dollars in a day"
                 kind="number"
                 min={0}
-                hint="Its share against others; 1 by default."
+                hint="What its agents claim and its judges cost, together, from midnight to midnight of UTC."
               />
-            </div>
+              <FormField
+                at="judge_policies"
+                label="Judge policies that may be named"
+                kind="line"
+                hint="Names with commas; any when empty."
+              />
+            </>
           )}
           <FormField at="paused" label="Paused: nothing begins" kind="flag" />
           {base && hasChanged ? (

@@ -3,15 +3,20 @@ import { expect, it } from "vitest";
 import { AgentNames } from "@/api/agents";
 import { aLimit } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { items, on } from "@/testing/server";
-import { describeLimit, describeLimitName } from "./describe-limit";
+import { items, json, on } from "@/testing/server";
+import { describeLimit, describeLimitName, describeSpending } from "./describe-limit";
 import { LimitsPage } from "./LimitsPage";
 import { findLimit } from "./queries";
 
 it("says what a limit holds back, and of whom", () => {
   const limit = aLimit({ rate: 10, rate_period_s: 60, queue_max: 1, weight: 2, paused: true });
   expect(describeLimit(limit)).toBe("4 at once, 10 in each 60 s, 1 execution may wait, weight 2, paused");
+  expect(describeLimit({ usd_per_day: "20", judge_policies: ["cheap", "standard"] })).toBe(
+    "20 USD a day, judged by cheap or standard",
+  );
   expect(describeLimit({})).toBe("none");
+  expect(describeSpending(aLimit({ agents_usd: "3.5", judges_usd: "0" }))).toBe("today agents 3.5 and judges 0 USD");
+  expect(describeSpending(aLimit({ agents_usd: "0", judges_usd: "0" }))).toBeNull();
   expect(describeLimitName("tenant:a:b")).toBe("Tenant a:b");
   expect(describeLimitName("agent:*")).toBe("Each agent");
   expect(describeLimitName("label:team=*")).toBe("Each value of the label team");
@@ -58,6 +63,21 @@ it("asks a tenant's limit for what only tenants have, and says that nothing is l
   expect(screen.queryByLabelText("Weight")).not.toBeInTheDocument();
   await user.type(screen.getByLabelText("Name"), "tenant:acme");
   expect(screen.getByLabelText("Weight")).toBeVisible();
+});
+
+it("sets what a tenant may spend in a day, and the judge policies that it may name", async () => {
+  on("get", "/api/limits", () => items(aLimit({ name: "tenant:acme", usd_per_day: "20", agents_usd: "19.5" })));
+  const asked = on("patch", "/api/limits/:name", () => json(aLimit({ name: "tenant:acme" })));
+  const { user } = await renderPage(<LimitsPage />);
+  expect(await screen.findByText("today agents 19.5 and judges 0 USD")).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Change tenant:acme" }));
+  expect(screen.getByLabelText("Dollars in a day")).toHaveValue(20);
+  await user.clear(screen.getByLabelText("Dollars in a day"));
+  await user.type(screen.getByLabelText("Dollars in a day"), "0.5");
+  await user.type(screen.getByLabelText("Judge policies that may be named"), "cheap, standard");
+  await user.click(screen.getByRole("button", { name: "Set" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(await asked[0]?.json()).toEqual({ usd_per_day: "0.5", judge_policies: ["cheap", "standard"] });
 });
 
 it("asks before a limit that was begun is lost, and not where nothing was filled in", async () => {

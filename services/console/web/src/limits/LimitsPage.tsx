@@ -10,7 +10,7 @@ import { Button } from "@/ui/controls/button";
 import { EmptyState, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import { describeLimit, describeLimitName } from "./describe-limit";
+import { describeLimit, describeLimitName, describeSpending } from "./describe-limit";
 import { LimitDialog } from "./LimitDialog";
 import { useRemoveLimit } from "./mutations";
 import { limitsQuery } from "./queries";
@@ -57,6 +57,7 @@ export function LimitsPage() {
                 <p className="font-mono text-xs text-muted">{limit.name}</p>
               </div>
               <span className={limit.paused ? "font-medium text-resubmit" : ""}>{describeLimit(limit)}</span>
+              <span className="text-muted">{describeSpending(limit)}</span>
               <span className="text-xs text-muted">
                 set <Time at={limit.updated_at} />
               </span>

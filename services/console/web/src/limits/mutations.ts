@@ -36,7 +36,8 @@ export function useRemoveLimit() {
   });
 }
 
-/** Make the patch of a limit as the form has it. */
-function toPatch({ name: _, version: __, updated_at: ___, ...base }: Limit, values: NewLimit): LimitPatch {
+/** Make the patch of a limit as the form has it: what only answers have does not change. */
+function toPatch(limit: Limit, values: NewLimit): LimitPatch {
+  const { name: _, version: __, updated_at: ___, agents_usd: ____, judges_usd: _____, ...base } = limit;
   return makePatch(base, values);
 }

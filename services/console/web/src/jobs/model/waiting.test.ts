@@ -24,6 +24,15 @@ it.each([
   expect(findRemedyPage({ code, name })?.to).toBe(page);
 });
 
+it("what a tenant spent is told apart, of agents and of judges", () => {
+  const spent = { allowed_usd: "20", agents_usd: "19.5", judges_usd: "0.75" };
+  const words = "tenant:press has spent what it may today";
+  const cause = { code: "limit_usd_per_day", name: "tenant:press" };
+  expect(describeCause({ ...cause, ...spent }, nameOf)).toBe(`${words}: agents 19.5 and judges 0.75 of 20 USD`);
+  expect(describeCause(cause, nameOf)).toBe(words);
+  expect(findRemedyPage(cause)?.to).toBe("/limits");
+});
+
 it("what comes at the end of a wait is said before the time that is left", () => {
   const codes = ["not_before", "circuit_open", "limit_rate"];
   expect(codes.map((code) => `${describeEnd(code)}in 9 s`)).toEqual([

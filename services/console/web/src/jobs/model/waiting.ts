@@ -3,7 +3,8 @@ import { formatCount, shortenId } from "@/lib/format";
 
 type NameOf = (id: string) => string;
 /** What is the same of a reason and of a sum. */
-type Cause = Pick<WaitReason, "code" | "name"> & Partial<Pick<WaitReason, "used" | "allowed">>;
+type Cause = Pick<WaitReason, "code" | "name"> &
+  Partial<Pick<WaitReason, "used" | "allowed" | "allowed_usd" | "agents_usd" | "judges_usd">>;
 
 type Reason = [words: (cause: Cause, about: string) => string, ink?: string];
 
@@ -18,6 +19,7 @@ const REASONS: Record<string, Reason> = {
     (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
     "bg-completed striped",
   ],
+  limit_usd_per_day: [(cause, about) => `${about} has spent what it may today${formatSpent(cause)}`, "bg-completed"],
   circuit_open: [
     ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
     "bg-failed",
@@ -48,6 +50,9 @@ const OWNERS: Record<string, string> = {
 const formatUse = ({ used, allowed }: Cause, word: string) =>
   used == null || allowed == null ? "" : `: ${formatCount(used)} of ${formatCount(allowed)} ${word}`;
 
+const formatSpent = ({ agents_usd: agents, judges_usd: judges, allowed_usd: allowed }: Cause) =>
+  allowed == null ? "" : `: agents ${agents ?? 0} and judges ${judges ?? 0} of ${allowed} USD`;
+
 /** Name what a reason is about: `agent:…` by the agent's name, `batch:…` by the end of its id. */
 function nameAbout(name: string, nameOf: NameOf): string {
   const [kind, ...rest] = name.split(":");
@@ -73,7 +78,11 @@ export function describeCause(cause: Cause, nameOf: NameOf): string {
 export const findInk = (code: string) => REASONS[code]?.[1];
 
 /** What comes when the time is up, before the time that is left. */
-const ENDS: Record<string, string> = { circuit_open: ", tried again ", limit_rate: ", the next begins " };
+const ENDS: Record<string, string> = {
+  circuit_open: ", tried again ",
+  limit_rate: ", the next begins ",
+  limit_usd_per_day: ", goes on ",
+};
 
 /** Describe what comes at the end of a wait: ", tried again " of "circuit of writer is open, tried again in 9 s". */
 export const describeEnd = (code: string) => ENDS[code] ?? " ";
