@@ -20,6 +20,8 @@ SCOPED: Final[Mapping[str, str]] = {
     "job_texts": of_job("job_texts"),
     "operation_items": of_job("operation_items"),
     "jobs": OWN,
+    "limits": "CASE WHEN name LIKE 'tenant:%' THEN substr(name, 8) END {mine}",
+    "spending": OWN,
 }
 
 #: Tables that have nothing of a tenant, or what is told to all of them.
@@ -44,7 +46,6 @@ CLOSED: Final[Mapping[str, str]] = {
     "judging_moves": "have no tenant yet",
     "judging_versions": "have no tenant yet",
     "judgings": "have no tenant yet",
-    "limits": "of the installation",
     "login_codes": "found by their hashes",
     "operations": "have no tenant yet",
     "request_keys": "found by their hashes",
