@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0104"
-down_revision = "0103"
+revision = "0105"
+down_revision = "0104"
 
 CHANGES = (
     "ALTER TABLE limits ADD COLUMN nanos_per_day BIGINT, ADD COLUMN judge_policies JSON",
