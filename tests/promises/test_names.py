@@ -267,6 +267,7 @@ DIFFERENCES = {
     "REST: GetResultResponse.result is not there otherwise": "the body is the result itself",
     "REST: Job.* is not there otherwise": "an event of a stream has of a job what changes alone",
     "REST: ListJobsRequest.order has the words *": "a sign says the direction, as is usual in addresses",
+    "REST: SetLimitRequest.*s_usd is not there otherwise": "gRPC has one message for a limit, given or answered",
     "REST: SetLimitRequest.updated_at is not there otherwise": "gRPC has one message for a limit, given or answered",
     "REST: UpdateJobRequest.* is not there otherwise": "REST's body has the members to change alone, and needs no mask",
     "REST: *Request.update_mask is not there otherwise": "see there",
