@@ -86,7 +86,7 @@ def _text_of(name: str) -> str:
         return _TEXTS[name]
     if name.endswith("_json"):
         return '{"new": [1]}'
-    if "_usd" in name:
+    if "usd" in name.split("_"):
         return "0.0123"
     return AN_ID if name == "id" or name.endswith(("_id", "_ids", "_by", "_of")) else "a text"
 
