@@ -348,7 +348,9 @@ class ErrorCode(StrEnum):
     JUDGE_UNAUTHORIZED = _PASSING("The judge's API does not take the key: correct it.")
     JUDGE_NOT_FOUND = _PASSING("The judge's API does not know the model or the address: correct the policy.")
     JUDGE_NOT_CONFIGURED = _PASSING("No judge is set: set OPENAI_API_KEY, or name a key in the policy.")
-    JUDGE_KEY_UNKNOWN = _PASSING("Validators have no key of this name: add it to SIGNOFF_JUDGE_KEYS.")
+    JUDGE_KEY_UNKNOWN = _PASSING(
+        "Validators have no key of this name for the policy: add it to SIGNOFF_JUDGE_KEYS, or to its tenant's folder."
+    )
     JUDGE_KEY_NOT_ALLOWED = _PASSING(
         "The key may not be sent to this address: add the address to it in SIGNOFF_JUDGE_KEYS."
     )

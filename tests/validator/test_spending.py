@@ -85,7 +85,7 @@ async def reported(worker: Worker, judgings: FakeJudgings, config: JudgeConfig) 
         return publisher.events[0]
 
     async with OpenAIJudge(config) as judge:
-        handlers = Handlers(worker, judgings, lambda _: judge, config, publisher)  # type: ignore[arg-type]
+        handlers = Handlers(worker, judgings, lambda *_: judge, config, publisher)  # type: ignore[arg-type]
         yield run
 
 
@@ -151,7 +151,7 @@ async def test_what_was_spent_is_told_of_a_judging_that_is_cancelled_with_the_as
     server.plays(costs(NONSENSE, 10, 5), late)
     leases: Any = worker.leases
     async with OpenAIJudge(config) as judge:
-        handlers = Handlers(worker, judgings, lambda _: judge, config, publisher)  # type: ignore[arg-type]
+        handlers = Handlers(worker, judgings, lambda *_: judge, config, publisher)  # type: ignore[arg-type]
         await handlers.on_result_produced([incoming(result_produced())])
         await until(lambda: len(server.asked) == 2 and leases.held)
         leases.states[leases.held[0]] = LeaseState.CANCELLED

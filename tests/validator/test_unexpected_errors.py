@@ -58,7 +58,7 @@ async def test_a_policy_of_a_later_version_is_left_to_a_newer_validator(monkeypa
     monkeypatch.setattr("servicekit.leasing.worker.LEFT_AFTER_S", 0.01)
     leases, publisher, judge = FakeLeases(), FakePublisher(), BuggyJudge()
     worker = Worker("test", leases, capacity=10, outcomes_max=100)
-    handlers = Handlers(worker, Newer(), lambda _: judge, JudgeConfig(api_key="sk-test"), publisher)  # type: ignore[arg-type]
+    handlers = Handlers(worker, Newer(), lambda *_: judge, JudgeConfig(api_key="sk-test"), publisher)  # type: ignore[arg-type]
     await handlers.on_result_produced([incoming(result_produced())])
     await until(lambda: leases.given_back)
     await worker.stop(0.0)
@@ -68,7 +68,7 @@ async def test_a_policy_of_a_later_version_is_left_to_a_newer_validator(monkeypa
 async def test_an_unexpected_error_is_reported_as_misjudged_with_its_cost() -> None:
     publisher, worker = FakePublisher(), Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
     judge, config = BuggyJudge(), JudgeConfig(api_key="sk-test")
-    handlers = Handlers(worker, Judgings(), lambda _: judge, config, publisher)  # type: ignore[arg-type]
+    handlers = Handlers(worker, Judgings(), lambda *_: judge, config, publisher)  # type: ignore[arg-type]
     async with working(worker):
         await handlers.on_result_produced([incoming(result_produced())])
         await until(lambda: publisher.events)

@@ -35,10 +35,10 @@ _VERSION: Final = "@[1-9][0-9]{0,8}"
 #: A reference to one version.
 VERSIONED: Final = re.compile(_NAME + _VERSION)
 #: The name of a judge policy, a criteria set or a key.
-_A_NAME: Final = matches(
+A_NAME: Final = matches(
     f"^{_NAME}$", "must be a name of small letters, digits and . _ -, which begins with a letter or digit"
 )
-Name = Annotated[str, StringConstraints(pattern=_A_NAME)]
+Name = Annotated[str, StringConstraints(pattern=A_NAME)]
 #: A name, or one version under it: `strict` or `strict@3`.
 _A_REFERENCE: Final = matches(
     f"^{_NAME}({_VERSION})?$", "must be a name of small letters, digits and . _ -, or one version: name@3"

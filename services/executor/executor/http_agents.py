@@ -1,9 +1,7 @@
 """Call agents over HTTP, within bounds, at allowed addresses; a result comes at once or by polling."""
 
 import logging
-import os
 import re
-import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +25,7 @@ from executor.signing import SigningSecret, name_message, parse_secrets, sign
 from executor.work import Done, PolledAgent, Work, choose_handle
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from servicekit.clock import now, read_retry_after
+from servicekit.folders import read_below
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
 
@@ -83,23 +82,10 @@ class HeaderValues:
 def _read_file(folder: Path, place: str, tenant: str) -> str | None:
     """Return the text of a file below `folder`, without its last line break, cut just beyond VALUE_MAX_BYTES.
 
-    Return None if `place` is no regular file that can be read, or a link leads out of the folder or the tenant's own.
+    Return None if it cannot be read, or is not in the folder of the tenant.
     """
-    try:
-        folder = folder.resolve(strict=True)
-        own = folder if tenant == DEFAULT_TENANT else (folder / tenant).resolve(strict=True)
-        path = (folder / place).resolve(strict=True)
-        if not (path.is_relative_to(own) and own.is_relative_to(folder)):
-            return None
-        # A resolved path has no links. A pipe that took its place would block.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            data = file.read(VALUE_MAX_BYTES + 3)
-    except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
-        return None
-    return data.decode("latin-1").removesuffix("\n").removesuffix("\r")
+    data = read_below(folder, place, VALUE_MAX_BYTES + 3, of_tenant="" if tenant == DEFAULT_TENANT else tenant)
+    return None if data is None else data.decode("latin-1").removesuffix("\n").removesuffix("\r")
 
 
 #: Statuses that ask to come again later, beside 5xx.

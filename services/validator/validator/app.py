@@ -26,15 +26,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
         config = settings.judge_config
         context.worker.waiting_max_bytes = settings.waiting_max_bytes
-        keys = JudgeKeys(config, settings.keys, os.environ)
+        keys = JudgeKeys(config, settings.keys, os.environ, settings.judge_key_dir)
         roster = await context.stack.enter_async_context(
             JudgeRoster(config, keys, parse_allowed(settings.judge_networks))
         )
         checks = await context.stack.enter_async_context(CheckProcesses())
         judgings = GrpcJudgings(context.leases, config.judge_name)
-        base_urls = {name: key.base_urls for name, key in settings.keys.items()}
         report = SettingsReport(
-            context.leases.stub, context.leases.metadata, context.worker.owner, config.policy, base_urls
+            context.leases.stub, context.leases.metadata, context.worker.owner, config.policy, keys.list_base_urls()
         )
         name_own = lambda: report.policy  # noqa: E731 - as it is known by then
         reporting = asyncio.create_task(report.run())

@@ -1,5 +1,6 @@
 """Declare the validator's settings."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import SecretStr, field_validator, model_validator
@@ -26,10 +27,11 @@ class Settings(WorkerSettings):
     """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL.
 
     `judge_keys` are the keys that judge policies may name, as JSON: {name: {"key": "env:NAME" or "file:PATH",
-    "base_urls": [..]}}. `judge_networks` lists networks (CIDR) and servers (`host:port`), comma-separated, where judges
-    of policies may be besides the public internet. `judge_refuter_model` is asked to refute the pass of a resubmission
-    of a job without a policy: with the key `judge_refuter_key_name` at that key's first base URL or, without it, where
-    the own judge is. `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
+    "base_urls": [..]}}. `judge_key_dir` is a folder of more such keys, and of those of tenants. `judge_networks`
+    lists networks (CIDR) and servers (`host:port`), comma-separated, where judges of policies may be besides the
+    public internet. `judge_refuter_model` is asked to refute the pass of a resubmission of a job without a policy:
+    with the key `judge_refuter_key_name` at that key's first base URL or, without it, where the own judge is.
+    `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
     """
 
     validator_token: SecretSetting
@@ -49,6 +51,7 @@ class Settings(WorkerSettings):
     judge_confirm_model: str | None = None
     judge_confirm_key_name: str | None = None
     judge_keys: str | None = None
+    judge_key_dir: Path | None = None
     judge_networks: str = ""
 
     @field_validator("judge_keys")

@@ -26,7 +26,7 @@ from signoff.values import to_nanos
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError, PolicyNotSupportedError
 from validator.judge_config import JudgeConfig
 from validator.judging import JudgingBudget, judge_granted, read_policy
-from validator.ports import FreeGrant, FreeJudgings, FreeOutcome, JudgeOf, RunChecks
+from validator.ports import FindJudge, FreeGrant, FreeJudgings, FreeOutcome, RunChecks
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
@@ -47,15 +47,15 @@ WATCH_AGAIN_MAX_S: Final = 30.0
 #: Seconds that a validator that stops may take to report, and to give back judgings under way.
 STOP_S: Final = 2.0
 
-#: Return the capabilities of the server of a policy's model; for None, of the validator's own.
-Probe = Callable[[JudgeModel | None], Awaitable[JsonValue]]
+#: Return the capabilities of the server of a model of a tenant's policy; for None, of the validator's own.
+Probe = Callable[[JudgeModel | None, str], Awaitable[JsonValue]]
 
 #: Kinds of judgings whose caller waits for the answer.
 _AWAITED: Final = frozenset({JudgingKind.TRY, JudgingKind.TEST})
 
 
 async def judge_free(
-    judge_of: JudgeOf,
+    find_judge: FindJudge,
     config: JudgeConfig,
     grant: FreeGrant,
     budget: JudgingBudget,
@@ -75,7 +75,7 @@ async def judge_free(
     absences: list[float] | None = None if grant.kind in _AWAITED else []
     try:
         made = await judge_granted(
-            grant, grant.result, config, judge_of, budget, run_checks=run_checks, absences=absences
+            grant, grant.result, config, find_judge, budget, run_checks=run_checks, absences=absences
         )
         made.judge = made.judge or name_own()
         verdict = made.model_dump_json(exclude_defaults=True)
@@ -83,7 +83,7 @@ async def judge_free(
             policy = read_policy(grant.policy)
             named = [config.refuter] if policy is None else policy.list_judges()
             models = [None, *filter(None, named)] if policy is None else [*named] or [None]
-            judges = [await probe(model) for model in models]
+            judges = [await probe(model, grant.policy_tenant) for model in models]
             verdict = json_text(from_json(verdict) | {"judges": judges})
     except (JudgmentError, JudgeUnavailableError, JudgeAnswerError, PolicyNotSupportedError) as error:
         code, message = error.code, to_storable(str(error))

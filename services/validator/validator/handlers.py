@@ -23,7 +23,7 @@ from signoff.status import ReportKind
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judging import JudgingBudget, judge_granted, read_policy
-from validator.ports import Claim, Grant, JudgeOf, Judgings, RunChecks, Subject
+from validator.ports import Claim, FindJudge, Grant, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Handlers:
 
     worker: Worker
     judgings: Judgings
-    judge_of: JudgeOf
+    find_judge: FindJudge
     config: JudgeConfig
     publisher: Publisher
     name_own: Callable[[], str | None] = lambda: None
@@ -99,7 +99,7 @@ class Handlers:
                 grant,
                 event.result,
                 self.config,
-                self.judge_of,
+                self.find_judge,
                 budget,
                 run_checks=self.run_checks and self._share_checks(held, self.run_checks, tenant),
                 absences=held.absences,

@@ -1,17 +1,19 @@
 """Declare how a judge is reached, with which key, and the limits of one judgement."""
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from contracts.agents import check_http_url
+from contracts.agents import DEFAULT_TENANT, check_http_url
 from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS
-from contracts.judging.policy import DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Name, Stage
+from contracts.judging.policy import A_NAME, DEFAULT_POLICY, JudgeModel, JudgePolicy, LoopStep, Name, Stage
 from contracts.topics import LIMIT_MAX_BYTES
+from servicekit.folders import read_below
 from servicekit.models.forms import ApiName
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -129,15 +131,31 @@ _OPENAI_URL: Final = "https://api.openai.com/v1"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
+_BaseUrls = Annotated[list[Annotated[str, AfterValidator(check_http_url)]], Field(min_length=1, max_length=64)]
+
+
 class JudgeKey(BaseModel):
     """A reference to an API key, `env:NAME` or `file:PATH`, and the base URLs to which the key may be sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: Annotated[str, StringConstraints(pattern="^(env|file):.+$")]
-    base_urls: Annotated[list[Annotated[str, AfterValidator(check_http_url)]], Field(min_length=1, max_length=64)]
+    base_urls: _BaseUrls
 
 
+class _KeyFile(BaseModel):
+    """A file of the folder of keys: an API key, and the base URLs to which the key may be sent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    value: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(repr=False)
+    base_urls: _BaseUrls
+
+
+#: Bytes of a file of the folder of keys.
+_FILE_MAX_BYTES: Final = 64 << 10
+_SUFFIX: Final = ".json"
+_NAME: Final = re.compile(A_NAME)
 _KEYS: Final = TypeAdapter(dict[Name, JudgeKey])
 
 
@@ -147,27 +165,45 @@ def parse_keys(text: str) -> dict[str, JudgeKey]:
 
 
 class JudgeKeys:
-    """The API keys that judge policies may name, by an operator's settings, and that of the validator's own judge."""
+    """The API keys that judge policies may name, by an operator's settings, and that of the validator's own judge.
 
-    def __init__(self, own: JudgeConfig, keys: Mapping[str, JudgeKey], environ: Mapping[str, str]) -> None:
+    A policy of a tenant names files of the tenant's folder in `folder`; one of `default` those in `folder` itself, and
+    `keys` of the settings.
+    """
+
+    def __init__(
+        self, own: JudgeConfig, keys: Mapping[str, JudgeKey], environ: Mapping[str, str], folder: Path | None = None
+    ) -> None:
         self._own = own
         self._keys = keys
         self._environ = environ
+        self._folder = folder
+
+    def list_base_urls(self) -> dict[str, list[str]]:
+        """Return, by the names of the keys of `default`, the base URLs to which these may be sent."""
+        files = sorted(self._folder.glob(f"*{_SUFFIX}")) if self._folder is not None else []
+        names = [file.stem for file in files if _NAME.fullmatch(file.stem)]
+        found = {name: self._read_file(f"{name}{_SUFFIX}", DEFAULT_TENANT) for name in names}
+        named = {name: key.base_urls for name, key in self._keys.items()}
+        return {name: file.base_urls for name, file in found.items() if file is not None} | named
 
     def is_own(self, base_url: str | None) -> bool:
         """Return whether a base URL is that of the validator's own judge, for which None stands, too."""
         return base_url is None or _normalize(base_url) == _normalize(self._own.base_url or _OPENAI_URL)
 
-    def resolve(self, model: JudgeModel) -> JudgeConfig:
-        """Return how to reach a policy's model. Raise JudgeUnavailableError if its key is unknown or not allowed."""
+    def resolve(self, model: JudgeModel, tenant: str = DEFAULT_TENANT) -> JudgeConfig:
+        """Return how to reach a model of a tenant's policy.
+
+        Raise JudgeUnavailableError if its key is unknown, another tenant's, or not allowed there.
+        """
         base_url, api_key = model.base_url, NO_KEY
         if model.key is not None:
-            named = self._find(model.key)
+            named = self._find(model.key, tenant)
             base_url = base_url or named.base_urls[0]
             if _normalize(base_url) not in map(_normalize, named.base_urls):
-                message = f"the key {model.key!r} may not be sent to {base_url}: SIGNOFF_JUDGE_KEYS names its base_urls"
+                message = f"the key {model.key!r} may not be sent to {base_url}: where it is set are its base_urls"
                 raise JudgeUnavailableError(message, code=ErrorCode.JUDGE_KEY_NOT_ALLOWED)
-            api_key = self._read(model.key, named.key)
+            api_key = named.value if isinstance(named, _KeyFile) else self._read(model.key, named.key)
         elif self.is_own(base_url):
             base_url, api_key = self._own.base_url, self._own.api_key or ""
         given = {"timeout_s": model.timeout_s, "thinking_tokens": model.thinking_tokens}
@@ -182,11 +218,26 @@ class JudgeKeys:
             update=changes | {name: value for name, value in given.items() if value is not None}
         )
 
-    def _find(self, name: str) -> JudgeKey:
-        if name not in self._keys:
-            message = f"this validator has no key {name!r} in SIGNOFF_JUDGE_KEYS"
+    def _find(self, name: str, tenant: str) -> JudgeKey | _KeyFile:
+        is_own = tenant == DEFAULT_TENANT
+        if is_own and name in self._keys:
+            return self._keys[name]
+        place = f"{name}{_SUFFIX}" if is_own else f"{tenant}/{name}{_SUFFIX}"
+        if (file := self._read_file(place, tenant)) is None:
+            where = f"{' in SIGNOFF_JUDGE_KEYS, nor' * is_own} as a file {place} below SIGNOFF_JUDGE_KEY_DIR"
+            message = f"this validator has no key {name!r}{where}, with its value and base_urls as JSON"
             raise JudgeUnavailableError(message, code=ErrorCode.JUDGE_KEY_UNKNOWN)
-        return self._keys[name]
+        return file
+
+    def _read_file(self, place: str, tenant: str) -> _KeyFile | None:
+        if self._folder is None:
+            return None
+        of_tenant = "" if tenant == DEFAULT_TENANT else tenant
+        text = read_below(self._folder, place, _FILE_MAX_BYTES, of_tenant=of_tenant)
+        try:
+            return _KeyFile.model_validate_json(text or b"")
+        except ValidationError:
+            return None
 
     def _read(self, name: str, reference: str) -> str:
         source, _, place = reference.partition(":")

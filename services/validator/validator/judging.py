@@ -38,7 +38,7 @@ from validator.errors import (
 from validator.judge_config import JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.panel import AT_ONCE, MEETS, AskOptions, Confirmer, Document, PanelJudge, run_all
-from validator.ports import Judge, JudgeOf, JudgingGrant, Reply, RunChecks, Slot, Subject
+from validator.ports import FindJudge, Judge, JudgeOf, JudgingGrant, Reply, RunChecks, Slot, Subject
 from validator.prompt import CONFIRMING, PROMPT_VERSION, PROMPTS, Manner, Question
 from validator.verdict import AskLog, Vote, count_votes, judge_criterion, make_verdict, refuse_empty, to_letters
 
@@ -522,7 +522,7 @@ async def judge_granted(
     grant: JudgingGrant,
     result: JsonValue,
     config: JudgeConfig,
-    judge_of: JudgeOf,
+    find: FindJudge,
     budget: JudgingBudget,
     *,
     run_checks: RunChecks | None = None,
@@ -537,7 +537,7 @@ async def judge_granted(
     """
 
     def find_judge(model: JudgeModel | None) -> Judge:
-        judge = BudgetedJudge(judge_of(model), budget, model)
+        judge = BudgetedJudge(find(model, grant.policy_tenant), budget, model)
         if absences is None:
             return judge
         asked_as = "" if model is None else model.asked_as

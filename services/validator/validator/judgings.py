@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
+from contracts.agents import DEFAULT_TENANT
 from contracts.judging.policy import JudgePolicy
 from contracts.spending import Budget
 from servicekit.errors import ServiceError
@@ -105,6 +106,7 @@ def _read_grant(answer: pb.JudgingAnswer, kind_of_grant: type[G], **fields: Any)
         answer.budget_tokens if answer.HasField("budget_tokens") else None,
         answer.budget_left_tokens if answer.HasField("budget_left_tokens") else None,
     )
+    fields |= {"policy_tenant": answer.policy_tenant or DEFAULT_TENANT}
     fields |= {"lease": read_lease(answer.lease), "policy": answer.judge_policy_json, "budget": budget}
     return read_dataclass(answer, kind_of_grant, **fields)
 

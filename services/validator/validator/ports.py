@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from contracts.agents import DEFAULT_TENANT
 from contracts.checks import Finding
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
@@ -46,6 +47,8 @@ class Judge(Protocol):
 #: Return the judge of a policy's model; for None the validator's own. A judge that may not be asked raises
 #: JudgeUnavailableError.
 JudgeOf = Callable[[JudgeModel | None], Judge]
+#: The same of a policy of a tenant, whose keys alone it may be asked with.
+FindJudge = Callable[[JudgeModel | None, str], Judge]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class JudgingGrant:
     If `judge_empty`, judges are asked about an empty result, too. `policy` is the judge policy as JSON text; it is
     empty for the validator's own. `payload` and `previous_result_hash` are set only for checks that read them. `task`
     is the JSON text of an object with those members of the agent's task that the policy names, cut if it is long.
-    `references` are model answers and rubrics, by the number of their criterion from 1.
+    `references` are model answers and rubrics, by the number of their criterion from 1. Judges are asked with keys of
+    `policy_tenant` alone.
     """
 
     lease: Lease
@@ -98,6 +102,7 @@ class JudgingGrant:
     previous_result_hash: bytes | None = None
     task: str = ""
     references: Mapping[int, str] = field(default_factory=dict)
+    policy_tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -315,10 +315,10 @@ async def judged(kind: JudgingKind, **fields: Any) -> FreeOutcome:
     )
     away = AwayJudge()
     budget = JudgingBudget(grant.budget)
-    return await judge_free(lambda _: away, JudgeConfig(), grant, budget, probe=_probe, name_own=lambda: "default@4")
+    return await judge_free(lambda *_: away, JudgeConfig(), grant, budget, probe=_probe, name_own=lambda: "default@4")
 
 
-async def _probe(model: JudgeModel | None) -> JsonValue:
+async def _probe(model: JudgeModel | None, _: str) -> JsonValue:
     return {"model": model and model.model}
 
 

@@ -73,7 +73,7 @@ class Place:
         config = JudgeConfig(api_key="sk-test")
         self.handlers = Handlers(self.worker, Judgings(), self._judge_of, config, self.publisher)  # type: ignore[arg-type]
 
-    def _judge_of(self, model: JudgeModel | None) -> Judge:
+    def _judge_of(self, model: JudgeModel | None, _: str) -> Judge:
         return Sound() if model is None else self.dead
 
     async def handle(self, title: str, count: int) -> None:

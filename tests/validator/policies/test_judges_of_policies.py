@@ -213,7 +213,7 @@ class FakeJudgings:
 async def report_of(judge: StandIn, **terms: Any) -> Any:
     """What the validator reports of a result that it was granted on these terms."""
     publisher, worker = FakePublisher(), Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
-    handlers = Handlers(worker, FakeJudgings(**terms), lambda _: judge, OWN, publisher)  # type: ignore[arg-type]
+    handlers = Handlers(worker, FakeJudgings(**terms), lambda *_: judge, OWN, publisher)  # type: ignore[arg-type]
     result = {"text": "The old bridge carries 40 tonnes"}
     async with working(worker):
         await handlers.on_result_produced([incoming(result_produced(result=result))])

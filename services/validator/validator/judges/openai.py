@@ -26,6 +26,7 @@ from openai._models import FinalRequestOptions
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
+from contracts.agents import DEFAULT_TENANT
 from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from contracts.judging.policy import JudgeModel
@@ -397,7 +398,7 @@ class JudgeRoster:
         self._own = OpenAIJudge(own, self._servers)
         self._keys = keys
         self._allowed = allowed
-        self._judges: OrderedDict[str, _KeptJudge] = OrderedDict()
+        self._judges: OrderedDict[tuple[str, str], _KeptJudge] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         return self
@@ -407,20 +408,23 @@ class JudgeRoster:
         for judge in self._judges.values():
             await judge.retire()
 
-    def judge_of(self, model: JudgeModel | None) -> Judge:
-        """Return the judge of a policy's model or, for None, the validator's own judge."""
-        return self._own if model is None else _Named(self, model)
+    def judge_of(self, model: JudgeModel | None, tenant: str = DEFAULT_TENANT) -> Judge:
+        """Return the judge of a model of a tenant's policy or, for None, the validator's own judge."""
+        return self._own if model is None else _Named(self, model, tenant)
 
-    async def probe(self, model: JudgeModel | None) -> JsonValue:
+    async def probe(self, model: JudgeModel | None, tenant: str = DEFAULT_TENANT) -> JsonValue:
         """Return a model's capabilities (None: the own judge's) as JSON. Raise as OpenAIJudge.probe does."""
-        judge = self._own if model is None else await self.find(model)
+        judge = self._own if model is None else await self.find(model, tenant)
         return (await judge.probe()).model_dump(mode="json", exclude_none=True)
 
-    async def find(self, model: JudgeModel) -> "_KeptJudge":
-        """Return a model's judge, which is made once and kept. Raise JudgeUnavailableError if settings forbid it."""
-        name = model.asked_as
+    async def find(self, model: JudgeModel, tenant: str = DEFAULT_TENANT) -> "_KeptJudge":
+        """Return the judge of a model of a tenant's policy, which is made once for the tenant, and kept.
+
+        Raise JudgeUnavailableError if settings forbid it.
+        """
+        name = tenant, model.asked_as
         if (kept := self._judges.get(name)) is None:
-            config = self._keys.resolve(model)
+            config = self._keys.resolve(model, tenant)
             # An operator may place the own judge anywhere; policies are held to the public internet.
             allowed = None if self._keys.is_own(config.base_url) else self._allowed
             kept = self._judges[name] = _KeptJudge(OpenAIJudge(config, self._servers, allowed))
@@ -433,13 +437,14 @@ class JudgeRoster:
 class _Named:
     """The judge of a policy's model, looked up in the roster at each ask, so that corrected settings take effect."""
 
-    def __init__(self, roster: JudgeRoster, model: JudgeModel) -> None:
+    def __init__(self, roster: JudgeRoster, model: JudgeModel, tenant: str) -> None:
         self._roster = roster
         self._model = model
+        self._tenant = tenant
 
     async def ask(self, question: Question) -> Reply:
         """Ask the model's judge once."""
-        return await (await self._roster.find(self._model)).ask(question)
+        return await (await self._roster.find(self._model, self._tenant)).ask(question)
 
 
 class _KeptJudge:
