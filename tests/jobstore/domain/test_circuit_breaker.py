@@ -213,4 +213,4 @@ def test_callers_are_shown_the_calls_of_an_execution_and_how_it_ended() -> None:
     assert [(states.show(each, NOW)["state"], states.show(each, NOW)["code"]) for each, _ in ends] == [
         e for _, e in ends
     ]
-    assert states.show(states.make_answer(EXECUTION_ID, None, "cancelled"), NOW)["ended_at"] == NOW
+    assert states.show(states.make_answer(EXECUTION_ID, None, "default", "cancelled"), NOW)["ended_at"] == NOW

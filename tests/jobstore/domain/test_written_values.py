@@ -93,11 +93,11 @@ def test_a_step_changes_these_fields_and_no_others() -> None:
         (states.decline_offer(offered(offers=4, due_at=LATE), NOW), queued(offers=4)),
         (states.take_back(offered(offers=4, due_at=LATE), NOW), queued()),
         (
-            states.make_answer(EXECUTION_ID, None, "refused:x"),
+            states.make_answer(EXECUTION_ID, None, "default", "refused:x"),
             Execution(EXECUTION_ID, "", state=DONE, answer="refused:x"),
         ),
         (
-            states.make_remembered(EXECUTION_ID, "job-1", "cancelled", NOW),
+            states.make_remembered(EXECUTION_ID, "job-1", "default", "cancelled", NOW),
             Execution(EXECUTION_ID, "job-1", state=DONE, answer="cancelled", due_at=NOW + timedelta(days=7)),
         ),
         (

@@ -359,7 +359,7 @@ class MemoryJobstore:
 
 def _decide(command: Command[Any], uow: UnitOfWork) -> Any:
     try:
-        return command.decide(uow)
+        return command.decide(uow.show_to(command))
     except PermanentError as error:
         return error
 

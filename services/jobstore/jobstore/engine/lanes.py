@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
@@ -71,7 +72,8 @@ class Lane:
         result = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(command, result))
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            # The batch is of several callers: in its context is none of them.
+            self._running = asyncio.create_task(self._run(), context=Context())
         return result
 
     async def _run(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 from pydantic import ValidationError
 
 from contracts.fields import Merged, Patch, explain, merge
+from jobstore.access.callers import CALLER
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.jobs.model import Actor, Clock, Execution, ExecutionTerms, Refusal
 from signoff.errors import ErrorCode
@@ -137,6 +138,11 @@ class Part:
         del wish
         return False
 
+    def is_foreign(self, asked: WishList, tenants: frozenset[str]) -> bool:
+        """Return whether a command with these wishes, of a caller of `tenants`, locks what is another tenant's."""
+        del asked, tenants
+        return False
+
 
 P = TypeVar("P", bound=Part)
 
@@ -174,6 +180,17 @@ class UnitOfWork(dict[type[Part], Part]):
         part = self[kind] = kind(self)
         return part
 
+    def show_to(self, command: "Command[object]") -> "UnitOfWork":
+        """Return what a command decides on: an empty unit of work if it locks what is not of its caller's tenants.
+
+        There it decides as if nothing had any id, and what it does there is written nowhere.
+        """
+        if (tenants := command.limited_to) is None:
+            return self
+        asked = WishList([command.locks()])
+        is_foreign = any(part.is_foreign(asked, tenants) for part in [*self.values()])
+        return UnitOfWork(self.terms, self.clock) if is_foreign else self
+
     def find_set_aside(self, of_each: Sequence[Wishes]) -> list[bool]:
         """Return for each command, given its wishes, whether the command needs a lock that was not free."""
         missed = [part for part in self.values() if part.is_missed]
@@ -185,6 +202,13 @@ class UnitOfWork(dict[type[Part], Part]):
 
 
 R_co = TypeVar("R_co", covariant=True)
+
+
+def _find_tenants() -> frozenset[str] | None:
+    """Return the tenants of the call that is under way. What is no call's is Signoff's own, and of all tenants."""
+    caller = CALLER.get(None)
+    return None if caller is None else caller.tenants
+
 
 #: Begins the answer of an execution id that was refused; the code follows.
 REFUSED = "refused:"
@@ -200,6 +224,8 @@ class Command(ABC, Generic[R_co]):
     """
 
     actor: Actor = field(kw_only=True)
+    #: The tenants of its caller: it is carried out as if nothing of others existed. None: all.
+    limited_to: frozenset[str] | None = field(kw_only=True, default_factory=_find_tenants)
 
     @property
     def size(self) -> int:

@@ -341,6 +341,6 @@ def _log_alone(wishes: Wishes, fault: DatabaseFaultError) -> None:
 
 def _decide(command: Command[R], uow: UnitOfWork) -> R | PermanentError:
     try:
-        return command.decide(uow)
+        return command.decide(uow.show_to(command))
     except PermanentError as error:
         return error

@@ -48,6 +48,11 @@ class ScopedConnection(Connection):
         scoped = _scope_bound(sql, of_one=len(names) == 1)
         return scoped, values if scoped == sql else chain(values, names if len(names) == 1 else [names])
 
+    async def insert(self, table: str, columns: Sequence[str], query: Statement) -> None:
+        """Insert what a query finds among the rows of the tenants, for a command of a caller of these."""
+        sql, values = self.bind(query, None)
+        await self.driver.execute(f"INSERT INTO {table} ({', '.join(columns)}) {sql}", *values)
+
     async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
         """Execute a statement for each of several mappings of parameters: for a caller of all tenants alone."""
         if self.tenants is not None:

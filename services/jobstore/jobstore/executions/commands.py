@@ -225,9 +225,9 @@ class CancelJob(Command[JobView | None]):
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
             return uow[Jobs].refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
         if execution is None:  # rule `cancel-before-arrival`
-            uow[Executions].remember(self.job_id, execution_id, CANCELLED)
+            uow[Executions].remember(self.job_id, execution_id, CANCELLED, self.limited_to)
             uow[Executions].cancel_room -= 1
-        elif execution.job_id not in {self.job_id or execution.job_id, ""}:
+        elif execution.job_id not in {self.job_id or execution.job_id, ""} or self._is_foreign(execution):
             raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
         elif execution.state is not ExecutionState.DONE:
             return record(uow, execution.job_id, execution, report)
@@ -235,6 +235,9 @@ class CancelJob(Command[JobView | None]):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
             return uow[Jobs].refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
         return None
+
+    def _is_foreign(self, execution: Execution) -> bool:
+        return self.limited_to is not None and execution.tenant not in self.limited_to
 
     def _may_be_of(self, uow: UnitOfWork, execution: Execution | None, tenants: frozenset[str]) -> bool:
         """Return whether what is cancelled is of `tenants`, or was not requested yet and may become so."""

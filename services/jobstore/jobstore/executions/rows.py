@@ -11,6 +11,7 @@ from jobstore.engine.parts import NOTHING, Overlay, Part, UnitOfWork, Wish, Wish
 from jobstore.executions import states
 from jobstore.executions.states import Openings
 from jobstore.jobs.model import (
+    DEFAULT_TENANT,
     VALIDATOR,
     Actor,
     Decision,
@@ -110,12 +111,20 @@ class Executions(Part):
 
     def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str, actor: Actor) -> None:
         """Keep the final answer of an execution id that is never requested (rule `keep-answers`)."""
-        self.put(states.make_answer(execution_id, job_id, answer))
+        self.put(states.make_answer(execution_id, job_id, self._find_tenant(job_id), answer))
         self.final_answers[execution_id] = actor
 
-    def remember(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
-        """Remember for a time the answer to an execution id that was not requested."""
-        self.put(states.make_remembered(execution_id, job_id, answer, self.uow.clock.now))
+    def remember(
+        self, job_id: str | None, execution_id: UUID, answer: str, limited_to: frozenset[str] | None = None
+    ) -> None:
+        """Remember for a time the answer to an execution id that was not requested, by whom is `limited_to` tenants."""
+        tenant = self._find_tenant(job_id, limited_to)
+        self.put(states.make_remembered(execution_id, job_id, tenant, answer, self.uow.clock.now))
+
+    def _find_tenant(self, job_id: str | None, limited_to: frozenset[str] | None = None) -> str:
+        """Return the tenant of a job or, if that is not known, one of the tenants of who asks."""
+        spec = self.uow[Jobs].specs.get(job_id or "")
+        return min(limited_to or (DEFAULT_TENANT,)) if spec is None else spec.tenant
 
     def forget_answer(self, execution: Execution, actor: Actor) -> None:
         """Delete the remembered answer of an execution: from then on its id is unknown."""

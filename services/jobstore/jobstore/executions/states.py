@@ -147,17 +147,17 @@ def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
     )
 
 
-def make_answer(execution_id: UUID, job_id: str | None, answer: str) -> Execution:
+def make_answer(execution_id: UUID, job_id: str | None, tenant: str, answer: str) -> Execution:
     """Return the row of an execution id that is never requested, with its answer (rule `keep-answers`)."""
-    return Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer)
+    return Execution(execution_id, job_id or "", tenant=tenant, state=ExecutionState.DONE, answer=answer)
 
 
-def make_remembered(execution_id: UUID, job_id: str | None, answer: str, now: datetime) -> Execution:
+def make_remembered(execution_id: UUID, job_id: str | None, tenant: str, answer: str, now: datetime) -> Execution:
     """Return the row of an execution id's answer that is forgotten after REMEMBERED.
 
     The execution was cancelled before its request (rule `cancel-before-arrival`), or its record was wrong.
     """
-    return replace(make_answer(execution_id, job_id, answer), due_at=now + REMEMBERED)
+    return replace(make_answer(execution_id, job_id, tenant, answer), due_at=now + REMEMBERED)
 
 
 def keep_for_good(execution: Execution) -> Execution:

@@ -137,7 +137,7 @@ class CreateJob(Creation[JobView]):
 
     def locks(self) -> Wishes:
         job_ids = frozenset({self.job_id})
-        return (JobsWish(locked=job_ids, specs=job_ids), AgentsWish(read=optional(self.new.agent_id)))
+        return (JobsWish(locked=job_ids, made=job_ids, specs=job_ids), AgentsWish(read=optional(self.new.agent_id)))
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         queue = QueuesWish(tenants=frozenset({self.new.tenant}))  # for another command of its batch, that executes it

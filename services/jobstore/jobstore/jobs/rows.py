@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID, uuid4
 
 from contracts.topics import measure_job
-from jobstore.engine.parts import Overlay, Part, Wish, check_size, overlay
+from jobstore.engine.parts import Overlay, Part, Wish, WishList, check_size, overlay
 from jobstore.errors import NotFoundError
 from jobstore.jobs.model import Job, LastEntry, LogEntry, Refusal, Report, RequestKey, Spec, TransitionKind
 from jobstore.judging.rules import Task
@@ -29,10 +29,12 @@ _SHOWN_OF_JOB: Final = [
 class JobsWish(Wish):
     """Jobs to lock (`locked`, and those of executions to lock); jobs of which to read `specs`, `questions` and `tasks`.
 
+    `made`: those of the locked jobs that the command makes, if nothing has their ids yet.
     Read once all are locked: the `last_entries` of the logs of jobs, and the `feedback` that executions were sent.
     """
 
     locked: frozenset[str] = frozenset()
+    made: frozenset[str] = frozenset()
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
@@ -72,6 +74,12 @@ class Jobs(Part):
     #: For logs and metrics: decisions by kind, and refusals by job.
     recorded_counts: Counter[TransitionKind] = field(default_factory=Counter)
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
+
+    def is_foreign(self, asked: WishList, tenants: frozenset[str]) -> bool:
+        """Return whether a command locks another tenant's job, or one whose tenant it does not read, and makes none."""
+        wish = asked[JobsWish]
+        specs = (self.specs.get(job_id) for job_id in wish.locked - wish.made if job_id in self.jobs)
+        return any(spec is None or spec.tenant not in tenants for spec in specs)
 
     def require(self, job_id: str) -> Job:
         """Return a locked job. Raise NotFoundError (`unknown_job`) if no job has the id."""

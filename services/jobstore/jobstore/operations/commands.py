@@ -77,11 +77,12 @@ class OperationSpec:
 
 
 class NewOperation(NamedTuple):
-    """A new operation, and the actor that asked for the operation."""
+    """A new operation, and the actor that asked for it, with the tenants whose jobs it is for; None: those of all."""
 
     id: UUID
     actor: Actor
     spec: OperationSpec
+    tenants: frozenset[str] | None = None
 
 
 class OperationMove(NamedTuple):
@@ -166,7 +167,7 @@ class CreateOperation(Creation[None]):
         check_batch_size(len(self.spec.items))
         if self.obstacle is not None:
             raise self.obstacle
-        uow[Operations].add(NewOperation(self.operation_id, self.actor, self.spec))
+        uow[Operations].add(NewOperation(self.operation_id, self.actor, self.spec, self.limited_to))
 
 
 def check_batch_size(size: int) -> None:
@@ -235,6 +236,7 @@ class CarryOutItem(Command[None]):
 
     Do nothing if the item has an answer, or its operation is not RUNNING. `guard` returns the refusal of a job that has
     moved on since the operation was made. The operation's next items may be carried out after `rest_s` seconds.
+    `command` is limited to the tenants that the operation is for.
     """
 
     operation_id: UUID
@@ -264,9 +266,10 @@ class CarryOutItem(Command[None]):
 
     def _answer(self, uow: UnitOfWork) -> ItemAnswer:
         try:
+            shown = uow.show_to(self.command)
             if self.guard is not None:
-                raise_refusal(self.guard(uow[Jobs].require(self.item.job_id)))
-            self.command.decide(uow)
+                raise_refusal(self.guard(shown[Jobs].require(self.item.job_id)))
+            self.command.decide(shown)
         except PermanentError as error:
             return ItemAnswer(self.item.item, None, error.code, str(error))
         return ItemAnswer(self.item.item, self.execution_id)

@@ -1,7 +1,7 @@
 """Make the command that carries out an item, by the kind of its operation, and pace the judging again of results."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypedDict
 from uuid import UUID
@@ -42,6 +42,7 @@ class Parameters(TypedDict, total=False):
     shadow: bool
     rate_per_s: float
     budget_usd: str
+    tenants: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class ClaimedOperation:
     parameters: Parameters
     cancel: Mapping[str, str]
     actor: Actor
+    #: Those on whose jobs it was asked for; None: on those of all.
+    tenants: frozenset[str] | None = None
 
 
 #: Refuses a job that has moved on since the operation was made.
@@ -72,7 +75,8 @@ def make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) ->
     except ValidationError as error:  # an older version accepted the new job, with fewer bounds
         code, message = explain(error)
         return InvalidError(message, code=code)
-    return CarryOutItem(operation.id, item, command, answer, guard, actor=operation.actor)
+    command = replace(command, limited_to=operation.tenants)
+    return CarryOutItem(operation.id, item, command, answer, guard, actor=operation.actor, limited_to=None)
 
 
 def _execute(operation: ClaimedOperation, item: Item, execution_id: UUID) -> _Made:

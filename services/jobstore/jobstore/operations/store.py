@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import Select, insert, literal, text
+from sqlalchemy import Select, literal, text
 
 from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
 from jobstore.engine.facts import tell
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
+from jobstore.engine.scoped import ScopedConnection
 from jobstore.engine.sql import Connection
 from jobstore.jobs.model import SIGNOFF
 from jobstore.operations.commands import NewOperation, Operations, OperationsWish, StoredOperation
@@ -122,8 +123,9 @@ class OperationsStore(Store):
 
 async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     """Insert an operation with its items. RaceError: another transaction has inserted the operation meanwhile."""
-    spec = new.spec
-    row = {"id": new.id, "actor": new.actor, "parameters": json_text(spec.parameters)}
+    spec, tenants = new.spec, new.tenants
+    limited = {} if tenants is None else {"tenants": sorted(tenants)}
+    row = {"id": new.id, "actor": new.actor, "parameters": json_text({**spec.parameters, **limited})}
     named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of}
     await connection.execute(_INSERT_OPERATION, row | named)
     if spec.items:
@@ -132,6 +134,6 @@ async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     if isinstance(spec.snapshot, Select):
         query = spec.snapshot.add_columns(literal(new.id), literal(False))
         await connection.execute(sql.PLAN_ANEW)
-        await connection.execute(insert(tables.operation_items).from_select(_SNAPSHOT, query))
+        await ScopedConnection(connection.driver, tenants).insert("operation_items", _SNAPSHOT, query)
     await connection.execute(_TELL_ITEMS, {"id": new.id, "actor": new.actor})
     await connection.execute(_NOTIFY_OPERATIONS)

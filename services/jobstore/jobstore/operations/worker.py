@@ -215,4 +215,6 @@ class OperationWorker:
 
 def _parse_claimed(row: Row) -> ClaimedOperation:
     kind, state, actor = OperationKind(row.kind), OperationState(row.state), Actor(row.actor or SIGNOFF)
-    return ClaimedOperation(row.id, kind, state, from_json(row.parameters), from_json(row.about), actor)
+    parameters = from_json(row.parameters)
+    tenants = frozenset(parameters["tenants"]) if "tenants" in parameters else None
+    return ClaimedOperation(row.id, kind, state, parameters, from_json(row.about), actor, tenants)

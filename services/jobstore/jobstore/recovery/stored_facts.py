@@ -48,9 +48,10 @@ PROJECT_AGENT_SETTINGS: Final = text(
 PROJECT_REFUSALS: Final = text(
     f"""
     INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, answer,
-        priority, spent, created_at)
+        priority, spent, created_at, tenant)
     SELECT CAST(body ->> 'execution_id' AS uuid), coalesce(body ->> 'job_id', ''), 'EXECUTING', 'DONE', 0, 0, 0, 0, 1,
-        concat_ws(':', body ->> 'answer', body ->> 'code'), 5, 0, CAST(body ->> 'refused_at' AS timestamptz)
+        concat_ws(':', body ->> 'answer', body ->> 'code'), 5, 0, CAST(body ->> 'refused_at' AS timestamptz),
+        coalesce((SELECT tenant FROM jobs WHERE id = body ->> 'job_id'), 'default')
     FROM facts WHERE topic = '{REFUSALS}' ORDER BY seq
     ON CONFLICT DO NOTHING
     """  # noqa: S608 - names of our own

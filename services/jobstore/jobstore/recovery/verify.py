@@ -27,10 +27,11 @@ from servicekit.process.settings import load_settings
 #: Columns of a live execution that change without a fact: of leases, offers and timeouts.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
 #: Columns that no fact has. Of an execution: those that follow from limits, and counts of its present attempt; and
-#: whether its work is only looked for, which a rebuild says of all that may have been sent.
+#: whether its work is only looked for, which a rebuild says of all that may have been sent. Its tenant is its job's;
+#: where it was never requested, that is what was known of the job then.
 UNTOLD: Final = {
     "executions": frozenset(
-        {"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at", "follows_only"}
+        {"flow", "misjudged", "forged_lease", "validators_lost", "waited", "judge_away_at", "follows_only", "tenant"}
     ),
     **UNTOLD_OF_ADMINISTERED,
 }
