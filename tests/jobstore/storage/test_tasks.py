@@ -137,6 +137,15 @@ async def test_work_that_an_executor_has_is_stopped_afterwards_once_its_lease_ha
     assert await executor.sql("SELECT * FROM agent_tasks") == []
 
 
+async def test_a_task_says_whose_its_agent_is(executor: Executor, database: Database) -> None:
+    agent_id = f"press:{uuid4().hex[:8]}"
+    new = NewAgent(name="press", url="http://127.0.0.1:9/", protocol="http_async", tenant="press")
+    async with database.transaction() as connection:
+        await put_agent(connection, agent_id, new, create=True)
+    await executor.runner.administer.run_one(try_of(agent_id))
+    assert [(task.grant.agent_tenant, task.grant.tenant) for task in await executor.take()] == [("press", "")]
+
+
 async def test_work_that_nobody_has_is_stopped_at_once(executor: Executor, steps: Steps) -> None:
     """The deadline passes while no executor holds the execution."""
     await running(executor, steps)

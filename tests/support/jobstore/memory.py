@@ -212,7 +212,8 @@ class MemoryJobstore:
     def _grant_of(self, execution_id: UUID) -> Grant:
         agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
         settings = format_settings(agent.settings) if agent.settings else ""
-        return Grant("{}", agent.protocol, agent.url, agent.headers, settings=settings, signing=agent.signing)
+        called = agent.protocol, agent.url, agent.headers
+        return Grant("{}", *called, settings=settings, signing=agent.signing, agent_tenant=agent.tenant)
 
     def _last_of(self, job_id: str) -> LastEntry:
         report = self.log(job_id)[-1].report

@@ -120,6 +120,7 @@ class TaskClaims:
                 "agent_id": row.agent_id,
                 "url": row.url,
                 "signing": row.signing,
+                "agent_tenant": row.agent_tenant,
                 "handle": row.handle,
                 "spent": row.spent or 0,
             },

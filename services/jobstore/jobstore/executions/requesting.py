@@ -111,7 +111,7 @@ def request_execution(
     assert agent is not None  # else the job is PENDING
     settings = format_settings(agent.settings) if agent.settings else ""
     uow[Executions].grants[execution_id] = Grant(
-        body, agent.protocol, agent.url, agent.headers, judged_max_chars, settings, agent.signing
+        body, agent.protocol, agent.url, agent.headers, judged_max_chars, settings, agent.signing, agent.tenant
     )
     return decision
 

@@ -67,6 +67,7 @@ class Grant(NamedTuple):
     """An agent's call: its body as JSON text, references to its headers, and how many characters a judge takes.
 
     `settings` are those that the execution froze, as JSON text; `signing` refers to the secrets that sign the call.
+    Headers and secrets are of `agent_tenant` alone.
     """
 
     request: str
@@ -76,6 +77,7 @@ class Grant(NamedTuple):
     judged_max_chars: int | None = None
     settings: str = ""
     signing: str | None = None
+    agent_tenant: str = DEFAULT_TENANT
 
 
 class ForgottenAnswer(NamedTuple):

@@ -46,6 +46,7 @@ _FROZEN_MAX: Final = """
 _GRANTED: Final = f"""
     LEFT JOIN LATERAL (
         SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers, a.signing,
+            a.tenant AS agent_tenant,
             (SELECT body::text FROM agent_settings WHERE hash = e.settings_hash) AS settings, {_FROZEN_MAX}
         FROM job_logs l CROSS JOIN agents a
         WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
@@ -261,7 +262,7 @@ def _take_grants(executions: Executions, found: Sequence[Row], last: Row) -> Non
         if row.request is not None:
             chars = bound_chars(row.frozen_max_chars or last.judged_max_chars)
             called = row.protocol, row.url, from_json(row.headers)
-            grant = Grant(row.request, *called, chars, row.settings or "", row.signing)
+            grant = Grant(row.request, *called, chars, row.settings or "", row.signing, row.agent_tenant)
             executions.grants[row.execution_id] = grant
     executions.judged_max_chars = bound_chars(last.judged_max_chars)
     executions.offered = last.offered

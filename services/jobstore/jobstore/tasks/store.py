@@ -86,7 +86,8 @@ _GRANT: Final = text(
         FROM due WHERE t.id = due.id
         RETURNING t.id, t.kind, t.lease, t.lease_s, t.agent_id, t.execution_id, t.asked::text AS asked
     )
-    SELECT g.*, a.protocol, a.url, a.headers::text AS headers, a.signing, a.policy::text AS agent_policy,
+    SELECT g.*, a.protocol, a.url, a.headers::text AS headers, a.signing, a.tenant AS agent_tenant,
+        a.policy::text AS agent_policy,
         a.settings::text AS agent_settings, e.job_id, e.attempt, e.submission, e.spent, e.handle, e.tenant,
         e.policy::text AS policy, (SELECT body::text FROM agent_settings WHERE hash = e.settings_hash) AS settings
     FROM granted g JOIN agents a ON a.id = g.agent_id LEFT JOIN executions e ON e.execution_id = g.execution_id
