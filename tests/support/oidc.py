@@ -35,9 +35,9 @@ class Provider:
         self.rotate()
 
     @staticmethod
-    def refuse(text: str) -> web.Response:
+    def refuse(text: str, status: int = 200) -> web.Response:
         """Make an answer that is no JSON."""
-        return web.Response(body=text.encode())
+        return web.Response(body=text.encode(), status=status)
 
     def rotate(self, *, forget: bool = False, kind: str = "ES256") -> None:
         """Sign with a new key from now on; forget the others, or keep them in the JWKS."""

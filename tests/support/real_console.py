@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from console.api.auth import Sessions
+from console.api.sign_in import SignIns
 from console.app import Server, create_app
 from console.live import LiveHub
 from contracts.receipts import derive_keys
@@ -125,18 +126,20 @@ async def jobstore_on(
 
 
 @asynccontextmanager
-async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator[RealConsole]:
+async def real_console(
+    postgres: str, kafka: str | None = None, id_tokens: IdTokens | None = None, sign_ins: SignIns | None = None
+) -> AsyncIterator[RealConsole]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(fresh_database(postgres))
         async with database.transaction() as connection:
             writer = NewAgent(name="writer", url="http://127.0.0.1:1/")
             await put_agent(connection, "writer", writer, create=True)
-        runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
+        runner, address = await stack.enter_async_context(jobstore_on(database, kafka, id_tokens))
         client = await stack.enter_async_context(AsyncClient(address, TOKEN, timeout_s=5))
         live = LiveHub(client)
-        server = Server(
-            create_app(client, live, Sessions([bytes(32)], 60.0), payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0"
-        )
+        sessions = Sessions([bytes(32)], 60.0)
+        app = create_app(client, live, sessions, payload_max_bytes=PAYLOAD_MAX, sign_ins=sign_ins)
+        server = Server(app, live, "127.0.0.1:0")
         stop = asyncio.Event()
         watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
         while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event

@@ -12,15 +12,17 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import events, jobs, judging, operations, pages, receipts, system
+from console.api import events, jobs, judging, operations, pages, receipts, sign_in, system
 from console.api.auth import KnownTokens, Sessions
 from console.api.jobs import EvidenceSpans
 from console.api.pages import Page
 from console.api.requests import Bodies, refuse_unknown_parameters
+from console.api.sign_in import SignIns
 from console.clients import Connection, Heads, RequestIds, RequestSlots
 from console.config import ClientLimits, ConsoleSettings
 from console.live import LiveHub
 from contracts.topics import PAYLOAD_MAX_BYTES
+from servicekit.oidc import Provider
 from servicekit.process import runtime
 from servicekit.process.settings import read_settings, split_address
 from signoff import AsyncClient
@@ -46,6 +48,7 @@ def create_app(
     *,
     payload_max_bytes: int = PAYLOAD_MAX_BYTES,
     page: Page | None = None,
+    sign_ins: SignIns | None = None,
 ) -> FastAPI:
     """Make the ASGI application of the console, without a server."""
     app = FastAPI(
@@ -59,7 +62,8 @@ def create_app(
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
     app.state.client_limits, app.state.bodies = client_limits, Bodies(client_limits)
-    app.state.page, app.state.evidence = page or Page(), EvidenceSpans()
+    app.state.page, app.state.evidence = page or Page(provider_name=sign_ins.name if sign_ins else ""), EvidenceSpans()
+    app.state.sign_ins = sign_ins
     app.state.sessions, app.state.known_tokens = sessions, KnownTokens(jobstore)
     app.state.receipt_keys = receipts.KeptKeys(jobstore)
     # Event streams are not compressed: the middleware leaves text/event-stream as it is.
@@ -74,7 +78,14 @@ def create_app(
         judging.judgings_router,
         system.agents_router,
     )
-    then = (judging.judges_router, system.limits_router, system.overview_router, events.router, pages.router)
+    then = (
+        judging.judges_router,
+        system.limits_router,
+        system.overview_router,
+        events.router,
+        pages.router,
+        sign_in.router,
+    )
     more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, system.stats_router, system.tenants_router)
     names = (judging.golden_router, judging.sets_router, judging.criteria_router, judging.reports_router)
     for router in (*first, *then, *more, *names, operations.batches_router):
@@ -141,7 +152,8 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         sessions = Sessions(settings.session_secret.keys, settings.session_s)
         client_limits = ClientLimits(connections_max=settings.connections_max)
-        app = create_app(jobstore, live, sessions, client_limits, payload_max_bytes=settings.payload_max_bytes)
+        sign_ins, limit = _make_sign_ins(settings), settings.payload_max_bytes
+        app = create_app(jobstore, live, sessions, client_limits, payload_max_bytes=limit, sign_ins=sign_ins)
         server = Server(app, live, settings.http_address, client_limits)
         watching = asyncio.create_task(live.run())
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
@@ -157,6 +169,20 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
             await asyncio.wait({watching})
             if runner is not None:
                 await runner.cleanup()
+
+
+def _make_sign_ins(settings: ConsoleSettings) -> SignIns | None:
+    """Return the sign-ins at the provider of the settings; None: people sign in with tokens."""
+    if settings.oidc_issuer is None:
+        return None
+    secret = settings.oidc_client_secret
+    return SignIns(
+        Provider(settings.oidc_issuer),
+        settings.oidc_client_id,
+        None if secret is None else secret.get_secret_value(),
+        settings.oidc_name,
+        settings.session_secret.keys,
+    )
 
 
 def _make_health_checks(server: Server, live: LiveHub) -> dict[str, runtime.Check]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
 from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
+from servicekit.oidc import Address
 from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
 
 
@@ -45,6 +46,12 @@ class ConsoleSettings(ServiceSettings):
     #: Seals session cookies; the same in every console. And how long a session lasts.
     session_secret: KeySetting
     session_s: float = 7 * 86_400.0
+    #: A provider of OpenID Connect at which people sign in, the console's client there, the secret that the provider
+    #: gave it, if any, and the provider's name on the page.
+    oidc_issuer: Address | None = None
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_name: str = ""
     http_address: str = "127.0.0.1:8080"
     #: The largest body of a request; a batch may have eight times as much.
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
@@ -59,6 +66,12 @@ class ConsoleSettings(ServiceSettings):
         own = self.console_token or self.token
         assert own is not None
         return own.first
+
+    @model_validator(mode="after")
+    def _check_sign_in(self) -> Self:
+        if self.oidc_issuer is not None and not self.oidc_client_id:
+            raise ValueError("SIGNOFF_OIDC_ISSUER needs SIGNOFF_OIDC_CLIENT_ID")
+        return self
 
     @model_validator(mode="after")
     def _require_own_token(self) -> Self:

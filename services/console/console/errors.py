@@ -63,9 +63,11 @@ class Problem(BaseModel):
 class ProblemError(FastAPIHTTPException):
     """An error that code at or below an endpoint raises, and that is answered with a problem of RFC 9457."""
 
-    def __init__(self, code: ErrorCode, detail: str) -> None:
+    def __init__(self, code: ErrorCode, detail: str, *, reason: str | None = None) -> None:
+        """`reason`: what the log says in place of `detail`."""
         super().__init__(find_status(code), detail)
         self.code = code
+        self.reason = reason
 
 
 def find_status(code: ErrorCode) -> int:
@@ -94,6 +96,8 @@ async def _on_jobstore_error(request: Request, error: Exception) -> Response:
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message names internal addresses: only the log has it
         outage = DATABASE_OUTAGES.get(error.code)
         detail = f"{outage}; try again." if outage else "The jobstore cannot be reached now; try again."
+        if error.code == ErrorCode.SIGN_IN_UNAVAILABLE:
+            detail = ErrorCode.SIGN_IN_UNAVAILABLE.sentence
         return make_problem(request, status, error.code, detail, reason=error.message, retryable=error.retryable)
     if error.fields:  # whose names in gRPC's request the message has, and the caller does not know
         errors = [_translate_field(request, *field) for field in error.fields]
@@ -127,7 +131,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         detail = f"This address does not take {request.method}: use {headers['Allow']}."
     elif error.status_code == http.HTTPStatus.NOT_FOUND and detail == http.HTTPStatus.NOT_FOUND.phrase:
         detail = "There is nothing at this address; /docs lists what there is."
-    response = make_problem(request, error.status_code, code, detail)
+    reason = error.reason if isinstance(error, ProblemError) else None
+    response = make_problem(request, error.status_code, code, detail, reason=reason)
     response.headers.update(headers)
     return response
 
@@ -160,11 +165,13 @@ def make_problem(
 ) -> Response:
     """Return the response to a failed request: a problem, or the page if a browser asked for it and gets a 401 or 404.
 
-    Log the failure with `reason`, which may say more than the response; by default with `detail`.
+    A browser that a provider of identities sent back gets the page whatever went wrong, and the page says it. Log the
+    failure with `reason`, which may say more than the response; by default with `detail`.
     """
     _log_failure(request, status, code, reason or detail)
-    if status in {401, 404} and _is_for_people(request):
-        page: Response = request.app.state.page.show_index()
+    is_sign_in = request.url.path.startswith("/login/")
+    if (status in {401, 404} or is_sign_in) and _is_for_people(request):
+        page: Response = request.app.state.page.show_index(detail if is_sign_in else "")
         page.status_code = status
         return page
     body = build_problem(

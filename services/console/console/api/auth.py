@@ -70,9 +70,33 @@ _bearer = HTTPBearer(auto_error=False, description="A token of the jobstore; a s
 
 
 def session_cookie_name(request: Request) -> str:
-    """Return the session cookie's name, with the port in the header Host: browsers share cookies between ports."""
+    """Return the session cookie's name."""
+    return name_cookie(request, "signoff_session")
+
+
+def name_cookie(request: Request, name: str) -> str:
+    """Return a cookie's name with the port in the header Host: browsers share cookies between ports."""
     _, _, port = request.headers.get("host", "").rpartition(":")
-    return f"signoff_session_{port}" if port.isdecimal() else "signoff_session"
+    return f"{name}_{port}" if port.isdecimal() else name
+
+
+def is_https(request: Request) -> bool:
+    """Return whether the browser uses TLS, by the URL or by headers; a client that forges these harms only itself."""
+    origin = urlsplit(request.headers.get("origin", "")).scheme
+    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto"), origin}
+
+
+def keep_session(request: Request, response: Response, token: str) -> None:
+    """Begin a session for a token, and set its cookie."""
+    sessions: Sessions = request.app.state.sessions
+    response.set_cookie(
+        session_cookie_name(request),
+        sessions.begin(token),
+        max_age=int(sessions.lasts_s),
+        httponly=True,
+        samesite="strict",
+        secure=is_https(request),
+    )
 
 
 def find_session(request: Request) -> Session | None:

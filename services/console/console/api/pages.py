@@ -3,13 +3,13 @@
 import mimetypes
 import secrets
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse, HTMLResponse
 
-from console.api.auth import Sessions, find_session, session_cookie_name, token_of
+from console.api.auth import find_session, keep_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
 from servicekit.errors import DATABASE_OUTAGES
@@ -76,23 +76,9 @@ async def sign_out(request: Request) -> Response:
 
 async def _begin_session(request: Request, token: str) -> Response:
     await request.app.state.jobstore.with_token(token).list_jobs(page_size=1)
-    sessions: Sessions = request.app.state.sessions
     response = Response(status_code=204)
-    response.set_cookie(
-        session_cookie_name(request),
-        sessions.begin(token),
-        max_age=int(sessions.lasts_s),
-        httponly=True,
-        samesite="strict",
-        secure=_is_https(request),
-    )
+    keep_session(request, response, token)
     return response
-
-
-def _is_https(request: Request) -> bool:
-    """Return whether the browser uses TLS, by the URL or by headers; a client that forges these harms only itself."""
-    origin = urlsplit(request.headers.get("origin", "")).scheme
-    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto"), origin}
 
 
 async def show_page(request: Request) -> Response:
@@ -168,15 +154,22 @@ The API is described in <a href="/openapi.json">/openapi.json</a>.</p></body>
 class Page:
     """The built files of the page, which are listed once, so that a request can open no other file."""
 
-    def __init__(self, directory: Path = DIRECTORY) -> None:
+    def __init__(self, directory: Path = DIRECTORY, provider_name: str = "") -> None:
+        """Take the files of a directory; `provider_name` is that of the provider at which people sign in."""
+        self._provider_name = provider_name
         self._index, self._docs = (_read(directory / name) for name in ("index.html", "docs.html"))
         self._files: Mapping[str, Path] = {
             str(path.relative_to(directory)): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
 
-    def show_index(self) -> Response:
-        """Return the page as HTML, with a new nonce for the styles that it may use."""
-        return _respond(self._index, _POLICY)
+    def show_index(self, problem: str = "") -> Response:
+        """Return the page as HTML, with a new nonce for the styles that it may use.
+
+        It says where people sign in, and a problem of a sign-in that they came back from.
+        """
+        said = {"sign-in-provider": self._provider_name, "sign-in-problem": problem}
+        tags = "".join(f'<meta name="{name}" content="{escape(text)}">' for name, text in said.items() if text)
+        return _respond(self._index.replace("</head>", f"{tags}</head>", 1), _POLICY)
 
     def show_docs(self) -> Response:
         """Return the page on which people read and try the description of the API, with a new nonce for its styles."""
