@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from contracts.agent_settings import check_settings
-from contracts.agents import check_signed, has_userinfo, hide_userinfo
+from contracts.agents import check_signed, has_userinfo, hide_userinfo, may_name, tell_owners
 from contracts.fields import Merged, code_of_problem, find_problem, message_of
 from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, CircuitsWish
@@ -41,7 +41,8 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
     """Register an agent; do nothing if an agent with this id and these fields is registered.
 
     ConflictError (`agent_conflict`): another agent has the id. InvalidError: the URL holds a password
-    (`url_has_userinfo`), or the policy names an unknown version (`unknown_judge_policy`, `unknown_criteria_set`).
+    (`url_has_userinfo`), a value is another tenant's (`agent_value_forbidden`), or the policy names an unknown version
+    (`unknown_judge_policy`, `unknown_criteria_set`).
     """
 
     new: NewAgent
@@ -60,6 +61,7 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
         stored, given = uow[Agents].agents.get(self.agent_id), self.new.model_dump(include=set(_GIVEN))
         if stored is None:
             _check_url(self.new, stored=None)
+            _check_values(self.new)
             check_named(uow, self.new.policy)
             now = uow.clock.now
             agent = Agent(**given, id=self.agent_id, created_at=now, updated_at=now)
@@ -75,7 +77,8 @@ class UpdateAgent(_ChangeAgent):
     """Change those fields of an agent that a patch gives, or all fields, and close the agent's circuit.
 
     NotFoundError (`unknown_agent`). RefusedError (`version_conflict`): the agent's version is not `version`.
-    InvalidError (`url_has_userinfo`, `unknown_judge_policy`, `unknown_criteria_set`): as for RegisterAgent.
+    InvalidError (`url_has_userinfo`, `agent_value_forbidden`, `unknown_judge_policy`, `unknown_criteria_set`): as for
+    RegisterAgent.
     """
 
     change: NewAgent | AgentPatch
@@ -98,6 +101,8 @@ class UpdateAgent(_ChangeAgent):
         after = stored.model_copy(update=changes)
         _check_protocol(after)
         _check_url(after, stored=stored.url)
+        if (after.headers, after.signing) != (stored.headers, stored.signing):
+            _check_values(after)
         if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
             check_named(uow, self.change.policy)
         uow[Agents].change(stored, changes, self.actor)
@@ -172,3 +177,14 @@ def _check_url(new: NewAgent | Agent, stored: str | None) -> None:
             "whose value is `Basic` and the base64 of user:password",
             code=ErrorCode.URL_HAS_USERINFO,
         )
+
+
+def _check_values(agent: NewAgent | Agent) -> None:
+    """Raise InvalidError if a header or the signing of an agent refers to a value that its tenant may not name."""
+    references = {f"headers.{name}": reference for name, reference in agent.headers.items()}
+    if agent.signing is not None:
+        references["signing"] = agent.signing
+    for field, reference in references.items():
+        if not may_name(reference, agent.tenant):
+            code, message = ErrorCode.AGENT_VALUE_FORBIDDEN, tell_owners(agent.tenant)
+            raise InvalidError(message, code=code, field=f"agent.{field}")
