@@ -10,6 +10,18 @@ export async function spendLoginCode(code: string): Promise<void> {
   await post("/login", { Authorization: `Login-Code ${code}` });
 }
 
+/** What the server says in the page of signing in: the provider's name, and what went wrong at a way back from it. */
+export function readSignIn(): { provider: string | null; problem: string | null } {
+  const read = (name: string) =>
+    document.querySelector<HTMLMetaElement>(`meta[name="sign-in-${name}"]`)?.content ?? null;
+  return { provider: read("provider"), problem: read("problem") };
+}
+
+/** Address at which a sign-in at the provider begins; it leads back to the page that is open. */
+export function buildSignInAddress({ pathname, search }: Location): string {
+  return `/login/oidc?${new URLSearchParams({ to: pathname + search })}`;
+}
+
 export async function signOut(): Promise<void> {
   await post("/logout", {});
 }

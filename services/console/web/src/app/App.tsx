@@ -8,9 +8,9 @@ import { createQueryClient } from "@/live/query-client";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
 
-const isLoginLink = () => location.pathname === "/login";
+const isLoginLink = () => location.pathname === "/login" || location.pathname.startsWith("/login/");
 
-/** Take the code of a login link off the address, where it would stand in the history and in what is copied of it. */
+/** Take what signs in off the address, where it would stand in the history, and return the code of a login link. */
 export function takeLoginCode(): string | null {
   if (!isLoginLink()) return null;
   const code = location.hash.slice(1);

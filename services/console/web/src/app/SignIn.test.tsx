@@ -1,7 +1,7 @@
 import { render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { StrictMode } from "react";
-import { expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { onPost, problem } from "@/testing/server";
 import { takeLoginCode } from "./App";
 import { SignIn } from "./SignIn";
@@ -51,4 +51,34 @@ it("says that a token is unknown", async () => {
   render(<SignIn onSignedIn={() => undefined} />);
   await userEvent.type(screen.getByLabelText("Token"), "wrong{Enter}");
   expect(await screen.findByText("The jobstore does not know this token.")).toBeVisible();
+});
+
+function say(name: string, content: string): void {
+  const meta = document.createElement("meta");
+  meta.name = `sign-in-${name}`;
+  meta.content = content;
+  document.head.append(meta);
+}
+
+afterEach(() => {
+  for (const meta of document.querySelectorAll('meta[name^="sign-in-"]')) meta.remove();
+});
+
+it("leads to the provider, and from there back to the page that was asked for", () => {
+  say("provider", "Keycloak");
+  history.replaceState(null, "", "/jobs/7?tab=log");
+  render(<SignIn onSignedIn={() => undefined} />);
+  const link = screen.getByRole("link", { name: "Sign in with Keycloak" });
+  expect(link).toHaveAttribute("href", "/login/oidc?to=%2Fjobs%2F7%3Ftab%3Dlog");
+  expect(screen.getByRole("button", { name: "Sign in with the token" })).toBeVisible();
+});
+
+it("says what went wrong at the provider, and takes its answer off the address", () => {
+  say("problem", "The sign-in is not accepted: sign in again.");
+  history.replaceState(null, "", "/login/oidc/callback?code=c&state=s");
+  expect(takeLoginCode()).toBeNull();
+  expect(location.href).toMatch(/\/login$/);
+  render(<SignIn onSignedIn={() => undefined} />);
+  expect(screen.getByRole("alert")).toHaveTextContent("The sign-in is not accepted: sign in again.");
+  expect(screen.queryByRole("link")).not.toBeInTheDocument();
 });

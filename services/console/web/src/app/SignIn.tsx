@@ -1,8 +1,8 @@
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type ApiError, toApiError } from "@/api/problem";
-import { signIn, spendLoginCode } from "@/api/session";
+import { buildSignInAddress, readSignIn, signIn, spendLoginCode } from "@/api/session";
 import { useTitle } from "@/lib/use-title";
-import { Button } from "@/ui/controls/button";
+import { Button, ButtonLink } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
 
@@ -12,12 +12,13 @@ type SignInProps = {
   onSignedIn: () => void;
 };
 
-/** Sign-in form: asks for a token, then continues to the page that was requested. */
+/** Sign-in form: leads to the provider of identities, if there is one, or asks for a token, then continues to the page that was requested. */
 export function SignIn({ loginCode = null, onSignedIn }: SignInProps) {
   useTitle("Sign in");
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);
   const [linkError, setLinkError] = useState<ApiError | null>(null);
+  const [{ provider, problem }] = useState(readSignIn);
   const [isSpending, setSpending] = useState(loginCode !== null);
   const spent = useRef(false);
   useEffect(() => {
@@ -41,6 +42,12 @@ export function SignIn({ loginCode = null, onSignedIn }: SignInProps) {
   return (
     <main className="mx-auto max-w-md space-y-4 px-4 py-16">
       <h1 className="text-xl font-semibold">Sign in to Signoff</h1>
+      {problem && !error && <ErrorState title="The sign-in did not succeed" detail={problem} />}
+      {provider && (
+        <ButtonLink kind="primary" href={buildSignInAddress(location)}>
+          Sign in with {provider}
+        </ButtonLink>
+      )}
       <p className="text-muted">
         Open the link that <code className="font-mono">signoff up</code> or{" "}
         <code className="font-mono">signoff login-link</code> printed, or enter a token here. It is kept in a cookie
@@ -72,8 +79,8 @@ export function SignIn({ loginCode = null, onSignedIn }: SignInProps) {
         {error && !error.isUnauthenticated && (
           <ErrorState title={error.title} detail={error.detail} code={error.code} />
         )}
-        <Button type="submit" kind="primary">
-          Sign in
+        <Button type="submit" kind={provider ? "plain" : "primary"}>
+          {provider ? "Sign in with the token" : "Sign in"}
         </Button>
       </form>
     </main>

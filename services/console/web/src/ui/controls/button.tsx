@@ -27,6 +27,17 @@ type ButtonProps = Omit<ComponentProps<"button">, "disabled"> &
     reason?: string | null;
   };
 
+type ButtonLinkProps = ComponentProps<"a"> & VariantProps<typeof look>;
+
+/** Link to another document that looks like a button. */
+export function ButtonLink({ kind, size, className, children, ...others }: ButtonLinkProps) {
+  return (
+    <a {...others} className={cn(look({ kind, size }), className)}>
+      {children}
+    </a>
+  );
+}
+
 export function Button(props: ButtonProps) {
   const { kind, size, unavailable, reason, className, onClick, type = "button", ...others } = props;
   const id = useId();
