@@ -8,18 +8,22 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import new_job
 
-from contracts.resources import JobFilter, JobPatch, NewOperation
+from contracts.resources import AgentPatch, JobFilter, JobPatch, NewAgent, NewAgentTry, NewOperation
 from jobstore.access.callers import CALLER, Caller
+from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.engine.database import Database
 from jobstore.engine.parts import Command
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
-from jobstore.errors import ConflictError, NotFoundError
+from jobstore.engine.sql import Row
+from jobstore.errors import ConflictError, ForbiddenError, NotFoundError
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob, Once
 from jobstore.jobs.model import SIGNOFF, Actor, RequestKey
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
+from jobstore.tasks import store as tasks
+from jobstore.tasks.commands import TryAgent
 from servicekit.errors import PermanentError
 from signoff.status import Role
 from signoff.values import new_execution_id
@@ -195,3 +199,61 @@ async def read_items(database: Database, operation_id: UUID) -> list[object]:
     async with database.session() as session:
         sql = text("SELECT * FROM operation_items WHERE operation_id = :id ORDER BY item")
         return list(await session.execute(sql, {"id": operation_id}))
+
+
+@pytest.fixture
+async def agent_ids(runner: CommandRunner) -> dict[str, str]:
+    """An agent of the tenant `games`, and one that it shares."""
+    call_as("games")
+    made = {}
+    for name, shared in (("own", False), ("shared", True)):
+        made[name] = f"games:{uuid4()}"
+        new = NewAgent(name=name, url="http://127.0.0.1:1/", tenant="games", shared=shared)
+        await runner.administer.run_one(RegisterAgent(made[name], new, actor=SIGNOFF))
+    return made
+
+
+AGENT_COMMANDS: dict[str, Callable[[str], Command[object]]] = {
+    "update": lambda agent_id: UpdateAgent(agent_id, AgentPatch(name="mine"), actor=SIGNOFF),
+    "disable": lambda agent_id: DisableAgent(agent_id, actor=SIGNOFF),
+    "try": lambda agent_id: TryAgent(uuid4(), agent_id, NewAgentTry(), actor=SIGNOFF),
+}
+
+
+@pytest.mark.parametrize("name", AGENT_COMMANDS)
+async def test_another_tenants_agent_is_as_one_that_is_not_there(
+    runner: CommandRunner, agent_ids: dict[str, str], name: str
+) -> None:
+    call_as("press")
+    foreign = await ask(runner, AGENT_COMMANDS[name](agent_ids["own"]))
+    absent = await ask(runner, AGENT_COMMANDS[name]("games:none"))
+    assert foreign[0] is not None
+    assert foreign == (*absent[:2], absent[2].replace("games:none", agent_ids["own"]))
+    call_as("games")
+    assert (await ask(runner, AGENT_COMMANDS[name](agent_ids["own"])))[0] is None
+
+
+async def test_an_agent_that_another_tenant_shares_is_tried_and_not_changed(
+    database: Database, runner: CommandRunner, agent_ids: dict[str, str]
+) -> None:
+    call_as("press")
+    assert (await ask(runner, AGENT_COMMANDS["update"](agent_ids["shared"])))[0] is ForbiddenError
+    assert (await ask(runner, AGENT_COMMANDS["disable"](agent_ids["shared"])))[0] is ForbiddenError
+    assert (await ask(runner, AGENT_COMMANDS["try"](agent_ids["shared"])))[0] is None
+    assert len(await list_tries(database, agent_ids["shared"])) == 1
+    call_as("games")
+    assert await list_tries(database, agent_ids["shared"]) == []
+
+
+async def list_tries(database: Database, agent_id: str) -> list[Row]:
+    async with Callers(database).session() as session:
+        return await tasks.list_tries(session, agent_id, 10, None)
+
+
+async def test_an_id_of_an_agent_that_another_tenant_has_is_taken(
+    runner: CommandRunner, agent_ids: dict[str, str]
+) -> None:
+    call_as("press")
+    new = NewAgent(name="own", url="http://127.0.0.1:1/", tenant="press")
+    with pytest.raises(ConflictError, match="another agent has the id"):
+        await runner.administer.run_one(RegisterAgent(agent_ids["own"], new, actor=SIGNOFF))

@@ -40,8 +40,6 @@ async def filled(database: Database) -> None:
         ("jobs_labels_idx", "SELECT title FROM jobs WHERE labels @> '{\"team\": \"40\"}' AND labels <> '{}'"),
         ("jobs_(tenant_)?created_at_id_idx", "SELECT title FROM jobs ORDER BY created_at DESC, id DESC LIMIT 50"),
         ("job_logs_job_id_version_key", "SELECT kind FROM job_logs WHERE job_id = 'p-20' ORDER BY version LIMIT 9"),
-        ("job_texts_words_idx", "SELECT job_id FROM job_texts WHERE words @@ to_tsquery('simple', 'wordp:*')"),
-        ("job_texts_words_idx", "SELECT job_id FROM job_texts WHERE words @@ to_tsquery('simple', 'p & 40')"),
         ("job_texts_(beginning_idx|pkey)", "SELECT job_id FROM job_texts WHERE job_id LIKE 'p-20%'"),
         ("executions_job_id_idx", "SELECT stage FROM executions WHERE job_id = 'p-20'"),
     ],

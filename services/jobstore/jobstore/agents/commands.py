@@ -12,7 +12,7 @@ from contracts.fields import Merged, code_of_problem, find_problem, message_of
 from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_version, merge_patch
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RefusedError
 from jobstore.judging.commands import check_named, read_named
 from jobstore.tasks.rules import Tasks
 from signoff.errors import ErrorCode
@@ -35,6 +35,15 @@ class _ChangeAgent(Command[None]):
     @abstractmethod
     def decide(self, uow: UnitOfWork) -> None: ...
 
+    def _require_agent(self, uow: UnitOfWork) -> Agent:
+        """Return the agent. NotFoundError (`unknown_agent`). ForbiddenError: it is shared by another tenant."""
+        if (agent := uow[Agents].agents.get(self.agent_id)) is None:
+            raise make_unknown_agent_error(self.agent_id)
+        if self.limited_to is not None and agent.tenant not in self.limited_to:
+            message = f"the agent {self.agent_id} is shared: who administers all tenants, or its own, changes it"
+            raise ForbiddenError(message)
+        return agent
+
 
 @dataclass(frozen=True, slots=True)
 class RegisterAgent(_ChangeAgent, Creation[None]):
@@ -46,6 +55,10 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
     """
 
     new: NewAgent
+
+    def locks(self) -> Wishes:
+        agent_ids = frozenset({self.agent_id})
+        return (AgentsWish(locked=agent_ids, made=agent_ids),)
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
@@ -89,7 +102,7 @@ class UpdateAgent(_ChangeAgent):
         return (read_named(self.change.policy or Policy()), CircuitsWish(agents=frozenset({self.agent_id})))
 
     def decide(self, uow: UnitOfWork) -> None:
-        stored = _require_agent(uow, self.agent_id)
+        stored = self._require_agent(uow)
         check_version("the agent", stored.version, self.version)
         changes = self._find_changes(stored)
         if changes.get("protocol", stored.protocol) != stored.protocol:
@@ -131,7 +144,7 @@ class DisableAgent(_ChangeAgent):
     version: int | None = None
 
     def decide(self, uow: UnitOfWork) -> None:
-        stored = _require_agent(uow, self.agent_id)
+        stored = self._require_agent(uow)
         check_version("the agent", stored.version, self.version)
         uow[Agents].change(stored, {"enabled": False}, self.actor)
 
@@ -154,12 +167,6 @@ def _check_protocol(agent: Agent) -> None:
             raise InvalidError(message, code=code_of_problem(problem), field=field) from error
         except ValueError as error:
             raise InvalidError(str(error), field=f"agent.{name}") from error
-
-
-def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
-    if agent_id not in uow[Agents].agents:
-        raise make_unknown_agent_error(agent_id)
-    return uow[Agents].agents[agent_id]
 
 
 def make_unknown_agent_error(agent_id: str) -> NotFoundError:

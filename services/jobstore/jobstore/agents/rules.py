@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from jobstore.engine.parts import Overlay, Part, Wish, overlay
+from jobstore.engine.parts import Overlay, Part, Wish, WishList, overlay
 from jobstore.errors import InvalidError
 from jobstore.jobs.model import Actor, BreakerTerms, Execution, Report, TransitionKind
 from signoff.errors import ErrorCode
@@ -92,6 +92,11 @@ def may_use(agent: Agent, tenant: str) -> bool:
     return agent.shared or agent.tenant == tenant
 
 
+def may_be_seen(agent: Agent, tenants: frozenset[str] | None) -> bool:
+    """Return whether an agent is there for a caller of some tenants, or of all (None): jobs of these may use it."""
+    return tenants is None or agent.shared or agent.tenant in tenants
+
+
 def find_best(
     job_id: str, needed: Collection[str], candidates: Iterable[Candidate], without: Collection[str] = ()
 ) -> Candidate | None:
@@ -129,10 +134,13 @@ def _tie_break(job_id: str, agent_id: str) -> bytes:
 class AgentsWish(Wish):
     """Agents to be `locked` or to be `read`, by id; the agents to which the jobs in `called_by` are assigned.
 
+    `made`: those of the locked agents that the command makes, if nothing has their ids yet.
+
     Candidates with any of `capabilities`, or any that jobs in `match_jobs` need; the `histories` of jobs' agents.
     """
 
     locked: frozenset[str] = frozenset()
+    made: frozenset[str] = frozenset()
     read: frozenset[str] = frozenset()
     called_by: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
@@ -173,6 +181,12 @@ class Agents(Part):
     candidates: dict[str, Candidate] = field(default_factory=dict)
     #: The histories of jobs that may be resubmitted by policy, or executed with the same request again.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
+
+    def is_foreign(self, asked: WishList, tenants: frozenset[str]) -> bool:
+        """Return whether a command locks an agent that jobs of these tenants may not use, and makes none."""
+        wish = asked[AgentsWish]
+        found = (self.agents.get(agent_id) for agent_id in wish.locked - wish.made)
+        return any(agent is not None and not may_be_seen(agent, tenants) for agent in found)
 
     def require(self, agent_id: str | None, tenant: str) -> None:
         """Raise InvalidError (`unknown_agent`) if jobs of a tenant may not use the agent with this id; accept None."""

@@ -16,10 +16,13 @@ from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection, Parameters, Row, Statement, Tenants
 from jobstore.schema.scopes import CLOSED, SCOPED, OfAll
 
-#: The conditions of all tables that a caller of some tenants does not read whole, in the order of their queries.
-_CONDITIONS: Final = {**dict.fromkeys(CLOSED, "NULL {mine}"), **SCOPED}
+#: The queries of all tables that a caller of some tenants does not read whole, in their order.
+_QUERIES: Final = {
+    name: rows if rows.lstrip().startswith("SELECT") else f"SELECT * FROM {name} WHERE {rows}"  # noqa: S608 - our names
+    for name, rows in {**dict.fromkeys(CLOSED, "NULL {mine}"), **SCOPED}.items()
+}
 #: The names of these anywhere, also of columns: a query that the statement does not use costs nothing.
-_NAMED: Final = re.compile(rf"\b(?:{'|'.join(_CONDITIONS)})\b")
+_NAMED: Final = re.compile(rf"\b(?:{'|'.join(_QUERIES)})\b")
 #: What names a table as no query before the statement can stand for it: the target of a write, and a schema's.
 _REFUSED: Final = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE)\s+[a-z]\w*|\b(?:public|signoff)\.[a-z]\w*"
@@ -78,9 +81,7 @@ def scope(sql: str, mine: str) -> str:
     if not named:
         return sql
     scopes = ", ".join(
-        f"{name} AS NOT MATERIALIZED (SELECT * FROM {name} WHERE {condition.format(mine=mine)})"  # noqa: S608 - names of our own
-        for name, condition in _CONDITIONS.items()
-        if name in named
+        f"{name} AS NOT MATERIALIZED ({query.format(mine=mine)})" for name, query in _QUERIES.items() if name in named
     )
     begin = _WITH.match(sql)
     if begin is None:

@@ -6,6 +6,7 @@ from typing import Final
 
 #: Stands in a condition for the comparison of a tenant with those of the caller: `{mine}` is `= $1` or `= ANY($1)`.
 OWN: Final = "tenant {mine}"
+OWN_OR_SHARED: Final = "(shared OR tenant {mine})"
 
 
 def of_job(table: str) -> str:
@@ -13,14 +14,31 @@ def of_job(table: str) -> str:
     return f"(SELECT owner.tenant FROM jobs AS owner WHERE owner.id = {table}.job_id) {{mine}}"  # noqa: S608 - a name
 
 
-#: The conditions of the rows that a caller reads. What names `jobs` in its condition stands before `jobs`.
+def of_agent(table: str) -> str:
+    """Return the condition of the rows of a table that has the ids of agents: of those that the tenants may use."""
+    return f"EXISTS (SELECT FROM agents AS owner WHERE owner.id = {table}.agent_id AND {OWN_OR_SHARED})"
+
+
+#: The conditions of the rows that a caller reads, or the query of these. What names another table stands before that.
 SCOPED: Final[Mapping[str, str]] = {
+    "agent_cards": of_agent("agent_cards"),
+    "agent_tasks": OWN,
+    "circuits": of_agent("circuits"),
+    "limits": """
+        CASE WHEN name LIKE 'tenant:%' THEN substr(name, 8)
+            WHEN name LIKE 'agent:%' THEN (SELECT owner.tenant FROM agents AS owner WHERE owner.id = substr(name, 7))
+        END {mine}
+    """,
+    "agents": OWN_OR_SHARED,
     "executions": OWN,
     "job_logs": of_job("job_logs"),
-    "job_texts": of_job("job_texts"),
+    # Of few jobs the texts are found by these, and of many jobs in the order of their creation.
+    "job_texts": """
+        SELECT owner.id AS job_id, owner.created_at, words
+        FROM jobs AS owner JOIN job_texts ON job_texts.job_id = owner.id WHERE owner.tenant {mine}
+    """,
     "operation_items": of_job("operation_items"),
     "jobs": OWN,
-    "limits": "CASE WHEN name LIKE 'tenant:%' THEN substr(name, 8) END {mine}",
     "spending": OWN,
 }
 
@@ -33,12 +51,8 @@ OPEN: Final[Mapping[str, str]] = {
 
 #: Tables of which a caller of some tenants reads nothing: they are of the installation, or of all tenants together.
 CLOSED: Final[Mapping[str, str]] = {
-    "agent_cards": "of agents",
     "agent_rollups": "of agents",
     "agent_settings": "executions freeze them: read with the execution",
-    "agent_tasks": "of agents",
-    "agents": "have no tenant yet",
-    "circuits": "of agents",
     "epochs": "of the jobstores",
     "facts": "what the relay has to publish, of all",
     "judging_counts": "have no tenant yet",

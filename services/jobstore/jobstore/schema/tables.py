@@ -665,6 +665,7 @@ agent_tasks = declare(
     Column("actor", Text, doc="who asked for it"),
     required("created_at", TIME, server_default=func.signoff_now()),
     Column("answered_at", TIME),
+    required("tenant", Text, server_default="default", doc="of `try` and `check`: whose they are"),
     CheckConstraint("kind IN ('cancel', 'card', 'try', 'check')", name="kind"),
     CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
     Index("agent_tasks_due_idx", "due_at", postgresql_where=text("state <> 'DONE'")),

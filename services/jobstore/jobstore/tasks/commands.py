@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contracts.resources import NewAgentTry
 from jobstore.agents.commands import make_unknown_agent_error
-from jobstore.agents.rules import Agents, AgentsWish
+from jobstore.agents.rules import Agents, AgentsWish, may_be_seen
 from jobstore.engine.parts import NOTHING, Creation, UnitOfWork, Wishes, check_size
 from jobstore.errors import RefusedError
 from jobstore.tasks.rules import MARGIN_S, TAKEN_WITHIN_S, TRIES_MAX, TRY_MAX_S, NewTask, Tasks, TasksWish
@@ -40,11 +40,11 @@ class TryAgent(Creation[None]):
         """Return nothing: the caller reads the try by its id."""
 
     def decide(self, uow: UnitOfWork) -> None:
+        agent, tasks, now = uow[Agents].agents.get(self.agent_id), uow[Tasks], uow.clock.now
+        if agent is None or not may_be_seen(agent, self.limited_to):
+            raise make_unknown_agent_error(self.agent_id)
         if self.is_made(uow):
             return
-        agent, tasks, now = uow[Agents].agents.get(self.agent_id), uow[Tasks], uow.clock.now
-        if agent is None:
-            raise make_unknown_agent_error(self.agent_id)
         if len(tasks.new) >= tasks.room:
             message = f"{TRIES_MAX} tries of agents wait or are under way: ask again when one has ended"
             raise RefusedError(message, code=ErrorCode.TOO_MANY_TRIES)
@@ -54,7 +54,9 @@ class TryAgent(Creation[None]):
         kind, ends_at = (TaskKind.CHECK if self.new.check else TaskKind.TRY), now + timedelta(seconds=TAKEN_WITHIN_S)
         lease_s = (TRY_MAX_S if self.new.check else takes_s) + MARGIN_S
         called = agent.id, agent.protocol, now, ends_at, lease_s
-        tasks.new.append(NewTask(self.try_id, kind, *called, asked=body, actor=self.actor))
+        is_own = self.limited_to is None or agent.tenant in self.limited_to
+        tenant = agent.tenant if is_own else min(self.limited_to or ())
+        tasks.new.append(NewTask(self.try_id, kind, *called, asked=body, actor=self.actor, tenant=tenant))
 
     def _make_body(self) -> str:
         """Return the JSON body of the call, as that of an execution is (jobs.model.format_request_body)."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from contracts.agents import FOUND_BY_IDS
 from jobstore.engine.parts import Part, Wish
-from jobstore.jobs.model import Actor, Execution, ExecutionStage, ExecutionState, TransitionKind
+from jobstore.jobs.model import DEFAULT_TENANT, Actor, Execution, ExecutionStage, ExecutionState, TransitionKind
 from signoff.errors import ErrorCode
 from signoff.status import Protocol, TaskKind
 from signoff.types import Agent
@@ -64,6 +64,8 @@ class NewTask:
     execution_id: UUID | None = None
     asked: str | None = None
     actor: Actor | None = None
+    #: Of a try: of whom the caller is that asked for it, where another tenant shares its agent.
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
