@@ -62,6 +62,9 @@ class ErrorCode(StrEnum):
     # Of any call; the first of a gRPC status says the HTTP status of codes that are not known.
     UNAUTHENTICATED = _UNAUTHENTICATED("The call has no token, or an unknown one: give a valid one.")
     FORBIDDEN = _FORBIDDEN("The token does not allow the call: use one of a role that the message names.")
+    JUDGE_POLICY_FORBIDDEN = _FORBIDDEN(
+        "The tenant may not name the judge policy: name one that its limit allows, or none."
+    )
     NOT_FOUND = _NOT_FOUND("Nothing has the id, name or address that was given: correct it.")
     CONFLICT = _CONFLICT("Something else has the id that was given: choose another.")
     REFUSED = _REFUSED("The state of what is asked for does not allow it: read it, and decide anew.")

@@ -16,6 +16,7 @@ from contracts.resources import NewLimit, Usage
 from contracts.waiting import Owner, WaitCode
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.errors import InvalidError
 from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.dispatcher import POLL_S, Dispatcher
 from jobstore.jobs.model import ExecutionStage
@@ -254,3 +255,16 @@ async def test_several_jobstores_lose_nothing_of_the_sum(money: Money) -> None:
 @pytest.mark.parametrize("day_end", ["2026-12-01T00:00:00+00:00"])
 def test_a_day_is_of_utc_wherever_one_is(day_end: str) -> None:
     assert end_of_day(datetime.fromisoformat("2026-12-01T00:30:00+01:00")) == datetime.fromisoformat(day_end)
+
+
+async def test_a_tenant_names_the_judge_policies_that_its_limit_allows(money: Money) -> None:
+    await money.limit("*", judge_policies=["standard"])
+    await money.limit("press", judge_policies=["cheap"], concurrency=4)
+    for tenant, policy in (("press", "dear"), ("press", "standard"), ("other", "cheap")):
+        with pytest.raises(InvalidError) as caught:
+            await money.steps().created(tenant=tenant, policy={"judge": policy})
+        assert caught.value.code == ErrorCode.JUDGE_POLICY_FORBIDDEN
+    with pytest.raises(InvalidError) as caught:
+        await money.steps().created(tenant="press", policy={"judge": "cheap"})
+    assert caught.value.code == ErrorCode.UNKNOWN_JUDGE_POLICY
+    await money.steps().requested(tenant="press")

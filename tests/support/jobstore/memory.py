@@ -132,6 +132,7 @@ class MemoryJobstore:
         self.has_rates = False
         self.daily_limits: set[str] = set()
         self.used_up: set[str] = set()
+        self.policies_of: dict[str, list[str]] = {}
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
         self.offered = 0
@@ -194,6 +195,7 @@ class MemoryJobstore:
         limits.is_held = bool(asked[LimitsWish].lock)
         limits.names, limits.has_rates = frozenset(self.limit_names), self.has_rates
         limits.has_queue_caps, limits.daily = bool(self.queue_room), frozenset(self.daily_limits)
+        limits.judge_policies = self.policies_of
         uow[Circuits].are_stored = bool(self.circuits)
         locked = asked[AgentsWish].locked & self.agents.keys()
         uow[Agents].agents.stored.update((each, self.agents[each]) for each in locked)

@@ -75,7 +75,7 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
         if stored is None:
             _check_url(self.new, stored=None)
             _check_values(self.new)
-            check_named(uow, self.new.policy)
+            check_named(uow, self.new.policy, self.new.tenant)
             now = uow.clock.now
             agent = Agent(**given, id=self.agent_id, created_at=now, updated_at=now)
             uow[Agents].put(agent, self.actor)
@@ -117,7 +117,7 @@ class UpdateAgent(_ChangeAgent):
         if (after.headers, after.signing) != (stored.headers, stored.signing):
             _check_values(after)
         if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
-            check_named(uow, self.change.policy)
+            check_named(uow, self.change.policy, stored.tenant)
         uow[Agents].change(stored, changes, self.actor)
         _read_card(uow, after)
         if self.agent_id in uow[Circuits].circuits:

@@ -250,6 +250,7 @@ def _hand_on(uow: UnitOfWork, last: Row) -> None:
     limits_of.names = frozenset(last.limits or ())
     limits_of.has_queue_caps, limits_of.has_rates = last.capped, last.rated
     limits_of.daily = frozenset(last.daily or ())
+    limits_of.judge_policies = from_json(last.judge_policies or "{}")
     if last.has_circuits:
         uow[Circuits].are_stored = True
     if last.agents:

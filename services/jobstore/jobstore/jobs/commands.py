@@ -57,7 +57,7 @@ def read_for_creation(new: NewJob) -> Wishes:
 def check_creation(uow: UnitOfWork, new: NewJob) -> None:
     """Raise InvalidError if a new job names an unknown agent, judge policy or criteria set."""
     uow[Agents].require(new.agent_id, new.tenant)
-    check_named(uow, new.policy)
+    check_named(uow, new.policy, new.tenant)
 
 
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
@@ -252,7 +252,7 @@ class EditJob(Command[JobView]):
         check_criteria(after)
         check_references(after)
         if "policy" in changed and self.patch.policy is not None:
-            check_named(uow, self.patch.policy)
+            check_named(uow, self.patch.policy, before.tenant)
         check_version("the job", job.version, self.version)
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
         request = format_edit(after.payload, new, old)

@@ -13,6 +13,7 @@ from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes, ch
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.model import Refusal, Spec
 from jobstore.judging import rules
+from jobstore.limits.rules import Limits
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 
@@ -230,11 +231,22 @@ def read_named(policy: Policy) -> rules.PoliciesWish:
     return rules.PoliciesWish(references=frozenset(rules.list_wanted(policy)))
 
 
-def check_named(uow: UnitOfWork, policy: Policy) -> None:
-    """Raise InvalidError if a policy names an unknown or retired judge policy or criteria set."""
+def check_named(uow: UnitOfWork, policy: Policy, tenant: str) -> None:
+    """Raise InvalidError if a policy names a judge policy that a tenant may not name, or what is unknown or retired."""
+    if (refusal := refuse_policy(uow, tenant, policy.judge)) is not None:
+        raise InvalidError(refusal.message, code=refusal.code)
     for wanted in rules.list_wanted(policy):
         if (refusal := _refuse(uow, wanted)) is not None:
             raise InvalidError(refusal.message, code=refusal.code)
+
+
+def refuse_policy(uow: UnitOfWork, tenant: str, reference: str | None) -> Refusal | None:
+    """Return the refusal of a judge policy that the limit of a tenant does not let it name, else None."""
+    allowed = uow[Limits].find_policies(tenant)
+    if reference is None or allowed is None or split_reference(reference)[0] in allowed:
+        return None
+    message = f"tenant {tenant} may name the judge policies {', '.join(allowed)}, and not {reference}"
+    return Refusal(ErrorCode.JUDGE_POLICY_FORBIDDEN, f"{message}: name one of these, or none")
 
 
 def check_criteria(spec: Spec) -> None:
@@ -278,8 +290,12 @@ def _find_named(uow: UnitOfWork, policy: Policy, kind: rules.Kind) -> rules.Vers
 
 
 def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusal | None:
-    """Return why no result of a job could be judged by a policy and its criteria, as a refusal; None: one could."""
-    refusals = (_refuse(uow, wanted) for wanted in rules.list_wanted(policy))
+    """Return why no result of a job could be judged by a policy and its criteria, as a refusal; None: one could.
+
+    The judge policy of the service's settings is nobody's to name: it may be used by all tenants.
+    """
+    named = policy.judge if policy.judge != uow.terms.policy.judge else None
+    refusals = (refuse_policy(uow, spec.tenant, named), *(_refuse(uow, wanted) for wanted in rules.list_wanted(policy)))
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal
     criteria = find_criteria(uow, spec, policy)

@@ -28,6 +28,7 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import REJUDGED, list_not_met
+from jobstore.judging.commands import refuse_policy
 from jobstore.judging.rules import (
     JudgingAnswer,
     Judgings,
@@ -115,6 +116,8 @@ class QueueRejudging(Command[None]):
         job = uow[Jobs].require(self.judging.job_id or "")
         execution = _find_execution(uow, self.judging.execution_id)
         raise_refusal(_refuse(job, execution))
+        if execution is not None and self.judging.judge_policy is not None:
+            raise_refusal(refuse_policy(uow, execution.tenant, read_reference(self.judging.judge_policy)))
         judging = replace(self.judging, job_version=job.version, actor=self.actor)
         for own in _list_own(judging, execution):
             judging = replace(judging, judge_policy=_require_policy(uow, own))

@@ -1,7 +1,7 @@
 """Names of limits and their wildcards, flows of executions, and the limits of one transaction. Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
@@ -165,10 +165,17 @@ class Limits(Part):
     has_rates: bool = False
     #: The names of the limits on what is spent in a day.
     daily: Collection[str] = frozenset()
+    #: The judge policies that tenants may name, by the names of the limits that say so.
+    judge_policies: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def misses(self, wish: Wish) -> bool:
         """Return whether a wish needs the lock of limits, and this transaction could not take that lock."""
         return self.is_missed and isinstance(wish, LimitsWish) and bool(wish.lock)
+
+    def find_policies(self, tenant: str) -> Sequence[str] | None:
+        """Return the names of the judge policies that a tenant may name; None: any."""
+        name = tenant_limit(tenant)
+        return self.judge_policies.get(name, self.judge_policies.get(wildcard(name)))
 
     def put(self, name: str, new: NewLimit | Limit, actor: Actor) -> Limit:
         """Set the limit of a name, and return the limit; if it sets nothing, remove the stored limit instead."""

@@ -30,13 +30,14 @@ log = logging.getLogger(__name__)
 #: The SQL condition that a limit may hold executions back.
 HOLDS_BACK: Final = "(paused OR concurrency IS NOT NULL OR rate IS NOT NULL OR nanos_per_day IS NOT NULL)"
 #: SQL columns: `limits`, the names of limits that hold executions back; `daily`, of those on what is spent in a day;
-#: `capped`, whether any limit caps a queue; and `rated`, whether any has a rate. Where limits are lost, all is held
-#: back.
+#: `judge_policies`, those that tenants may name, by the names of limits; `capped`, whether any limit caps a queue; and
+#: `rated`, whether any has a rate. Where limits are lost, all is held back.
 NAMES: Final = f"""
     CASE WHEN {ARE_LOST} THEN ARRAY['{rules.wildcard(rules.tenant_limit(""))}'] ELSE
         (SELECT array_agg(name) FROM limits WHERE {HOLDS_BACK})
     END AS limits,
     (SELECT array_agg(name) FROM limits WHERE nanos_per_day IS NOT NULL) AS daily,
+    (SELECT json_object_agg(name, judge_policies) FROM limits WHERE judge_policies IS NOT NULL)::text AS judge_policies,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped,
     EXISTS (SELECT FROM limits WHERE rate IS NOT NULL) AS rated
 """  # noqa: S608 - names of our own

@@ -107,6 +107,10 @@ const ADVICE: Record<string, Advice> = {
   check_invalid: { means: "A check cannot be read; the message says at which character.", todo: EDIT_CRITERIA },
   criterion_ambiguous: { means: "A criterion looks as if it were marked twice.", todo: EDIT_CRITERIA },
   unknown_judge_policy: { means: "The judge policy is not known, or retired.", todo: "Name another in the policy." },
+  judge_policy_forbidden: {
+    means: "The tenant may not name the judge policy.",
+    todo: "Name one that its limit allows, or none, in the policy of the job or its agent.",
+  },
   unknown_criteria_set: { means: "The criteria set is not known, or retired.", todo: "Name another in the policy." },
   payload_too_large: { means: "With the criteria of its set the job is too large.", todo: "Shorten it, or the set." },
   no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
