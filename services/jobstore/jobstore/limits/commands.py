@@ -7,12 +7,15 @@ from typing import Final
 from contracts.resources import LimitPatch, NewLimit
 from jobstore.agents.rules import Agents, AgentsWish
 from jobstore.engine.parts import Command, R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
-from jobstore.errors import InvalidError, NotFoundError
+from jobstore.errors import ForbiddenError, InvalidError, NotFoundError
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, wildcard
 from signoff.errors import ErrorCode
 from signoff.types import Agent, Limit
 
-_TENANT_FIELDS: Final = ("weight", "queue_max", "usd_per_day", "judge_policies")
+#: What bounds a tenant's money: who administers some tenants does not change it, and who sets a whole limit without it
+#: keeps it, since clients of 0.2.0 do not know it.
+_MONEY: Final = ("usd_per_day", "judge_policies")
+_TENANT_FIELDS: Final = ("weight", "queue_max", *_MONEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,12 @@ class _ChangeLimit(Command[R_co]):
         return (LimitsWish(lock=LimitsLock.EXCLUSIVE, named=names), AgentsWish(locked=optional(self._agent_id)))
 
     def decide(self, uow: UnitOfWork) -> R_co:
-        """Change the limit; if that pauses or resumes an agent, raise the agent's version, since its view changes."""
+        """Change the limit; if that pauses or resumes an agent, raise the agent's version, since its view changes.
+
+        NotFoundError (`unknown_limit`): the caller is of some tenants, and the limit neither of these nor of their
+        agents. ForbiddenError: such a caller changes what bounds a tenant's money.
+        """
+        self._check_owner(uow)
         before, answer = self._is_paused(uow), self._change(uow)
         agent = self._find_agent(uow)
         if agent is not None and self._is_paused(uow) is not before:
@@ -38,6 +46,19 @@ class _ChangeLimit(Command[R_co]):
 
     @abstractmethod
     def _change(self, uow: UnitOfWork) -> R_co: ...
+
+    def _check_owner(self, uow: UnitOfWork) -> None:
+        kind, _, value = self.name.partition(":")
+        agent = self._find_agent(uow)
+        owner = value if kind == "tenant" else agent.tenant if agent is not None else None
+        if self.limited_to is not None and owner not in self.limited_to:
+            raise make_unknown_limit_error(self.name)
+
+    def _check_money(self, stored: NewLimit | Limit, new: NewLimit | Limit) -> None:
+        changed = next((field for field in _MONEY if getattr(new, field) != getattr(stored, field)), None)
+        if self.limited_to is not None and changed is not None:
+            message = f"{changed}: who administers all tenants says what a tenant may spend, and by which policies"
+            raise ForbiddenError(message)
 
     def _find_agent(self, uow: UnitOfWork) -> Agent | None:
         return uow[Agents].agents.get(self._agent_id or "")
@@ -50,9 +71,9 @@ class _ChangeLimit(Command[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class SetLimit(_ChangeLimit[Limit]):
-    """Change those fields of a limit that a patch gives, or replace the limit; `paused` stays unless it is given.
+    """Change those fields of a limit that a patch gives, or replace the limit.
 
-    The change applies at once, also to executions that wait or were offered before. RefusedError (`version_conflict`):
+    Of a replaced limit `paused`, and what bounds the tenant's money, stays unless it is given. The change applies at once, also to executions that wait or were offered before. RefusedError (`version_conflict`):
     the limit's version is not `version`. InvalidError: the limit is not a tenant's, and a field is for tenants only.
     """
 
@@ -66,8 +87,10 @@ class SetLimit(_ChangeLimit[Limit]):
         new: NewLimit | LimitPatch | Limit = self.change
         if isinstance(new, LimitPatch):
             new = before.model_copy(update=merge_patch(before, new, NewLimit))
-        elif new.paused is None:
-            new = new.model_copy(update={"paused": before.paused})
+        else:
+            kept = {field: getattr(before, field) for field in _MONEY if field not in new.model_fields_set}
+            new = new.model_copy(update=kept | ({"paused": before.paused} if new.paused is None else {}))
+        self._check_money(before, new)
         misplaced = [field for field in _TENANT_FIELDS if getattr(new, field) is not None]
         if misplaced and not self.name.startswith("tenant:"):
             message = f"{misplaced[0]}: only the limit of a tenant has one, and {self.name[:100]} is no tenant"
@@ -84,6 +107,7 @@ class RemoveLimit(_ChangeLimit[None]):
     def _change(self, uow: UnitOfWork) -> None:
         if (stored := uow[Limits].limits.get(self.name)) is not None:
             check_version("the limit", stored.version, self.version)
+            self._check_money(stored, NewLimit())
         if not uow[Limits].remove(self.name, self.actor):
             raise make_unknown_limit_error(self.name)
 

@@ -1,6 +1,7 @@
 """What administrators ask for is decided on rows, without a database."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewJob, NewLim
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Breaker, Circuits, CircuitsWish
 from jobstore.engine.parts import Command, UnitOfWork, Wishes, WishList
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import BOOTSTRAP, SIGNOFF, Clock, Job, Refusal
 from jobstore.jobs.rows import Jobs, JobsWish
@@ -168,6 +169,55 @@ def test_who_is_not_registered_cannot_be_changed(command: Command[Any]) -> None:
 
 def limit(name: str, **fields: Any) -> Limit:
     return Limit(name=name, updated_at=NOW, **fields)
+
+
+MONEY = {"usd_per_day": Decimal(20), "judge_policies": ["cheap"]}
+OWN: dict[str, Any] = {"actor": SIGNOFF, "limited_to": frozenset({"press"})}
+
+
+def test_a_limit_of_money_is_of_a_tenant_alone() -> None:
+    for field, value in MONEY.items():
+        refused(SetLimit("agent:writer", NewLimit(**{field: value}), actor=SIGNOFF), InvalidError, "invalid_request")
+
+
+def test_who_replaces_a_limit_and_knows_nothing_of_money_leaves_it() -> None:
+    stored = {"tenant:press": limit("tenant:press", **MONEY)}
+    replaced = decided(SetLimit("tenant:press", NewLimit(concurrency=2), actor=SIGNOFF), limits=stored)
+    assert replaced[Limits].limits["tenant:press"] == limit("tenant:press", **MONEY, concurrency=2, version=2)
+    given = decided(SetLimit("tenant:press", NewLimit(usd_per_day="5"), actor=SIGNOFF), limits=stored)
+    assert given[Limits].limits["tenant:press"] == limit("tenant:press", **MONEY | {"usd_per_day": 5}, version=2)
+    unset = SetLimit("tenant:press", LimitPatch(usd_per_day=None, judge_policies=None), actor=SIGNOFF)
+    assert decided(unset, limits=stored)[Limits].limits["tenant:press"] is None
+
+
+def test_who_administers_a_tenant_limits_it_but_not_its_money() -> None:
+    stored = {"tenant:press": limit("tenant:press", **MONEY)}
+    own = decided(SetLimit("tenant:press", LimitPatch(concurrency=2), **OWN), limits=stored)
+    assert own[Limits].limits["tenant:press"] == limit("tenant:press", **MONEY, concurrency=2, version=2)
+    assert decided(PauseLimit("tenant:press", paused=True, **OWN), limits=stored)[Limits].changes
+    changes = (LimitPatch(usd_per_day="21"), LimitPatch(judge_policies=None), NewLimit(**MONEY | {"usd_per_day": 9}))
+    for change in changes:
+        refused(SetLimit("tenant:press", change, **OWN), ForbiddenError, "forbidden", limits=stored)
+    refused(RemoveLimit("tenant:press", **OWN), ForbiddenError, "forbidden", limits=stored)
+    assert decided(RemoveLimit("tenant:press", **OWN), limits={"tenant:press": limit("tenant:press", rate=1)})
+
+
+@pytest.mark.parametrize("name", ["tenant:games", "tenant:*", "agent:writer", "agent:*", "label:team=red", "batch:b"])
+def test_who_administers_a_tenant_finds_no_other_limit(name: str) -> None:
+    """As if it were not there, whether it is or not."""
+    for stored in ({}, {name: limit(name, rate=1)}):
+        for command in (
+            SetLimit(name, NewLimit(concurrency=1), **OWN),
+            RemoveLimit(name, **OWN),
+            PauseLimit(name, paused=True, **OWN),
+        ):
+            told = refused(command, NotFoundError, "unknown_limit", limits=stored, agents={"writer": agent()})
+            assert told == f"there is no limit {name}"
+
+
+def test_who_administers_a_tenant_limits_its_agents() -> None:
+    agents = {"press:a": agent(id="press:a", tenant="press", shared=False)}
+    assert decided(PauseLimit("agent:press:a", paused=True, **OWN), agents=agents)[Limits].changes
 
 
 def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
