@@ -299,10 +299,10 @@ class NewLimit(StrictModel):
     weight: float | None = Field(None, gt=0, le=1_000, description="of a tenant: its share; 1 unless set")
     paused: bool | None = optional("begin nothing; stays as it is where it is not given")
     usd_per_day: Annotated[Money, AfterValidator(_check_spendable)] | None = optional(
-        "of a tenant: what its agents claim and its judges cost in a day of UTC, together; stays where it is not given"
+        "of a tenant: what its agents claim and its judges cost in a day of UTC, together; stays if not given"
     )
     judge_policies: PolicyNames | None = optional(
-        "of a tenant: the names of the judge policies that its jobs, agents and judgings may name; stays where it is not given"
+        "of a tenant: the names of the judge policies that its jobs, agents and judgings may name; stays if not given"
     )
 
 

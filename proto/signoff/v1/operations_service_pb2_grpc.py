@@ -240,8 +240,8 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetLimit(self, request, context):
-        """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set. It applies at once, also to what waits or was offered
-        and has not begun. One that sets nothing is removed.
+        """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set.
+        It applies at once, also to what waits or was offered and has not begun. One that sets nothing is removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,8 +58,8 @@ class OperationsServiceStub:
     GetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetLimitRequest, _operations_service_pb2.GetLimitResponse]
     """NOT_FOUND, `unknown_limit`: there is none of that name."""
     SetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]
-    """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set. It applies at once, also to what waits or was offered
-    and has not begun. One that sets nothing is removed.
+    """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set.
+    It applies at once, also to what waits or was offered and has not begun. One that sets nothing is removed.
     """
     RemoveLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RemoveLimitRequest, _operations_service_pb2.RemoveLimitResponse]
     Pause: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]
@@ -117,8 +117,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     GetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetLimitRequest, _operations_service_pb2.GetLimitResponse]  # type: ignore[assignment]
     """NOT_FOUND, `unknown_limit`: there is none of that name."""
     SetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]  # type: ignore[assignment]
-    """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set. It applies at once, also to what waits or was offered
-    and has not begun. One that sets nothing is removed.
+    """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set.
+    It applies at once, also to what waits or was offered and has not begun. One that sets nothing is removed.
     """
     RemoveLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RemoveLimitRequest, _operations_service_pb2.RemoveLimitResponse]  # type: ignore[assignment]
     Pause: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]  # type: ignore[assignment]
@@ -251,8 +251,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.SetLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.SetLimitResponse, _abc.Awaitable[_operations_service_pb2.SetLimitResponse]]:
-        """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set. It applies at once, also to what waits or was offered
-        and has not begun. One that sets nothing is removed.
+        """Changes fields of a limit, or replaces it, but for `paused`, `usd_per_day` and `judge_policies` where these are not set.
+        It applies at once, also to what waits or was offered and has not begun. One that sets nothing is removed.
         """
 
     @_abc_1.abstractmethod

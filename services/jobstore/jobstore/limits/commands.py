@@ -73,8 +73,9 @@ class _ChangeLimit(Command[R_co]):
 class SetLimit(_ChangeLimit[Limit]):
     """Change those fields of a limit that a patch gives, or replace the limit.
 
-    Of a replaced limit `paused`, and what bounds the tenant's money, stays unless it is given. The change applies at once, also to executions that wait or were offered before. RefusedError (`version_conflict`):
-    the limit's version is not `version`. InvalidError: the limit is not a tenant's, and a field is for tenants only.
+    Of a replaced limit `paused`, and what bounds the tenant's money, stays unless it is given. The change applies at
+    once, also to executions that wait or were offered before. RefusedError (`version_conflict`): the limit's version is
+    not `version`. InvalidError: the limit is not a tenant's, and a field is for tenants only.
     """
 
     change: NewLimit | LimitPatch

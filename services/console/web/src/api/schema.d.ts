@@ -2593,9 +2593,9 @@ export interface components {
             weight?: number | null;
             /** @description begin nothing */
             paused?: boolean | null;
-            /** @description of a tenant: what its agents claim and its judges cost in a day of UTC, together; stays where it is not given */
+            /** @description of a tenant: what its agents claim and its judges cost in a day of UTC, together; stays if not given */
             usd_per_day?: string | null;
-            /** @description of a tenant: the names of the judge policies that its jobs, agents and judgings may name; stays where it is not given */
+            /** @description of a tenant: the names of the judge policies that its jobs, agents and judgings may name; stays if not given */
             judge_policies?: string[] | null;
         };
         /**
@@ -2860,9 +2860,9 @@ export interface components {
             weight?: number | null;
             /** @description begin nothing; stays as it is where it is not given */
             paused?: boolean | null;
-            /** @description of a tenant: what its agents claim and its judges cost in a day of UTC, together; stays where it is not given */
+            /** @description of a tenant: what its agents claim and its judges cost in a day of UTC, together; stays if not given */
             usd_per_day?: string | null;
-            /** @description of a tenant: the names of the judge policies that its jobs, agents and judgings may name; stays where it is not given */
+            /** @description of a tenant: the names of the judge policies that its jobs, agents and judgings may name; stays if not given */
             judge_policies?: string[] | null;
         };
         /** @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named. */
