@@ -31,7 +31,7 @@ PARTS = (
         [
             f"services/jobstore/jobstore/{name}.py"
             for name in (
-                *("*/commands", "*/rows", "*/rules", "engine/parts", "executions/claims"),
+                *("*/commands", "*/rows", "*/rules", "access/upstreams", "engine/parts", "executions/claims"),
                 *("executions/requesting", "executions/states", "jobs/model"),
                 *("jobs/transitions", "jobs/waiting", "judging/judgings"),
             )
