@@ -225,7 +225,7 @@ class CancelJob(Command[JobView | None]):
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
             return uow[Jobs].refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
         if execution is None:  # rule `cancel-before-arrival`
-            uow[Executions].remember(self.job_id, execution_id, CANCELLED, self.limited_to)
+            uow[Executions].remember(self.job_id, execution_id, CANCELLED, self.tenants or self.limited_to)
             uow[Executions].cancel_room -= 1
         elif execution.job_id not in {self.job_id or execution.job_id, ""} or self._is_foreign(execution):
             raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)

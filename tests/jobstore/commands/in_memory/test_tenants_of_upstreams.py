@@ -98,8 +98,21 @@ def test_a_cancel_before_its_request_is_remembered_where_the_job_may_be_its_tena
 ) -> None:
     life = Life(jobstore, job_id)
     cancel(life, job_id=job_id)
+    assert life.execution.tenant == "press"
     assert claim(life, inline=new_job(tenant="press")).outcome is ClaimOutcome.DUPLICATE
     assert life.execution.answer == "cancelled"
+
+
+def test_a_job_that_is_there_says_itself_whose_it_is(jobstore: MemoryJobstore) -> None:
+    """An id from before tenants had prefixes, and one that nobody guesses."""
+    own, theirs = Life(jobstore, "old-id").created(tenant="press"), Life(jobstore, str(UUID(int=7)))
+    theirs.created(tenant="radio")
+    cancel(own)
+    assert own.execution.answer == "cancelled"
+    assert own.execution.tenant == "press"
+    with pytest.raises(PermanentError, match="is of press alone, where nothing has the id 00000000-"):
+        cancel(theirs)
+    assert theirs.execution_id not in jobstore.executions
 
 
 def test_without_tenants_it_may_name_any(jobstore: MemoryJobstore) -> None:
