@@ -119,7 +119,14 @@ def test_locks_hold_hashes_and_no_addresses(files):
 
 @pytest.mark.parametrize(
     "folder",
-    ["services/console/web", "tests/clients/typescript", "tests/e2e", "tests/peers/aimock", "tests/peers/a2a_js"],
+    [
+        "services/console/web",
+        "tests/clients/typescript",
+        "tests/e2e",
+        "tests/peers/aimock",
+        "tests/peers/a2a_js",
+        "tests/peers/oidc",
+    ],
 )
 def test_a_lock_of_npm_holds_hashes_and_no_addresses(folder):
     packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]

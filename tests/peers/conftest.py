@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 from aiohttp import ClientSession
-from peers_servers import HERE, START_S, Mock, Model, process, until_it_answers
+from peers_servers import HERE, Mock, Model
 from support.free_ports import free_port
 from support.installed import installed
+from support.programs import START_S, process, until_it_answers
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
-from peers_servers import BIN, HERE, install_package, process, until_it_answers
+from peers_servers import HERE
 from support.factories import grant
 from support.free_ports import free_port
 from support.installed import find_python, installed
+from support.programs import BIN, install_package, process, until_it_answers
 
 from executor import errors
 from executor.a2a_agents import A2AAgent

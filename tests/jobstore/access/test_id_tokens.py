@@ -53,6 +53,25 @@ async def test_a_client_of_the_installation_may_be_one_of_several_audiences(prov
 
 
 NOW = int(time.time())
+
+
+async def test_without_a_nonce_a_token_of_a_device_is_taken_for_a_minute(provider, tokens):
+    token = provider.make_token(NONCE, nonce=None, aud="signoff-cli")
+    caller = await tokens.find(token, "")
+    assert caller.spends == (await tokens.find(token, "another secret")).spends
+    for claims in ({"iat": NOW - 100}, {"nonce": "of another"}, {"aud": CLIENT}, {"aud": [CLIENT, "signoff-cli"]}):
+        with pytest.raises(UnauthenticatedError):
+            await tokens.find(provider.make_token(NONCE, **{"nonce": None, "aud": "signoff-cli", **claims}), SECRET)
+
+
+async def test_without_a_client_for_devices_each_token_needs_its_nonce(provider):
+    tokens = IdTokens(oidc.Provider(provider.issuer), RULES, CLIENT)
+    assert tokens.device_client_id == CLIENT
+    with pytest.raises(UnauthenticatedError) as refused:
+        await tokens.find(provider.make_token(NONCE, nonce=None), SECRET)
+    assert "nonce" in refused.value.reason
+
+
 WRONG = {
     "another issuer": {"iss": "https://evil.example"},
     "no issuer": {"iss": None},

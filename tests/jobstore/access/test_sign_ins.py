@@ -34,7 +34,7 @@ async def clients(database: Database, provider: Provider) -> AsyncIterator[list[
     async with AsyncExitStack() as stack:
         made = []
         for _ in range(2):
-            id_tokens = IdTokens(oidc.Provider(provider.issuer), RULES, CLIENT)
+            id_tokens = IdTokens(oidc.Provider(provider.issuer), RULES, CLIENT, "signoff-cli")
             _, address = await stack.enter_async_context(jobstore_on(database, id_tokens=id_tokens))
             made.append(await stack.enter_async_context(AsyncClient(address, None, timeout_s=8)))
         yield made
@@ -77,6 +77,12 @@ async def test_it_makes_one_at_whatever_jobstore_however_many_ask_at_once(client
     assert {(each.code, each.message) for each in refusals} == {("unauthenticated", REFUSAL)}
     again = provider.make_token(digest(secret), jti="another token of the same sign-in")
     assert (await refused(clients[1].with_id_token(again, secret).create_session("cli"))).code == "unauthenticated"
+
+
+async def test_one_of_a_device_without_a_nonce_makes_one_too(clients, provider):
+    token = provider.make_token("", nonce=None, aud="signoff-cli")
+    assert (await clients[0].with_id_token(token, "").create_session("cli")).session.actor == "user:ann-7"
+    assert (await refused(clients[1].with_id_token(token, "").create_session("cli"))).code == "unauthenticated"
 
 
 async def test_it_opens_nothing_but_a_session(client, provider):
@@ -131,7 +137,7 @@ async def test_two_hundred_groups_are_taken(client, provider):
 
 
 async def test_anybody_is_told_where_people_sign_in(client, provider):
-    assert await client.get_sign_in() == (provider.issuer, CLIENT)
+    assert await client.get_sign_in() == (provider.issuer, "signoff-cli")
 
 
 async def test_without_a_provider_people_sign_in_with_tokens(database, provider):

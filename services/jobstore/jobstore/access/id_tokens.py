@@ -1,13 +1,14 @@
 """Check the ID tokens of a provider of identities, and find whom they sign in.
 
-An ID token is bound to a secret, whose SHA-256 is its nonce: who reads one in a log makes nothing of it (ADR 79).
+An ID token is bound to a secret, whose SHA-256 is its nonce: who reads one in a log makes nothing of it. Many providers
+leave the nonce of a device out: such a token is taken for a minute, and of the client for devices alone (ADR 79).
 """
 
 import asyncio
 import hmac
 import re
-from base64 import urlsafe_b64decode
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 import jwt
@@ -22,16 +23,18 @@ from servicekit.oidc import Provider, ProviderError, digest
 
 #: With keys of these kinds, and no others, a provider may sign.
 ALGORITHMS: Final = ("ES256", "RS256", "EdDSA")
-#: Seconds by which clocks may differ, for which a token may be spent, and for which keys may be waited for.
+#: Seconds by which clocks may differ, for which a token may be spent, with and without a nonce, and for which keys may
+#: be waited for.
 LEEWAY_S: Final = 30
 AGE_MAX_S: Final = 600
+UNBOUND_AGE_MAX_S: Final = 60
 PATIENCE_S: Final = 4.5
 NAME_MAX: Final = 100
 #: The method that takes an ID token in place of a token.
 SIGNS_IN: Final = "/signoff.v1.IdentityService/CreateSession"
 #: The one text of every refusal: which of the reasons holds, the log and the audit say.
 REFUSAL: Final = "the sign-in is not accepted: sign in again"
-_REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub", "nonce")
+_REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
 _SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
 #: The claims by which a person is called.
 _NAMES: Final = ("preferred_username", "email", "name", "sub")
@@ -54,6 +57,7 @@ class IdTokens:
         self._provider = provider
         self._rules = rules
         self._client_ids = (client_id, self.device_client_id)
+        self._may_be_unbound = bool(device_client_id)
 
     async def find(self, token: str, secret: str) -> Caller:
         """Return whom an ID token signs in; `spends` of the caller has to be spent, once, for a session.
@@ -61,15 +65,15 @@ class IdTokens:
         UnauthenticatedError: the token is not good. ForbiddenError: no rule gives its subject anything.
         ProviderError: the provider's keys cannot be read.
         """
-        claims = await self._check(token, secret)
+        claims, spends = await self._check(token, secret)
         name = _find_name(claims)
         grant = self._rules.find_grant(claims)
         if grant is None:
             raise ForbiddenError(f"no rule of SIGNOFF_OIDC_RULES gives {name} a role: ask an administrator for one")
-        spends = urlsafe_b64decode(f"{claims['nonce']}=")
         return Caller(name, Actor(f"user:{claims['sub']}"), grant.role, grant.tenants, spends=spends)
 
-    async def _check(self, token: str, secret: str) -> Mapping[str, object]:
+    async def _check(self, token: str, secret: str) -> tuple[Mapping[str, object], bytes]:
+        """Return the claims of a token, and what it spends. UnauthenticatedError: the token is not good."""
         try:
             header = jwt.get_unverified_header(token)
             key = await self._find_key(header.get("kid"))
@@ -82,10 +86,9 @@ class IdTokens:
                 leeway=LEEWAY_S,
                 options={"require": [*_REQUIRED], "enforce_minimum_key_length": True},
             )
-            _check_claims(claims, secret, self._client_ids)
+            return claims, self._check_claims(claims, token, secret)
         except jwt.PyJWTError as error:
             raise UnauthenticatedError(REFUSAL, reason=f"{type(error).__name__}: {error}") from None
-        return claims
 
     async def _find_key(self, kid: object) -> jwt.PyJWK:
         """Return the key of an id, of those of the provider. PyJWTError: there is none, or of another kind."""
@@ -104,17 +107,23 @@ class IdTokens:
             raise jwt.InvalidAlgorithmError(f"keys for {key.algorithm_name} are not taken")
         return key
 
-
-def _check_claims(claims: Mapping[str, object], secret: str, client_ids: Collection[str]) -> None:
-    """Raise a PyJWTError if claims are not good that PyJWT does not check."""
-    if not hmac.compare_digest(str(claims["nonce"]).encode(), digest(secret).encode()):
-        raise jwt.InvalidTokenError("the nonce is of another secret")
-    if not _SUBJECT.fullmatch(str(claims["sub"])):
-        raise jwt.InvalidTokenError("the subject is not 1 to 255 characters of ASCII")
-    if "azp" in claims and claims["azp"] not in client_ids:
-        raise jwt.InvalidAudienceError("the token was made for another client")
-    if clock.now().timestamp() - float(str(claims["iat"])) > AGE_MAX_S + LEEWAY_S:
-        raise jwt.ExpiredSignatureError(f"the token was made more than {AGE_MAX_S} s ago")
+    def _check_claims(self, claims: Mapping[str, object], token: str, secret: str) -> bytes:
+        """Return what a token spends: its nonce, or the hash of what is signed. PyJWTError: it is not good."""
+        if not _SUBJECT.fullmatch(str(claims["sub"])):
+            raise jwt.InvalidTokenError("the subject is not 1 to 255 characters of ASCII")
+        if "azp" in claims and claims["azp"] not in self._client_ids:
+            raise jwt.InvalidAudienceError("the token was made for another client")
+        is_bound = "nonce" in claims
+        if is_bound and not hmac.compare_digest(str(claims["nonce"]).encode(), digest(secret).encode()):
+            raise jwt.InvalidTokenError("the nonce is of another secret")
+        if not is_bound and not (
+            self._may_be_unbound and claims["aud"] in (self.device_client_id, [self.device_client_id])
+        ):
+            raise jwt.MissingRequiredClaimError("nonce")
+        age_max_s = AGE_MAX_S if is_bound else UNBOUND_AGE_MAX_S
+        if clock.now().timestamp() - float(str(claims["iat"])) > age_max_s + LEEWAY_S:
+            raise jwt.ExpiredSignatureError(f"the token was made more than {age_max_s} s ago")
+        return sha256((secret if is_bound else token.rpartition(".")[0]).encode()).digest()
 
 
 def _find_name(claims: Mapping[str, object]) -> str:
