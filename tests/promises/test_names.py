@@ -193,7 +193,7 @@ EVENTS = {"job-changed", "operation"}
 #: REST names headers as HTTP does.
 HEADERS = {"if-match": "version", "idempotency-key": "idempotency_key"}
 #: Fields of a request whose own fields are members of REST's bodies, or parameters.
-SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try")
+SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try", "token")
 #: A parameter that is given once for each value is named for one.
 PLURALS = {
     "status": "statuses",
@@ -228,14 +228,7 @@ ROUTES_OF_CALLS = {
 }
 #: Calls without a route, and routes without a call.
 ALONE = {
-    # The console of tokens and sessions is made now.
-    **dict.fromkeys(
-        (
-            *("CreateToken", "ListTokens", "RotateToken", "RevokeToken", "GetCaller"),
-            *("CreateSession", "ListSessions", "EndSession"),
-        ),
-        "REST has no route yet",
-    ),
+    "CreateSession": "signing in at the page begins one",
     "GetSignIn": "the command line asks, and the console has it in its settings",
     "CreateLoginCode": "the command line asks for a link",
     "SpendLoginCode": "the console spends the code of a link",
@@ -274,6 +267,7 @@ DIFFERENCES = {
     "REST: UpdateAgentRequest.id is not there otherwise": "the agent is named by its address, and has no other id",
     "REST: UpdateAgentRequest.tenant is not there otherwise": "an agent is its tenant's for good",
     "REST: PromoteJudgePolicyRequest.newest is not there otherwise": "it is If-Match, beside the version of the body",
+    "REST: Caller.may is not there in gRPC": "it is about operations of REST",
     "REST: WatchJobs* is not there *": "a stream of server-sent events: Last-Event-ID goes on, an event has one change",
     "*: OverviewPoint.at is not there otherwise": "totals begin with the range",
     "*: OverviewPoint.acceptance_rate is not there in gRPC": "it is the counts beside it, divided",

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import events, jobs, judging, operations, pages, receipts, sign_in, system
+from console.api import events, identity, jobs, judging, operations, pages, receipts, sign_in, system
 from console.api.auth import KnownTokens, Sessions
 from console.api.jobs import EvidenceSpans
 from console.api.pages import Page
@@ -88,7 +88,8 @@ def create_app(
     )
     more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, system.stats_router, system.tenants_router)
     names = (judging.golden_router, judging.sets_router, judging.criteria_router, judging.reports_router)
-    for router in (*first, *then, *more, *names, operations.batches_router):
+    access = (identity.me_router, identity.tokens_router, identity.sessions_router)
+    for router in (*first, *then, *more, *names, operations.batches_router, *access):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

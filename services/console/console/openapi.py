@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from console.api.access import find_access
 from console.api.examples import EXAMPLES, SEVERAL
 from console.api.receipts import ReceiptEnvelope
 from console.api.requests import EARLIER_PARAMETERS
@@ -17,6 +18,7 @@ from console.live import JobChange, StreamPing, StreamPlace
 from contracts.agent_settings import MODELS
 from signoff.errors import ErrorCode
 from signoff.fields import Model
+from signoff.status import Role
 
 #: The answers that any operation may have instead of its own, by status: the name of the response, and when it comes.
 _PROBLEMS: Final = {
@@ -66,6 +68,7 @@ _TAGS: Final = {
     "agents": "Who does jobs",
     "judges": "What results are judged by",
     "limits": "What holds executions back",
+    "access": "Who calls, tokens and sessions",
     "overview": "How it goes, and what could not be processed",
     "events": "Changes as they happen",
     "health": "Whether the console can do its work",
@@ -161,6 +164,11 @@ def _list_headers(*names: str) -> dict[str, Any]:
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     """Complete an operation: its parameters, its body, the headers of its answers, and the problems among them."""
     operation.setdefault("security", [])  # of one that needs no token
+    access = find_access(operation["operationId"])
+    if access.calls:
+        operation["x-calls"] = list(access.calls)
+        operation["x-roles"] = [role.value for role in Role if role in access.roles]
+        operation["x-all-tenants"] = access.of_all
     for parameter in operation.get("parameters", ()):
         _visit(parameter["schema"], _drop_null)
         parameter["schema"].pop("description", None)  # that the parameter has

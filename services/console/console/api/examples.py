@@ -141,7 +141,30 @@ _COUNTS: Final = {
 _REASON: Final = {"code": "limit", "name": "tenant:press", "owner": "operator", "remedy": "Raise the limit, or wait."}
 
 #: Of what pages have, one item.
+_TOKEN: Final[dict[str, Any]] = {
+    "id": "5d1c2f3a-7a0e-4f4c-9c1e-0c7a5b1d9e33",
+    "name": "eve",
+    "role": "viewer",
+    "tenants": ["press"],
+    "all_tenants": False,
+    "hint": "sgn_4Tq9",
+    "created_at": _AT,
+    "created_by": "token:bootstrap",
+}
+_SESSION: Final[dict[str, Any]] = {
+    "id": "2a9f7c64-30c5-4b21-8e0d-91a4c9f0d7aa",
+    "name": "eve",
+    "actor": "token:eve",
+    "role": "viewer",
+    "tenants": ["press"],
+    "all_tenants": False,
+    "client": "console",
+    "created_at": _AT,
+    "ends_at": _LATER,
+}
 _ITEMS: Final[dict[str, Any]] = {
+    "AccessToken": _TOKEN,
+    "Session": _SESSION,
     "Job": _JOB,
     "Agent": _AGENT,
     "AgentTry": _TRY,
@@ -291,6 +314,12 @@ EXAMPLES: Final[dict[str, Any]] = {
     "JudgePolicyPromotion": {"version": 3, "force_reason": "no golden set yet"},
     "Limit": _LIMIT,
     "LimitPatch": {"concurrency": 8, "rate": None},
+    "MadeToken": {"token": _TOKEN, "secret": "sgn_ followed by 49 letters and digits"},
+    "Me": {
+        **{name: _SESSION[name] for name in ("name", "actor", "role", "tenants", "all_tenants", "ends_at")},
+        "session_id": _SESSION["id"],
+        "may": ["get_caller", "get_job", "list_jobs"],
+    },
     "NamedCriteriaSet": _CRITERIA_SET,
     "NamedGoldenSet": {
         **_MADE,
@@ -325,6 +354,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "NewJudgings": {"cases": [{"result": "Rain on the roof ..", "acceptance_criteria": _CRITERIA}]},
     "NewLimit": {"concurrency": 4},
     "NewOperation": {"kind": "cancel", "filter": {"labels": {"team": "press"}}, "reason": "no longer needed"},
+    "NewToken": {"name": "eve", "role": "viewer", "tenants": ["press"], "lasts_s": 86400},
     "Operation": _OPERATION,
     "OperationPreview": {"total": 20, "items_max": 10000, "counts": {"COMPLETED": 20}, "sample": [], "cost_of": 0},
     "OperationRetry": {"name": "Poems of May, again", "statuses": ["FAILED"]},
@@ -355,6 +385,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "flips": [],
     },
     "ResolvedDeadLetters": {"letters": 12, "skipped": 0, "forgotten": 0},
+    "TokenRotation": {"overlap_s": 3600},
     "Resubmission": {"comment": "Mind the number of lines."},
     "Retirement": {"reason": "nobody judges by it"},
     "SavedCriteriaSet": {**_CRITERIA_SET, "version": 3, "warnings": []},

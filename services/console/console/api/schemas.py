@@ -17,6 +17,7 @@ from contracts.judging.policy import JudgePolicy
 from contracts.judging.versions import Least, NamedJudgePolicy, Share
 from contracts.resources import Amount, JobFilter, NewJob
 from signoff.fields import Model, Money, NextPageToken, Time
+from signoff.identity import AccessToken, Caller
 from signoff.jsontext import Json
 from signoff.judging import Validator
 from signoff.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
@@ -348,6 +349,33 @@ class NewCriteriaSet(NewCriteria):
     """A version of a criteria set to add."""
 
     note: Note | None = optional("what is noted about the version")
+
+
+class Me(Caller):
+    """Who calls, and what it may ask for."""
+
+    may: list[str] = Field(description="the ids of the operations of this API whose roles and tenants the caller has")
+
+
+class MadeToken(Model):
+    """A token that was made, and its secret, which is nowhere else."""
+
+    token: AccessToken
+    secret: str = Field(description="what callers send as `Authorization: Bearer <secret>`")
+
+
+class TokenRotation(Model):
+    """How a token is replaced by another of its name."""
+
+    overlap_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = optional(
+        "seconds for which the tokens before go on; a day when not given, 0: they end now"
+    )
+
+
+class TokensQuery(PageQuery):
+    """Query parameters of a list of tokens."""
+
+    include_ended: bool = Field(False, description="also those that have ended or were revoked")
 
 
 class Health(Model):

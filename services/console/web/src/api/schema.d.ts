@@ -1365,6 +1365,132 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Caller
+         * @description Who calls: by what name and role, of which tenants, until when; and which operations of this API it may use.
+         */
+        get: operations["get_caller"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens
+         * @description Tokens of the caller's tenants, newest first, without their secrets.
+         */
+        get: operations["list_tokens"];
+        put?: never;
+        /**
+         * Create Token
+         * @description Make a token, of a role and of tenants that the caller has itself. Its `secret` is answered this once.
+         *
+         *     A name is one holder's: the same request again is a conflict (`token_conflict`), since the secret is not kept.
+         */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{name}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Token
+         * @description Make another token of a name; those before it go on for a while. Its `secret` is answered this once.
+         */
+        post: operations["rotate_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Token
+         * @description End all tokens of a name within a second, and the sessions that came of them, with their streams.
+         */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sessions
+         * @description Open sessions, newest first: the caller's own, or for administrators those of tenants that they have.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Session
+         * @description End a session within a second, wherever it is used, with its streams.
+         */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1379,6 +1505,42 @@ export interface components {
             artifact?: string | null;
             /** @description the result: all texts, joined; the one data part; a list of all parts. Otherwise the part, or a list */
             output?: ("text" | "data" | "parts") | null;
+        };
+        /** @description A token, without its text. */
+        AccessToken: {
+            /** @description of the token, or what the provider calls the user */
+            name: string;
+            role: string;
+            /** @description whose things it may read and change */
+            tenants: string[];
+            /** @description all tenants, in place of `tenants` */
+            all_tenants: boolean;
+            /**
+             * Format: date-time
+             * @description when it ends, if it does
+             */
+            ends_at?: string;
+            id: string;
+            /** @description its first characters */
+            hint: string;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description when it was revoked
+             */
+            revoked_at?: string;
+            /**
+             * Format: date-time
+             * @description to the minute
+             */
+            last_used_at?: string;
+        };
+        AccessTokenPage: {
+            items: components["schemas"]["AccessToken"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
         };
         /** @description A registered agent. */
         Agent: {
@@ -2632,6 +2794,33 @@ export interface components {
             /** @description the text of a criterion of kind `check` */
             check?: string | null;
         };
+        /** @description A token that was made, and its secret, which is nowhere else. */
+        MadeToken: {
+            token: components["schemas"]["AccessToken"];
+            /** @description what callers send as `Authorization: Bearer <secret>` */
+            secret: string;
+        };
+        /** @description Who calls, and what it may ask for. */
+        Me: {
+            /** @description of the token, or what the provider calls the user */
+            name: string;
+            role: string;
+            /** @description whose things it may read and change */
+            tenants: string[];
+            /** @description all tenants, in place of `tenants` */
+            all_tenants: boolean;
+            /**
+             * Format: date-time
+             * @description when it ends, if it does
+             */
+            ends_at?: string;
+            /** @description as it stands in logs: `token:<name>` or `user:<subject>` */
+            actor: string;
+            /** @description of the session, if the credential is one */
+            session_id?: string;
+            /** @description the ids of the operations of this API whose roles and tenants the caller has */
+            may: string[];
+        };
         /** @description A criteria set by its name. */
         NamedCriteriaSet: {
             name: string;
@@ -2892,6 +3081,16 @@ export interface components {
             rate_per_s?: number | null;
             /** @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy */
             budget_usd?: string | null;
+        };
+        /** @description A token to make. It is of the tenants that are named, or of all. */
+        NewToken: {
+            name: string;
+            role: components["schemas"]["Role"];
+            tenants?: string[];
+            /** @description those to come included */
+            all_tenants?: boolean;
+            /** @description seconds until it ends */
+            lasts_s?: number | null;
         };
         /** @description What is sent to a model behind OpenAI's API. */
         OpenAISettingsInput: {
@@ -3421,6 +3620,11 @@ export interface components {
         Retirement: {
             reason?: string | null;
         };
+        /**
+         * @description What a credential allows (contracts.access).
+         * @enum {string}
+         */
+        Role: "viewer" | "operator" | "reviewer" | "administrator" | "executor" | "validator" | "console" | "upstream";
         /** @description A criteria set as the answer to putting a version shows it. */
         SavedCriteriaSet: {
             name: string;
@@ -3526,6 +3730,37 @@ export interface components {
             version: number;
             warnings: components["schemas"]["JudgingWarning"][];
         };
+        /** @description A session: a token that its user began by signing in. */
+        Session: {
+            /** @description of the token, or what the provider calls the user */
+            name: string;
+            role: string;
+            /** @description whose things it may read and change */
+            tenants: string[];
+            /** @description all tenants, in place of `tenants` */
+            all_tenants: boolean;
+            /**
+             * Format: date-time
+             * @description when it ends, if it does
+             */
+            ends_at?: string;
+            id: string;
+            actor: string;
+            /** @description where it was begun, such as `console` or `cli` */
+            client: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description to the minute
+             */
+            last_used_at?: string;
+        };
+        SessionPage: {
+            items: components["schemas"]["Session"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
         /** @description What one stage of judging decided. */
         StageVerdict: {
             /** @description `checks`, `single`, `quorum`, `cascade`, `confirm` or `refute`; more may follow */
@@ -3550,6 +3785,11 @@ export interface components {
         /** @description The data of `hello`, the place at which a new stream begins, and of `reset`, which cannot go on where it was. */
         StreamPlace: {
             cursor: number;
+        };
+        /** @description How a token is replaced by another of its name. */
+        TokenRotation: {
+            /** @description seconds for which the tokens before go on; a day when not given, 0: they end now */
+            overlap_s?: number | null;
         };
         /**
          * @description Where a try of an agent stands, as any task of executors does.
@@ -9223,6 +9463,344 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_caller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "eve",
+                     *       "actor": "token:eve",
+                     *       "role": "viewer",
+                     *       "tenants": [
+                     *         "press"
+                     *       ],
+                     *       "all_tenants": false,
+                     *       "ends_at": "2026-05-01T12:00:07.250000Z",
+                     *       "session_id": "2a9f7c64-30c5-4b21-8e0d-91a4c9f0d7aa",
+                     *       "may": [
+                     *         "get_caller",
+                     *         "get_job",
+                     *         "list_jobs"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_tokens: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description also those that have ended or were revoked */
+                include_ended?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "5d1c2f3a-7a0e-4f4c-9c1e-0c7a5b1d9e33",
+                     *           "name": "eve",
+                     *           "role": "viewer",
+                     *           "tenants": [
+                     *             "press"
+                     *           ],
+                     *           "all_tenants": false,
+                     *           "hint": "sgn_4Tq9",
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "created_by": "token:bootstrap"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AccessTokenPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "eve",
+                 *       "role": "viewer",
+                 *       "tenants": [
+                 *         "press"
+                 *       ],
+                 *       "lasts_s": 86400
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token": {
+                     *         "id": "5d1c2f3a-7a0e-4f4c-9c1e-0c7a5b1d9e33",
+                     *         "name": "eve",
+                     *         "role": "viewer",
+                     *         "tenants": [
+                     *           "press"
+                     *         ],
+                     *         "all_tenants": false,
+                     *         "hint": "sgn_4Tq9",
+                     *         "created_at": "2026-05-01T12:00:00.000000Z",
+                     *         "created_by": "token:bootstrap"
+                     *       },
+                     *       "secret": "sgn_ followed by 49 letters and digits"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotate_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_s": 3600
+                 *     }
+                 */
+                "application/json": components["schemas"]["TokenRotation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token": {
+                     *         "id": "5d1c2f3a-7a0e-4f4c-9c1e-0c7a5b1d9e33",
+                     *         "name": "eve",
+                     *         "role": "viewer",
+                     *         "tenants": [
+                     *           "press"
+                     *         ],
+                     *         "all_tenants": false,
+                     *         "hint": "sgn_4Tq9",
+                     *         "created_at": "2026-05-01T12:00:00.000000Z",
+                     *         "created_by": "token:bootstrap"
+                     *       },
+                     *       "secret": "sgn_ followed by 49 letters and digits"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "2a9f7c64-30c5-4b21-8e0d-91a4c9f0d7aa",
+                     *           "name": "eve",
+                     *           "actor": "token:eve",
+                     *           "role": "viewer",
+                     *           "tenants": [
+                     *             "press"
+                     *           ],
+                     *           "all_tenants": false,
+                     *           "client": "console",
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "ends_at": "2026-05-01T12:00:07.250000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
