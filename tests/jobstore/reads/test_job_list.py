@@ -300,3 +300,13 @@ async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
         bare = await lists.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
     assert (len(page.views), len(bare.views)) == (2, 5)
     assert await listed(database, 100, JobOrder.CREATED, **chosen) == ids
+
+
+async def test_texts_of_the_release_before_are_given_their_tenants(jobs: Mapping[str, Any], database: Database) -> None:
+    del jobs
+    async with database.session() as session:
+        await session.execute(text("UPDATE job_texts SET tenant = NULL"))
+    await index(database)
+    async with database.session() as session:
+        others = "SELECT count(*) FROM jobs LEFT JOIN job_texts t ON t.job_id = id AND t.tenant = jobs.tenant"
+        assert await session.scalar(text(f"{others} WHERE t.job_id IS NULL")) == 0

@@ -18,8 +18,8 @@ from jobstore.schema.scopes import CLOSED, SCOPED, OfAll
 
 #: The queries of all tables that a caller of some tenants does not read whole, in their order.
 _QUERIES: Final = {
-    name: rows if rows.lstrip().startswith("SELECT") else f"SELECT * FROM {name} WHERE {rows}"  # noqa: S608 - our names
-    for name, rows in {**dict.fromkeys(CLOSED, "NULL {mine}"), **SCOPED}.items()
+    name: f"SELECT * FROM {name} WHERE {condition}"  # noqa: S608 - names of our own
+    for name, condition in {**dict.fromkeys(CLOSED, "NULL {mine}"), **SCOPED}.items()
 }
 #: The names of these anywhere, also of columns: a query that the statement does not use costs nothing.
 _NAMED: Final = re.compile(rf"\b(?:{'|'.join(_QUERIES)})\b")

@@ -17,9 +17,18 @@ BATCH: Final = 5_000
 #: Characters of a job that are searched: their words are never too many for PostgreSQL.
 SEARCHED_MAX_CHARS: Final = 50_000
 
+#: Texts that a jobstore of 0.2.0 has written say nothing of their tenants.
+_ADOPTED_AT_ONCE: Final = 1_000
+_ARE_UNKNOWN: Final = "EXISTS (SELECT FROM job_texts WHERE tenant IS NULL)"
 _IS_BEHIND: Final = text(
-    f"SELECT {SETTLED} > coalesce(text_index.seq, 0) "  # noqa: S608 - a name of our own
+    f"SELECT {SETTLED} > coalesce(text_index.seq, 0) OR {_ARE_UNKNOWN} "  # noqa: S608 - names of our own
     "FROM relay LEFT JOIN text_index ON text_index.id = 1 WHERE relay.id = 1"
+)
+_ADOPT: Final = text(
+    f"""
+    UPDATE job_texts SET tenant = jobs.tenant FROM jobs WHERE jobs.id = job_texts.job_id AND job_texts.job_id = ANY (
+        ARRAY(SELECT job_id FROM job_texts WHERE tenant IS NULL LIMIT {_ADOPTED_AT_ONCE}))
+    """  # noqa: S608 - a number of our own
 )
 _CURSOR: Final = text(
     f"SELECT coalesce((SELECT seq FROM text_index WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
@@ -27,13 +36,13 @@ _CURSOR: Final = text(
 #: The texts as they are now: a later edit has an entry of its own, by which they are indexed again.
 _INDEX: Final = text(
     f"""
-    INSERT INTO job_texts (job_id, created_at, words)
-    SELECT id, created_at, strip(to_tsvector('simple',
+    INSERT INTO job_texts (job_id, created_at, tenant, words)
+    SELECT id, created_at, tenant, strip(to_tsvector('simple',
         left(concat_ws(' ', title, acceptance_criteria, description), {SEARCHED_MAX_CHARS})))
     FROM jobs WHERE id = ANY (ARRAY(
         SELECT job_id FROM job_logs WHERE seq > :after AND seq <= :until
             AND kind IN ('{TransitionKind.CREATED}', '{TransitionKind.EDITED}')))
-    ON CONFLICT (job_id) DO UPDATE SET words = excluded.words
+    ON CONFLICT (job_id) DO UPDATE SET words = excluded.words, tenant = excluded.tenant
     """  # noqa: S608 - names of our own
 )
 _STORE: Final = text(
@@ -57,7 +66,7 @@ class TextIndex:
         return bool(is_behind) and await self.index()
 
     async def index(self) -> bool:
-        """Index the jobs of the next log entries, and return whether there may be more entries."""
+        """Index the jobs of the next log entries, give texts their tenants, and return whether more may be left."""
         async with self._database.transaction() as connection:
             if not await locks.try_hold(connection, Lock.TEXTS):
                 return False
@@ -66,4 +75,5 @@ class TextIndex:
             if after < until:
                 await connection.execute(_INDEX, {"after": after, "until": until})
                 await connection.execute(_STORE, {"seq": until})
-        return bool(until < settled)
+            adopted = await connection.change(_ADOPT)
+        return bool(until < settled or adopted)

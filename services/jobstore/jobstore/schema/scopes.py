@@ -19,7 +19,7 @@ def of_agent(table: str) -> str:
     return f"EXISTS (SELECT FROM agents AS owner WHERE owner.id = {table}.agent_id AND {OWN_OR_SHARED})"
 
 
-#: The conditions of the rows that a caller reads, or the query of these. What names another table stands before that.
+#: The conditions of the rows that a caller reads. What names another table in its condition stands before that.
 SCOPED: Final[Mapping[str, str]] = {
     "agent_cards": of_agent("agent_cards"),
     "agent_tasks": OWN,
@@ -32,11 +32,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "agents": OWN_OR_SHARED,
     "executions": OWN,
     "job_logs": of_job("job_logs"),
-    # Of few jobs the texts are found by these, and of many jobs in the order of their creation.
-    "job_texts": """
-        SELECT owner.id AS job_id, owner.created_at, words
-        FROM jobs AS owner JOIN job_texts ON job_texts.job_id = owner.id WHERE owner.tenant {mine}
-    """,
+    "job_texts": OWN,
     "operation_items": of_job("operation_items"),
     "jobs": OWN,
     "spending": OWN,

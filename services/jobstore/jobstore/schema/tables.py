@@ -477,8 +477,10 @@ job_texts = declare(
     Column("job_id", Text, primary_key=True),
     required("created_at", TIME, doc="when the job was"),
     required("words", TSVECTOR),
+    Column("tenant", Text, doc="the job's; none: from before 0.3.0, and not known yet"),
     Index("job_texts_words_idx", "words", postgresql_using="gin"),
     Index("job_texts_created_at_idx", "created_at", "job_id"),
+    Index("job_texts_tenant_created_at_idx", "tenant", "created_at", "job_id"),
     Index("job_texts_beginning_idx", "job_id", postgresql_ops={"job_id": "text_pattern_ops"}),
     Index(
         "job_texts_end_idx",
