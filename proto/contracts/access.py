@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from signoff.status import Role
+from signoff.status import Role, View
 
 
 class Of(Enum):
@@ -29,6 +29,9 @@ class Access:
     roles: frozenset[Role]
     of: Of
     audited: bool = False
+    #: Of an RPC that answers payloads in the full view: the view of calls that ask for none. Where an installation
+    #: wants that, calls for payloads are audited, too.
+    payloads: View | None = None
 
 
 VIEWERS: Final = frozenset({Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMINISTRATOR})
@@ -39,9 +42,15 @@ _PEOPLE_AND_CONSOLES: Final = VIEWERS | {Role.CONSOLE, Role.UPSTREAM}
 
 
 def _list(
-    service: str, roles: Collection[Role], of: Of, methods: Iterable[str], *, audited: bool = False
+    service: str,
+    roles: Collection[Role],
+    of: Of,
+    methods: Iterable[str],
+    *,
+    audited: bool = False,
+    payloads: View | None = None,
 ) -> dict[str, Access]:
-    return {f"/{service}/{method}": Access(frozenset(roles), of, audited) for method in methods}
+    return {f"/{service}/{method}": Access(frozenset(roles), of, audited, payloads) for method in methods}
 
 
 _JOBS, _AGENTS, _JUDGES = "signoff.v1.JobService", "signoff.v1.AgentService", "signoff.v1.JudgeService"
@@ -61,15 +70,17 @@ ACCESS: Final[Mapping[str, Access]] = {
         _JOBS,
         VIEWERS | {Role.UPSTREAM},
         Of.TENANT,
-        ("GetJob", "ExplainJob", "ListJobs", "CountJobs", "ListJobFacets", "ListJobLogs", "GetResult", "GetExecution"),
+        ("ExplainJob", "CountJobs", "ListJobFacets", "GetExecution"),
     ),
-    **_list(_JOBS, _PEOPLE_AND_CONSOLES, Of.TENANT, ("WatchJobs",)),
+    **_list(_JOBS, VIEWERS | {Role.UPSTREAM}, Of.TENANT, ("GetJob", "GetResult"), payloads=View.FULL),
+    **_list(_JOBS, VIEWERS | {Role.UPSTREAM}, Of.TENANT, ("ListJobs", "ListJobLogs"), payloads=View.BASIC),
+    **_list(_JOBS, _PEOPLE_AND_CONSOLES, Of.TENANT, ("WatchJobs",), payloads=View.BASIC),
     **_list(_JOBS, OPERATORS | {Role.UPSTREAM}, Of.TENANT, ("CreateJob", "ExecuteJob", "ExecuteJobs", "CancelJob")),
     **_list(_JOBS, OPERATORS, Of.TENANT, ("UpdateJob", "AssignAgent", "ResubmitJob")),
     **_list(_AGENTS, VIEWERS | {Role.UPSTREAM}, Of.TENANT, ("GetAgent", "ListAgents")),
     **_list(_AGENTS, VIEWERS, Of.TENANT, ("GetAgentTry", "ListAgentTries")),
     **_list(_AGENTS, OPERATORS, Of.TENANT, ("CreateAgent", "UpdateAgent", "DisableAgent", "CreateAgentTry")),
-    **_list(_RECEIPTS, VIEWERS | {Role.UPSTREAM}, Of.TENANT, ("GetReceipt",)),
+    **_list(_RECEIPTS, VIEWERS | {Role.UPSTREAM}, Of.TENANT, ("GetReceipt",), audited=True),
     **_list(_RECEIPTS, EVERYBODY, Of.ANYBODY, ("ListReceiptKeys",)),
     **_list(
         _JUDGES,
@@ -109,7 +120,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_OPERATIONS, ADMINISTRATORS, Of.TENANT, ("SetLimit", "RemoveLimit"), audited=True),
     **_list(_OPERATIONS, ADMINISTRATORS, Of.ALL, ("ConfirmLimits",), audited=True),
     **_list(_OPERATIONS, VIEWERS, Of.ALL, ("Diagnose", "ListDeadLetters")),
-    **_list(_OPERATIONS, OPERATORS, Of.ALL, ("ResolveDeadLetters",)),
+    **_list(_OPERATIONS, OPERATORS, Of.ALL, ("ResolveDeadLetters",), audited=True),
     **_list(_OPERATIONS, VIEWERS, Of.SELF, ("CreateLoginCode",), audited=True),
     # An administrator may, since a console of 0.2.0 has the administrator's token.
     **_list(_OPERATIONS, {Role.CONSOLE, Role.ADMINISTRATOR}, Of.SELF, ("SpendLoginCode",), audited=True),
@@ -118,7 +129,8 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("CreateSession",), audited=True),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("ListSessions",)),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("EndSession",), audited=True),
-    **_list(_IDENTITY, ADMINISTRATORS, Of.TENANT, ("ListTokens",)),
+    **_list(_IDENTITY, ADMINISTRATORS, Of.TENANT, ("ListTokens", "ListAudit")),
+    **_list(_IDENTITY, ADMINISTRATORS, Of.TENANT, ("ExportAudit",), audited=True),
     **_list(_IDENTITY, ADMINISTRATORS, Of.TENANT, ("CreateToken", "RotateToken", "RevokeToken"), audited=True),
     **_list(_WORK, {Role.EXECUTOR}, Of.WORK, ("BeginExecutions", "FinishTask", "WatchTasks")),
     **_list(

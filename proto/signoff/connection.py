@@ -6,6 +6,7 @@ import functools
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypedDict, TypeVar, cast
 
 import grpc
@@ -423,20 +424,28 @@ class Connection:
         backoffs_s = _grow_backoffs_s()
         while True:
             wait_s = 0.0
-            request = _make_request(_METHODS[method], values)
-            stream = self._find(method, "unary_stream")(request, metadata=self._metadata)
             try:
-                async for response in stream:
-                    backoffs_s = _grow_backoffs_s()
-                    yield response
-            except grpc.aio.AioRpcError as error:
-                refused = make_error(error)
+                async with aclosing(self._stream(method, values)) as responses:
+                    async for response in responses:
+                        backoffs_s = _grow_backoffs_s()
+                        yield response
+            except SignoffError as refused:
                 if not refused.retryable:
-                    raise refused from None
+                    raise
                 wait_s = refused.retry_after_s or 0.0
-            finally:
-                await stream.aclose()
             await asyncio.sleep(max(wait_s, next(backoffs_s)))
+
+    async def _stream(self, method: str, values: Mapping[str, Any]) -> AsyncGenerator[Any]:
+        """Yield the responses of a stream. Raise SignoffError if the stream fails."""
+        request = _make_request(_METHODS[method], values)
+        stream = self._find(method, "unary_stream")(request, metadata=self._metadata)
+        try:
+            async for response in stream:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise make_error(error) from None
+        finally:
+            await stream.aclose()
 
     def _find(self, name: str, kind: str) -> Any:
         """Return the callable of a method by its name."""

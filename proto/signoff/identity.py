@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from signoff.fields import Model, Open, Time, optional
-from signoff.status import Role
+from signoff.status import AuditOutcome, Role
 
 
 class _Holder(Model):
@@ -42,3 +42,25 @@ class Session(_Holder):
     client: str = Field("", description="where it was begun, such as `console` or `cli`")
     created_at: Time
     last_used_at: Time | None = optional("to the minute")
+
+
+class AuditEntry(Model):
+    """What a caller did or was refused, at a moment."""
+
+    id: str
+    at: Time
+    actor: str = Field(description="`token:<name>` or `user:<subject>`; `nobody` without a credential that is known")
+    action: str = Field(description="the method as a word, such as `create_token`")
+    method: str = Field("", description="the method as gRPC calls it")
+    outcome: Open[AuditOutcome]
+    code: str = Field("", description="of the error with which the call was refused")
+    reason: str = Field(
+        "",
+        description="why: `none`, `unknown`, `ended` or `revoked`, of the credential; `role`, `tenant` or `method`, of "
+        "what it allows",
+    )
+    name: str = Field("", description="what it was about: a token, a limit, a job, a session or a topic")
+    tenants: list[str] = Field(default_factory=list, description="whose it was")
+    all_tenants: bool = Field(default=False, description="it was of the whole installation")
+    count: int = Field(1, description="of refused calls alike, or of the things that the call was about")
+    address: str = Field("", description="from where the call's connection came")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from signoff.connection import Call, Connection, Page, Request, iterate, join_request
 
 if TYPE_CHECKING:
-    from signoff.identity import AccessToken, Caller, Session
+    from collections.abc import AsyncGenerator
+
+    from signoff.identity import AccessToken, AuditEntry, Caller, Session
 
 
 class MadeToken(NamedTuple):
@@ -76,6 +79,27 @@ class IdentityClient(Connection):
         return await self._ask_page("ListSessions", "sessions", **page)
 
     iter_sessions = iterate(list_sessions)
+
+    async def list_audit(
+        self,
+        *,
+        filter: Request = None,  # noqa: A002 - the word of the contract
+        **page: Unpack[Page],
+    ) -> tuple[list[AuditEntry], str]:
+        """Return a page of what callers did and were refused, newest first, and the next page's token or "".
+
+        `filter` has `actors`, `actions`, `outcomes` and `tenants`, `since` and `until`.
+        """
+        return await self._ask_page("ListAudit", "entries", filter=filter, **page)
+
+    iter_audit = iterate(list_audit)
+
+    async def export_audit(self, *, filter: Request = None) -> AsyncGenerator[AuditEntry]:  # noqa: A002 - as above
+        """Yield all that a filter finds, newest first; the export is an entry of the audit itself."""
+        async with aclosing(self._stream("ExportAudit", {"filter": filter})) as responses:
+            async for response in responses:
+                for entry in response.entries:
+                    yield self._read(entry)
 
     async def end_session(self, session_id: str = "", **call: Unpack[Call]) -> None:
         """End a session by its id, or the caller's own."""

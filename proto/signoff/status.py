@@ -217,6 +217,13 @@ class Role(StrEnum):
     UPSTREAM = "upstream"
 
 
+class AuditOutcome(StrEnum):
+    """What became of a call that is kept in the audit."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
 #: The protocols by which executors call agents: every door offers these, and the executor has an adapter for each.
 CALLABLE_PROTOCOLS: Final = tuple(Protocol)
 #: The protocols that an executor calls which names none at its claims.

@@ -196,6 +196,9 @@ HEADERS = {"if-match": "version", "idempotency-key": "idempotency_key"}
 SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try", "token")
 #: A parameter that is given once for each value is named for one.
 PLURALS = {
+    "actor": "actors",
+    "action": "actions",
+    "tenant": "tenants",
     "status": "statuses",
     "label": "labels",
     "code": "codes",

@@ -16,6 +16,7 @@ from console.live import LiveHub
 from contracts.receipts import derive_keys
 from contracts.resources import NewAgent, Policy
 from contracts.signing import FactKeys
+from jobstore.access.audit import Auditor
 from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import TokenFollower
 from jobstore.access.tokens import Tokens
@@ -83,7 +84,7 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def jobstore_on(
-    database: Database, kafka: str | None = None, id_tokens: IdTokens | None = None
+    database: Database, kafka: str | None = None, id_tokens: IdTokens | None = None, *, audit_reads: bool = False
 ) -> AsyncIterator[tuple[CommandRunner, str]]:
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
@@ -99,7 +100,9 @@ async def jobstore_on(
             dead_letters = DeadLetterTopics(kafka, FactKeys.derive(SECRETS), database, runner, publisher)
             stack.push_async_callback(dead_letters.close)
         followed = TokenFollower(database, Tokens({Role.ADMINISTRATOR: [TOKEN], Role.CONSOLE: [CONSOLE_TOKEN]}))
-        server, health = create_server(followed.tokens, id_tokens=id_tokens)
+        auditor = Auditor(database, reads=audit_reads)
+        stack.push_async_callback(auditor.close)
+        server, health = create_server(followed.tokens, id_tokens=id_tokens, auditor=auditor)
         add_IdentityServiceServicer_to_server(IdentityService(database, followed, id_tokens), server)
         add_JobServiceServicer_to_server(JobService(Callers(database), runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(Callers(database), runner), server)
@@ -120,7 +123,7 @@ async def jobstore_on(
         await server.start()
         stack.push_async_callback(server.stop, None)
         await set_serving(health, ready=True)
-        for run in (watches.run(), operator.run(), followed.run()):
+        for run in (watches.run(), operator.run(), followed.run(), auditor.run()):
             stack.push_async_callback(_ended, asyncio.create_task(run))
         yield runner, f"127.0.0.1:{port}"
 

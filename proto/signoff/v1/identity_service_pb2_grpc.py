@@ -80,6 +80,16 @@ class IdentityServiceStub:
                 request_serializer=signoff_dot_v1_dot_identity__service__pb2.EndSessionRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_identity__service__pb2.EndSessionResponse.FromString,
                 _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/signoff.v1.IdentityService/ListAudit',
+                request_serializer=signoff_dot_v1_dot_identity__service__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_identity__service__pb2.ListAuditResponse.FromString,
+                _registered_method=True)
+        self.ExportAudit = channel.unary_stream(
+                '/signoff.v1.IdentityService/ExportAudit',
+                request_serializer=signoff_dot_v1_dot_identity__service__pb2.ExportAuditRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_identity__service__pb2.ExportAuditResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -150,6 +160,20 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAudit(self, request, context):
+        """What callers did, and what they were refused: newest first; of tenants that the caller has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportAudit(self, request, context):
+        """The same as a stream, which ends with the last entry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +221,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.EndSession,
                     request_deserializer=signoff_dot_v1_dot_identity__service__pb2.EndSessionRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_identity__service__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=signoff_dot_v1_dot_identity__service__pb2.ListAuditRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_identity__service__pb2.ListAuditResponse.SerializeToString,
+            ),
+            'ExportAudit': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAudit,
+                    request_deserializer=signoff_dot_v1_dot_identity__service__pb2.ExportAuditRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_identity__service__pb2.ExportAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -443,6 +477,60 @@ class IdentityService:
             '/signoff.v1.IdentityService/EndSession',
             signoff_dot_v1_dot_identity__service__pb2.EndSessionRequest.SerializeToString,
             signoff_dot_v1_dot_identity__service__pb2.EndSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.IdentityService/ListAudit',
+            signoff_dot_v1_dot_identity__service__pb2.ListAuditRequest.SerializeToString,
+            signoff_dot_v1_dot_identity__service__pb2.ListAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/signoff.v1.IdentityService/ExportAudit',
+            signoff_dot_v1_dot_identity__service__pb2.ExportAuditRequest.SerializeToString,
+            signoff_dot_v1_dot_identity__service__pb2.ExportAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

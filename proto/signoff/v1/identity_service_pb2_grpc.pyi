@@ -53,6 +53,10 @@ class IdentityServiceStub:
     """Newest first: the caller's own, or, for administrators, those of tenants that they have."""
     EndSession: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.EndSessionRequest, _identity_service_pb2.EndSessionResponse]
     """Ends a session within a second, with its streams."""
+    ListAudit: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.ListAuditRequest, _identity_service_pb2.ListAuditResponse]
+    """What callers did, and what they were refused: newest first; of tenants that the caller has."""
+    ExportAudit: _grpc.UnaryStreamMultiCallable[_identity_service_pb2.ExportAuditRequest, _identity_service_pb2.ExportAuditResponse]
+    """The same as a stream, which ends with the last entry."""
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -79,6 +83,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Newest first: the caller's own, or, for administrators, those of tenants that they have."""
     EndSession: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.EndSessionRequest, _identity_service_pb2.EndSessionResponse]  # type: ignore[assignment]
     """Ends a session within a second, with its streams."""
+    ListAudit: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListAuditRequest, _identity_service_pb2.ListAuditResponse]  # type: ignore[assignment]
+    """What callers did, and what they were refused: newest first; of tenants that the caller has."""
+    ExportAudit: _aio.UnaryStreamMultiCallable[_identity_service_pb2.ExportAuditRequest, _identity_service_pb2.ExportAuditResponse]  # type: ignore[assignment]
+    """The same as a stream, which ends with the last entry."""
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who callers are, and the tokens that say so (docs/protocol/access.md)."""
@@ -156,5 +164,21 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_service_pb2.EndSessionResponse, _abc.Awaitable[_identity_service_pb2.EndSessionResponse]]:
         """Ends a session within a second, with its streams."""
+
+    @_abc_1.abstractmethod
+    def ListAudit(
+        self,
+        request: _identity_service_pb2.ListAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.ListAuditResponse, _abc.Awaitable[_identity_service_pb2.ListAuditResponse]]:
+        """What callers did, and what they were refused: newest first; of tenants that the caller has."""
+
+    @_abc_1.abstractmethod
+    def ExportAudit(
+        self,
+        request: _identity_service_pb2.ExportAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_identity_service_pb2.ExportAuditResponse], _abc.AsyncIterator[_identity_service_pb2.ExportAuditResponse]]:
+        """The same as a stream, which ends with the last entry."""
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import events, identity, jobs, judging, operations, pages, receipts, sign_in, system
+from console.api import audit, events, identity, jobs, judging, operations, pages, receipts, sign_in, system
 from console.api.auth import KnownTokens, Sessions
 from console.api.jobs import EvidenceSpans
 from console.api.pages import Page
@@ -85,6 +85,7 @@ def create_app(
         events.router,
         pages.router,
         sign_in.router,
+        audit.router,
     )
     more = (jobs.counts_router, jobs.facets_router, jobs.executions_router, system.stats_router, system.tenants_router)
     names = (judging.golden_router, judging.sets_router, judging.criteria_router, judging.reports_router)

@@ -68,7 +68,7 @@ _TAGS: Final = {
     "agents": "Who does jobs",
     "judges": "What results are judged by",
     "limits": "What holds executions back",
-    "access": "Who calls, tokens and sessions",
+    "access": "Who calls, tokens and sessions, and the audit",
     "overview": "How it goes, and what could not be processed",
     "events": "Changes as they happen",
     "health": "Whether the console can do its work",

@@ -12,6 +12,7 @@ from contracts.events import CancelRequested, ExecuteRequested, JobStatusReporte
 from contracts.receipts import ReceiptKey, derive_keys
 from contracts.signing import FactKeys, Secrets
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPIC_OF, VALIDATOR_GROUP
+from jobstore.access.audit import Auditor
 from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import FORGET_BATCH, TokenFollower, forget_sessions
 from jobstore.access.tokens import Tokens
@@ -124,7 +125,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
         batches = Batches(callers, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
-        server, servicer, followed = await _make_server(database, settings)
+        server, servicer, followed, auditor = await _make_server(stack, database, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
         add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
@@ -178,6 +179,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Cleanup(database, "session cleanup", forget_sessions, FORGET_BATCH).run(),
             followed.run(),
             followed.run_used(),
+            auditor.run(),
             judging_queue.run(),
             task_queue.run(),
             task_queue.read_cards(),
@@ -342,8 +344,15 @@ def _make_reports(
     return Subscription(publisher, event, group, handle, check_record=check, choose_dead=choose, decode=read_report)
 
 
-async def _make_server(database: Database, settings: Settings) -> tuple[grpc.aio.Server, HealthService, TokenFollower]:
-    """Return a server that knows the tokens of the environment and of the database, and what follows the latter."""
+async def _make_server(
+    stack: contextlib.AsyncExitStack, database: Database, settings: Settings
+) -> tuple[grpc.aio.Server, HealthService, TokenFollower, Auditor]:
+    """Return a server that knows the tokens of the environment and of the database, what follows these, and its audit.
+
+    The audit is written to its end when the stack is closed.
+    """
+    auditor = Auditor(database, reads=settings.audit_reads)
+    stack.push_async_callback(auditor.close)
     of_environment = {
         Role.ADMINISTRATOR: settings.token.values,
         Role.EXECUTOR: settings.executor_token.values,
@@ -354,9 +363,9 @@ async def _make_server(database: Database, settings: Settings) -> tuple[grpc.aio
     await retry_transient(followed.follow, on="postgres")
     limits = CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max)
     id_tokens = _make_id_tokens(settings)
-    server, servicer = create_server(followed.tokens, limits, id_tokens=id_tokens)
+    server, servicer = create_server(followed.tokens, limits, id_tokens=id_tokens, auditor=auditor)
     add_IdentityServiceServicer_to_server(IdentityService(database, followed, id_tokens), server)
-    return server, servicer, followed
+    return server, servicer, followed, auditor
 
 
 def _make_id_tokens(settings: Settings) -> IdTokens | None:

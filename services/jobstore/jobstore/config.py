@@ -60,6 +60,8 @@ class Settings(ServiceSettings):
     #: Pairs `id:base64`, or `id@tenant+tenant:base64` for these tenants alone. Once there are any, requests and cancels
     #: that come by topics must be signed under one.
     upstream_secrets: Annotated[SecretStr, AfterValidator(_check_upstreams)] | None = None
+    #: Whether calls for payloads are kept in the audit, too: an entry a call.
+    audit_reads: bool = False
     #: How many calls, and watches, each role may have under way; more are refused.
     calls_max: int = 1_000
     watches_max: int = 10_000

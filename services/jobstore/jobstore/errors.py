@@ -64,9 +64,13 @@ class UnauthenticatedError(PermanentError):
 
 
 class ForbiddenError(PermanentError):
-    """The token does not allow the call."""
+    """The token does not allow the call. `reason`: whether a role is needed, or a tenant, as the audit keeps it."""
 
     code = ErrorCode.FORBIDDEN
+
+    def __init__(self, message: str, *, reason: str = "role") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnimplementedError(PermanentError):

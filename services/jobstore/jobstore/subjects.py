@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from jobstore.access.audit import AuditStore
 from jobstore.agents.store import AgentsStore, CircuitsStore
 from jobstore.engine.runner import Stores
 from jobstore.executions.store import ExecutionsStore, WorkersStore
@@ -18,6 +19,7 @@ STORES: Final = Stores(
     OperationsStore(),
     AgentsStore(),
     LimitsStore(),
+    AuditStore(),
     ExecutionsStore(),
     LogStore(),
     KeysStore(),

@@ -20,7 +20,7 @@ from signoff.fields import Model, Money, NextPageToken, Time
 from signoff.identity import AccessToken, Caller
 from signoff.jsontext import Json
 from signoff.judging import Validator
-from signoff.status import FACET_FIELDS, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
+from signoff.status import FACET_FIELDS, AuditOutcome, ItemOutcome, JobLogKind, JobOrder, JobStatus, OperationKind, View
 from signoff.types import Job
 
 #: Items of a page. The jobstore takes the largest page for a larger one, as far as the number fits.
@@ -256,6 +256,27 @@ class ItemsQuery(PageQuery):
     """Which items of an operation to list."""
 
     outcome: list[ItemOutcome] = Field(default_factory=list, description="may be repeated; all without one")
+
+
+class AuditChoice(Model):
+    """Which entries of the audit."""
+
+    actor: list[Text] = repeated(50, "whose: any of them")
+    action: list[Text] = repeated(50, "what was called, such as `create_token`: any of them")
+    outcome: list[AuditOutcome] = repeated(2, "done or refused")
+    tenant: list[Tenant] = repeated(50, "about these tenants: any of them")
+    since: Moment | None = optional("at this time or later")
+    until: Moment | None = optional("before this time")
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """The choice as the jobstore's client takes it."""
+        plural = {f"{name}s": getattr(self, name) for name in ("actor", "action", "outcome", "tenant")}
+        return {**plural, "since": self.since, "until": self.until}
+
+
+class AuditQuery(AuditChoice, PageQuery):
+    """Which entries of the audit to list."""
 
 
 class OperationRetry(Model):

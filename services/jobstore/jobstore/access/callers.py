@@ -52,9 +52,11 @@ def check_access(caller: Caller, method: str) -> None:
     """Raise ForbiddenError, which names the roles that may, if a caller may not call a method."""
     access = ACCESS.get(method)
     if access is None:
-        raise ForbiddenError(f"no role may call {method}")
+        raise ForbiddenError(f"no role may call {method}", reason="method")
     if caller.role not in access.roles:
         needed = name_roles(access.roles)
         raise ForbiddenError(f"{caller.name} has the role {caller.role.value}; {method} needs {needed}")
     if access.of is Of.ALL and caller.tenants is not None:
-        raise ForbiddenError(f"{caller.name} is of some tenants; {method} is for a token of all tenants")
+        raise ForbiddenError(
+            f"{caller.name} is of some tenants; {method} is for a token of all tenants", reason="tenant"
+        )

@@ -78,7 +78,13 @@ _LIST: Final = text(
     """
 )
 _NUMBER: Final = text("SELECT number FROM token_changes")
-_CHANGED: Final = text("SELECT * FROM tokens WHERE change > :seen AND (:seen > 0 OR revoked_at IS NULL)")
+#: At first also those that were revoked lately, so that the audit says so of them.
+_CHANGED: Final = text(
+    """
+    SELECT * FROM tokens
+    WHERE change > :seen AND (:seen > 0 OR revoked_at IS NULL OR revoked_at > signoff_now() - interval '1 day')
+    """
+)
 _USED: Final = text(
     """
     UPDATE tokens SET last_used_at = signoff_now() FROM unnest(CAST(:hashes AS bytea[])) AS used (hash)
@@ -260,7 +266,7 @@ class TokenFollower:
                 self._seen = 0
             rows = await session.execute(_CHANGED, {"seen": self._seen})
         live = [read_caller(row) for row in rows if row.revoked_at is None]
-        self.tokens.put(live, [row.hash for row in rows if row.revoked_at is not None])
+        self.tokens.put(live, [read_caller(row) for row in rows if row.revoked_at is not None])
         self.tokens.forget_ended()
         self._seen = max([number, *(row.change for row in rows)])
 

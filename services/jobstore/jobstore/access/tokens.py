@@ -13,6 +13,9 @@ from jobstore.jobs.model import BOOTSTRAP, EXECUTOR, VALIDATOR, Actor
 from servicekit import clock
 from signoff.status import Role
 
+#: How many tokens that have ended are known still.
+ENDED_MAX: Final = 10_000
+
 Metadata = Iterable[tuple[str, str | bytes]]
 
 #: Names that the tokens of the environment have, by their role.
@@ -53,15 +56,19 @@ class Tokens:
             for token in values
         }
         self._made: dict[bytes, Caller] = {}
+        #: Of the newest that ended or were revoked: the audit says whose was used again.
+        self._ended: dict[bytes, Caller] = {}
         self._used: set[bytes] = set()
         self._streams: defaultdict[bytes, set[asyncio.Timeout]] = defaultdict(set)
 
     def find(self, metadata: Metadata | None) -> Caller:
         """Return the caller of a call. UnauthenticatedError: the call has no token, or one that opens nothing."""
         presented = read_token(metadata)
-        caller = None if presented is None else self.get(hash_token(presented))
+        if presented is None:
+            raise UnauthenticatedError(REFUSAL, reason="none")
+        caller = self.get(token_hash := hash_token(presented))
         if caller is None:
-            raise UnauthenticatedError(REFUSAL)
+            raise UnauthenticatedError(REFUSAL, reason=self._explain(token_hash))
         if caller.token_hash in self._made:
             self._used.add(caller.token_hash)
         return caller
@@ -78,23 +85,45 @@ class Tokens:
             return None
         return caller if caller.maker_hash is None or self.get(caller.maker_hash) is not None else None
 
-    def put(self, callers: Iterable[Caller], ended: Iterable[bytes]) -> None:
-        """Add the holders of tokens, and forget those of tokens that `ended`; end the streams of what is gone."""
+    def find_ended(self, metadata: Metadata | None) -> Caller | None:
+        """Return who held the token of a call, if the token has ended or was revoked lately, else None."""
+        presented = read_token(metadata)
+        token_hash = b"" if presented is None else hash_token(presented)
+        return self._made.get(token_hash) or self._ended.get(token_hash)
+
+    def _explain(self, token_hash: bytes) -> str:
+        """Return why a token opens nothing, in a word of the audit."""
+        if (caller := self._made.get(token_hash)) is None:
+            caller = self._ended.get(token_hash)
+            if caller is None:
+                return "unknown"
+        if caller.ends_at is not None and caller.ends_at <= clock.now():
+            return "ended"
+        is_revoked = token_hash in self._ended or caller.maker_hash is None
+        return "revoked" if is_revoked else self._explain(caller.maker_hash or b"")
+
+    def put(self, callers: Iterable[Caller], ended: Iterable[Caller]) -> None:
+        """Add the holders of tokens, and remove those of tokens that `ended`; end the streams of what is gone."""
         self._made.update((caller.token_hash, caller) for caller in callers)
-        for token_hash in ended:
-            self._made.pop(token_hash, None)
+        for caller in ended:
+            self._made.pop(caller.token_hash, None)
+            self._note_ended(caller)
         self._end_streams()
+
+    def _note_ended(self, caller: Caller) -> None:
+        self._ended[caller.token_hash] = caller
+        while len(self._ended) > ENDED_MAX:
+            del self._ended[next(iter(self._ended))]
 
     def clear(self) -> None:
         """Forget all tokens but those of the environment. Streams go on until `put` says what there is."""
         self._made.clear()
 
     def forget_ended(self) -> None:
-        """Forget the tokens whose time is over."""
+        """Remove the tokens whose time is over."""
         now = clock.now()
-        self._made = {
-            key: caller for key, caller in self._made.items() if caller.ends_at is None or caller.ends_at > now
-        }
+        for caller in [each for each in self._made.values() if each.ends_at is not None and each.ends_at <= now]:
+            self._note_ended(self._made.pop(caller.token_hash))
 
     @asynccontextmanager
     async def bound(self, caller: Caller) -> AsyncIterator[None]:
@@ -111,7 +140,7 @@ class Tokens:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise UnauthenticatedError(REFUSAL) from None
+            raise UnauthenticatedError(REFUSAL, reason=self._explain(caller.token_hash)) from None
         finally:
             streams.discard(limit)
             if not streams:

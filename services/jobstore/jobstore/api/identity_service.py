@@ -1,14 +1,16 @@
 """Serve IdentityService over gRPC: who callers are, their tokens and their sessions."""
 
 import logging
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from contracts.fields import TokenName
 from contracts.resources import NewToken
+from jobstore.access.audit import add_own, list_audit
 from jobstore.access.callers import CALLER, Caller
 from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import (
@@ -22,13 +24,15 @@ from jobstore.access.token_store import (
 )
 from jobstore.api.requests import Context, make_page, parse_page, parse_uuid
 from jobstore.engine.database import Database
+from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Row
 from jobstore.errors import ForbiddenError, InvalidError
 from jobstore.jobs.model import Actor
+from signoff.connection import PAGE_MAX
 from signoff.status import Role
 from signoff.v1 import identity_service_pb2 as pb
 from signoff.v1.identity_service_pb2_grpc import IdentityServiceServicer
-from signoff.wire import read_field, read_fields, write_message, write_row
+from signoff.wire import parse_words, read_field, read_fields, write_message, write_row
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,7 @@ class IdentityService(IdentityServiceServicer):
     """Serve who the caller is, tokens and sessions."""
 
     def __init__(self, database: Database, followed: TokenFollower, id_tokens: IdTokens | None = None) -> None:
-        self._database = database.for_callers()
+        self._database, self._callers = database.for_callers(), Callers(database)
         self._followed = followed
         self._sign_in = pb.GetSignInResponse()
         if id_tokens is not None:
@@ -66,6 +70,7 @@ class IdentityService(IdentityServiceServicer):
             row, secret = await add_token(
                 connection, "token", new.name, actor, new.role, tenants, created_by=caller.actor, lasts_s=new.lasts_s
             )
+            await add_own(connection)
         log.info("a token was made", extra={"actor": caller.actor, "token": new.name, "role": new.role.value})
         return pb.CreateTokenResponse(token=_token_message(row), secret=secret)
 
@@ -85,20 +90,22 @@ class IdentityService(IdentityServiceServicer):
             before, *_rest = await end_tokens(
                 connection, name, caller.tenants, overlap_s=OVERLAP_S if overlap_s is None else overlap_s
             )
-            role, tenants = Role(before.role), None if before.tenants is None else frozenset(before.tenants)
+            role, tenants = Role(before.role), _tenants_of(before)
             _check_grant(caller, role, tenants)
             row, secret = await add_token(
                 *(connection, "token", name, Actor(before.actor), role, tenants),
                 created_by=caller.actor,
                 takes_over=True,
             )
+            await add_own(connection, tenants=tenants)
         log.info("a token was rotated", extra={"actor": caller.actor, "token": name})
         return pb.RotateTokenResponse(token=_token_message(row), secret=secret)
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, _: Context) -> pb.RevokeTokenResponse:
         name, caller = _NAME.validate_python(request.name), CALLER.get()
         async with self._followed.changing() as connection:
-            await end_tokens(connection, name, caller.tenants)
+            ended = await end_tokens(connection, name, caller.tenants)
+            await add_own(connection, tenants=_tenants_of(ended[0]), count=len(ended))
         log.info("a token was revoked", extra={"actor": caller.actor, "token": name})
         return pb.RevokeTokenResponse()
 
@@ -110,6 +117,7 @@ class IdentityService(IdentityServiceServicer):
             raise InvalidError(f"has more than {CLIENT_MAX} characters", field="client")
         async with self._followed.changing() as connection:
             row, secret = await begin_session(connection, caller, request.client, lasts_s or SESSION_S)
+            await add_own(connection)
         return pb.CreateSessionResponse(session=_session_message(row), secret=secret)
 
     async def ListSessions(self, request: pb.ListSessionsRequest, _: Context) -> pb.ListSessionsResponse:
@@ -130,8 +138,27 @@ class IdentityService(IdentityServiceServicer):
             raise InvalidError("is needed: the credential of this call is no session", field="session_id")
         async with self._followed.changing() as connection:
             await end_session(connection, session_id, caller)
+            await add_own(connection, name=str(session_id))
         log.info("a session was ended", extra={"actor": caller.actor, "session": str(session_id)})
         return pb.EndSessionResponse()
+
+    async def ListAudit(self, request: pb.ListAuditRequest, _: Context) -> pb.ListAuditResponse:
+        limit, after = parse_page(request, 100, _parse_place)
+        async with self._callers.session() as session:
+            rows = await list_audit(session, limit, after, **_read_filter(request.filter))
+        messages = [_entry_message(row) for row in rows]
+        return make_page(pb.ListAuditResponse, request, limit, "entries", messages, lambda _: _place(rows[-1], "at"))
+
+    async def ExportAudit(self, request: pb.ExportAuditRequest, _: Context) -> AsyncIterator[pb.ExportAuditResponse]:
+        wanted, after = _read_filter(request.filter), None
+        while True:
+            async with self._callers.session() as session:  # a page at a time: who reads slowly holds no connection
+                rows = await list_audit(session, PAGE_MAX, after, **wanted)
+            if rows:
+                yield pb.ExportAuditResponse(entries=[_entry_message(row) for row in rows])
+            if len(rows) < PAGE_MAX:
+                return
+            after = rows[-1].at, rows[-1].id
 
 
 def _check_grant(caller: Caller, role: Role, tenants: frozenset[str] | None) -> None:
@@ -139,7 +166,8 @@ def _check_grant(caller: Caller, role: Role, tenants: frozenset[str] | None) -> 
     if caller.tenants is None:
         return
     if tenants is None or not tenants <= caller.tenants:
-        raise ForbiddenError(f"{caller.name} is not of all of these tenants: name those that `signoff whoami` shows")
+        message = f"{caller.name} is not of all of these tenants: name those that `signoff whoami` shows"
+        raise ForbiddenError(message, reason="tenant")
     if role in _SERVICES:
         raise ForbiddenError(f"a token of the role {role.value} is made by an administrator of all tenants")
 
@@ -168,9 +196,22 @@ def _session_message(row: Row) -> pb.Session:
     return write_row(pb.Session, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
 
 
+def _entry_message(row: Row) -> pb.AuditEntry:
+    return write_row(pb.AuditEntry, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
+
+
+def _read_filter(wanted: pb.AuditFilter) -> dict[str, Any]:
+    outcomes = parse_words(pb.AuditOutcome.DESCRIPTOR, wanted.outcomes)
+    return {**read_fields(wanted), "outcomes": outcomes}
+
+
+def _tenants_of(row: Row) -> frozenset[str] | None:
+    return None if row.tenants is None else frozenset(row.tenants)
+
+
 def _parse_place(created_at: str, id_: str) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(created_at), UUID(id_)
 
 
-def _place(row: Row) -> tuple[str, str]:
-    return row.created_at.isoformat(), str(row.id)
+def _place(row: Row, at: str = "created_at") -> tuple[str, str]:
+    return row[at].isoformat(), str(row.id)

@@ -14,6 +14,8 @@ from sqlalchemy import text
 
 from contracts.fields import LimitName
 from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution, job_message
+from jobstore.access.audit import add_own
+from jobstore.access.audited import ENTRY
 from jobstore.access.callers import CALLER, find_actor
 from jobstore.access.token_store import SESSION_S, TokenFollower, begin_session
 from jobstore.access.tokens import Tokens
@@ -231,22 +233,26 @@ class OperationsService(OperationsServiceServicer):
     async def SetLimit(self, request: pb.SetLimitRequest, _: Context) -> pb.SetLimitResponse:
         name = _parse_limit_name(request.limit.name)
         change = read_change(request, request.limit, LimitPatch, NewLimit)
-        limit = await self._runner.limit.run_one(SetLimit(name, change, read_version(request), actor=find_actor()))
+        limit = await self._runner.limit.run_one(
+            SetLimit(name, change, read_version(request), actor=find_actor(), entry=ENTRY.get())
+        )
         return write_message(pb.SetLimitResponse, {"limit": limit})
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, _: Context) -> pb.RemoveLimitResponse:
         name = _parse_limit_name(request.name)
-        await self._runner.limit.run_one(RemoveLimit(name, read_version(request), actor=find_actor()))
+        await self._runner.limit.run_one(
+            RemoveLimit(name, read_version(request), actor=find_actor(), entry=ENTRY.get())
+        )
         return pb.RemoveLimitResponse()
 
     async def Pause(self, request: pb.PauseRequest, _: Context) -> pb.PauseResponse:
         name = _parse_limit_name(request.name)
-        command = PauseLimit(name, request.paused, read_version(request), actor=find_actor())
+        command = PauseLimit(name, request.paused, read_version(request), actor=find_actor(), entry=ENTRY.get())
         limit = await self._runner.limit.run_one(command)
         return write_message(pb.PauseResponse, {"limit": limit})
 
     async def ConfirmLimits(self, _request: pb.ConfirmLimitsRequest, _: Context) -> pb.ConfirmLimitsResponse:
-        await self._runner.limit.run_one(ConfirmLimits(actor=find_actor()))
+        await self._runner.limit.run_one(ConfirmLimits(actor=find_actor(), entry=ENTRY.get()))
         return pb.ConfirmLimitsResponse()
 
     async def GetOverview(self, request: pb.GetOverviewRequest, _: Context) -> pb.GetOverviewResponse:
@@ -317,6 +323,7 @@ class OperationsService(OperationsServiceServicer):
             maker = None if maker_hash is None else self._followed.tokens.get(maker_hash)
             if maker is not None:
                 _, secret = await begin_session(connection, maker, "console", SESSION_S)
+                await add_own(connection, actor=maker.actor, tenants=maker.tenants, name="console")
         if maker is None:  # after the commit: the code is spent
             raise NotFoundError("the link was used already, or is too old", code=ErrorCode.UNKNOWN_LOGIN_CODE)
         log.info("a login code was spent", extra={"actor": maker.actor})

@@ -20,13 +20,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
-from contracts.access import OPEN
+from contracts.access import ACCESS, OPEN, Access
 from contracts.fields import explain, message_of
+from jobstore.access.audit import Auditor
+from jobstore.access.audited import make_entry
 from jobstore.access.callers import CALLER, Caller, check_access
 from jobstore.access.id_tokens import REFUSAL, SIGNS_IN, IdTokens, read_id_token
 from jobstore.access.tokens import Metadata, Tokens
-from jobstore.api.requests import check_kind
+from jobstore.api.requests import check_kind, is_full
 from jobstore.errors import (
+    ForbiddenError,
     InvalidError,
     TooManyCallsError,
     TooSlowError,
@@ -35,7 +38,7 @@ from jobstore.errors import (
     Violation,
 )
 from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
-from servicekit.errors import ServiceError, TransientError
+from servicekit.errors import PermanentError, ServiceError, TransientError
 from signoff.errors import ErrorCode, find_code, is_retryable
 from signoff.status import Role
 from signoff.v1 import (
@@ -47,6 +50,7 @@ from signoff.v1 import (
     operations_service_pb2,
     receipt_service_pb2,
 )
+from signoff.v1.resources_pb2 import VIEW_UNSPECIFIED
 from signoff.worker.v1 import work_service_pb2
 
 log = logging.getLogger(__name__)
@@ -217,11 +221,17 @@ class CallSlots:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Admit calls by token and by the number under way; answer errors with a status, a message and a stable code."""
+    """Admit calls by token and by the number under way; answer errors with a status, a message and a stable code.
 
-    def __init__(self, tokens: Tokens, limits: CallLimits, id_tokens: IdTokens | None = None) -> None:
+    This is the one place that audits calls, before they are carried out and when they are refused.
+    """
+
+    def __init__(
+        self, tokens: Tokens, limits: CallLimits, id_tokens: IdTokens | None = None, auditor: Auditor | None = None
+    ) -> None:
         self._tokens = tokens
         self._id_tokens = id_tokens
+        self._auditor = auditor
         self._limits = limits
         self._slots = CallSlots(limits)
 
@@ -239,7 +249,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
 
         async def handle(requests: object, context: Context) -> Any:
-            began, request = time.monotonic(), None
+            began, request, caller = time.monotonic(), None, None
             try:
                 caller = await self._find_caller(method, context.invocation_metadata())
                 CALLER.set(caller)
@@ -251,6 +261,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     uses = find_declared(find_in_call(method, request)) if DEPRECATIONS else {}
                     if uses or handler.response_streaming:  # else a stream that ends in its first write ends untold
                         await context.send_initial_metadata(tuple(note_uses(uses)))
+                    await self._audit(caller, method, request, context)
                     return await self._carry_out(handler, request, context, caller)
             except grpc.aio.AbortError:
                 raise
@@ -258,6 +269,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 await asyncio.sleep(began + self._limits.refusal_s - time.monotonic())
                 await abort_with(context, error, method, request)
             except Exception as error:  # noqa: BLE001 - also a bug is answered, and logged with the id of its job
+                self._audit_refusal(error, caller, method, request, context)
                 await abort_with(context, error, method, request)
 
         async def tell_anybody(_: object, context: Context) -> object:
@@ -288,6 +300,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         check_kind(role, request)
         return request
 
+    async def _audit(self, caller: Caller, method: str, request: object, context: Context) -> None:
+        """Write the entry of a call that is kept. TransientError: it cannot be written; the call must not happen."""
+        if self._auditor is not None and _is_kept(ACCESS[method], request, reads=self._auditor.reads):
+            await self._auditor.begin(make_entry(caller, method, request, context.peer()))
+
+    def _audit_refusal(
+        self, error: Exception, caller: Caller | None, method: str, request: object, context: Context
+    ) -> None:
+        """Count a refused call: by its credential or, where calls of the method are kept, for whatever reason."""
+        if self._auditor is None or not isinstance(error, PermanentError) or isinstance(error, InvalidError):
+            return
+        is_by_credential = isinstance(error, (UnauthenticatedError, ForbiddenError))
+        if is_by_credential or ((access := ACCESS.get(method)) is not None and access.audited):
+            holder = caller or self._tokens.find_ended(context.invocation_metadata())
+            entry = make_entry(holder, method, request, context.peer())
+            reason = error.reason if isinstance(error, (UnauthenticatedError, ForbiddenError)) else ""
+            self._auditor.refusals.add(entry.refuse(error.code, reason))
+
     async def _carry_out(self, handler: Any, request: object, context: Context, caller: Caller) -> object:
         """Carry out an admitted call: return its response, or write its stream of responses and return None.
 
@@ -307,6 +337,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             async for response in responses:
                 async with _within(self._limits.response_s, "a response was not taken"):
                     await context.write(response)
+
+
+def _is_kept(access: Access, request: object, *, reads: bool) -> bool:
+    """Return whether the audit keeps a call; `reads`: one for payloads, too. What only counts changes nothing."""
+    if access.audited:
+        return not getattr(request, "dry_run", False)
+    view = getattr(request, "view", VIEW_UNSPECIFIED)
+    return reads and access.payloads is not None and is_full(view, access.payloads)
 
 
 @asynccontextmanager
@@ -415,10 +453,11 @@ def create_server(
     limits: CallLimits | None = None,
     connections: ConnectionLimits | None = None,
     id_tokens: IdTokens | None = None,
+    auditor: Auditor | None = None,
 ) -> tuple[grpc.aio.Server, HealthService]:
     """Return a server with health and reflection services, and its health service; the server is not started yet."""
     held = connections or ConnectionLimits()
-    interceptor = CallInterceptor(tokens, limits or CallLimits(), id_tokens)
+    interceptor = CallInterceptor(tokens, limits or CallLimits(), id_tokens, auditor)
     server = SeveralServers(lambda: grpc.aio.server(interceptors=[interceptor], options=_make_options(held)), SERVERS)
     servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

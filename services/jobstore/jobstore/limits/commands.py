@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.resources import LimitPatch, NewLimit
+from jobstore.access.audited import AuditedCommand
 from jobstore.agents.rules import Agents, AgentsWish
-from jobstore.engine.parts import Command, R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
+from jobstore.engine.parts import R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
 from jobstore.errors import ForbiddenError, InvalidError, NotFoundError
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, wildcard
 from signoff.errors import ErrorCode
@@ -19,7 +20,7 @@ _TENANT_FIELDS: Final = ("weight", "queue_max", *_MONEY)
 
 
 @dataclass(frozen=True, slots=True)
-class _ChangeLimit(Command[R_co]):
+class _ChangeLimit(AuditedCommand[R_co]):
     name: str
 
     @property
@@ -42,6 +43,7 @@ class _ChangeLimit(Command[R_co]):
         agent = self._find_agent(uow)
         if agent is not None and self._is_paused(uow) is not before:
             uow[Agents].change(agent, {}, self.actor)
+        self.audit(uow)
         return answer
 
     @abstractmethod
@@ -140,7 +142,7 @@ class PauseLimit(_ChangeLimit[Limit]):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmLimits(Command[None]):
+class ConfirmLimits(AuditedCommand[None]):
     """Confirm that the present settings are complete: after a rebuild that lost some, nothing is offered before."""
 
     def locks(self) -> Wishes:
@@ -148,3 +150,4 @@ class ConfirmLimits(Command[None]):
 
     def decide(self, uow: UnitOfWork) -> None:
         uow[Limits].confirmed_by = self.actor
+        self.audit(uow)

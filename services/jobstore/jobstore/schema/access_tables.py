@@ -57,6 +57,25 @@ sign_ins = declare(
     required("ends_at", TIME),
 )
 
+#: What callers did and were refused: rows are added, and never changed.
+audit = declare(
+    "audit",
+    Column("id", Uuid, primary_key=True, server_default=func.uuidv7()),
+    required("at", TIME, server_default=func.signoff_now()),
+    required("actor", Text),
+    required("action", Text, doc="the method as a word"),
+    required("method", Text, doc="as gRPC calls it; empty for one that does not exist"),
+    required("outcome", Text, doc="done or refused"),
+    required("code", Text, doc="of the refusal"),
+    required("reason", Text, doc="of the refusal, which its answer does not tell"),
+    required("name", Text, doc="of what the call was about"),
+    Column("tenants", ARRAY(Text), doc="whose it is; none: of the installation"),
+    required("count", BigInteger, doc="of refused calls alike, or of things that the call was about"),
+    required("address", Text, doc="from where the call came"),
+    Index("audit_at_idx", "at", "id"),
+    Index("audit_actor_idx", "actor", "at", "id"),
+)
+
 #: One-time codes of login links that were not spent.
 login_codes = declare(
     "login_codes",

@@ -33,6 +33,9 @@ SCOPED: Final[Mapping[str, str]] = {
     "executions": OWN,
     "job_logs": of_job("job_logs"),
     "job_texts": OWN,
+    # Not those of several tenants of which the caller lacks one.
+    "audit": "(audit.tenants <> '{{}}' AND NOT EXISTS (SELECT FROM unnest(audit.tenants) AS of (tenant) "
+    "WHERE (of.tenant {mine}) IS NOT TRUE))",
     "operation_items": of_job("operation_items"),
     "jobs": OWN,
     "spending": OWN,

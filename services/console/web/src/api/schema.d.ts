@@ -913,6 +913,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit
+         * @description Entries of the audit: what callers of one's tenants did and were refused, newest first.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Audit
+         * @description All that is chosen, as JSON lines.
+         */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/job-counts": {
         parameters: {
             query?: never;
@@ -1758,6 +1798,43 @@ export interface components {
             /** @description of the next page, if there is one */
             next_page_token?: string;
         };
+        /** @description What a caller did or was refused, at a moment. */
+        AuditEntry: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @description `token:<name>` or `user:<subject>`; `nobody` without a credential that is known */
+            actor: string;
+            /** @description the method as a word, such as `create_token` */
+            action: string;
+            /** @description the method as gRPC calls it */
+            method: string;
+            outcome: string;
+            /** @description of the error with which the call was refused */
+            code: string;
+            /** @description why: `none`, `unknown`, `ended` or `revoked`, of the credential; `role`, `tenant` or `method`, of what it allows */
+            reason: string;
+            /** @description what it was about: a token, a limit, a job, a session or a topic */
+            name: string;
+            /** @description whose it was */
+            tenants: string[];
+            /** @description it was of the whole installation */
+            all_tenants: boolean;
+            /** @description of refused calls alike, or of the things that the call was about */
+            count: number;
+            /** @description from where the call's connection came */
+            address: string;
+        };
+        AuditEntryPage: {
+            items: components["schemas"]["AuditEntry"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /**
+         * @description What became of a call that is kept in the audit.
+         * @enum {string}
+         */
+        AuditOutcome: "done" | "refused";
         /** @description Why, and who asks. */
         Cancellation: {
             reason?: string | null;
@@ -7931,6 +8008,116 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description whose: any of them */
+                actor?: string[];
+                /** @description what was called, such as `create_token`: any of them */
+                action?: string[];
+                /** @description done or refused */
+                outcome?: components["schemas"]["AuditOutcome"][];
+                /** @description about these tenants: any of them */
+                tenant?: string[];
+                /** @description at this time or later */
+                since?: string;
+                /** @description before this time */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198a6f0-1f2a-7c3e-9b1d-4e5f60718293",
+                     *           "at": "2026-05-01T12:00:00.000000Z",
+                     *           "actor": "token:bootstrap",
+                     *           "action": "create_token",
+                     *           "method": "/signoff.v1.IdentityService/CreateToken",
+                     *           "outcome": "done",
+                     *           "code": "",
+                     *           "reason": "",
+                     *           "name": "eve",
+                     *           "tenants": [
+                     *             "press"
+                     *           ],
+                     *           "all_tenants": false,
+                     *           "count": 1,
+                     *           "address": "10.0.0.7"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditEntryPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_audit: {
+        parameters: {
+            query?: {
+                /** @description whose: any of them */
+                actor?: string[];
+                /** @description what was called, such as `create_token`: any of them */
+                action?: string[];
+                /** @description done or refused */
+                outcome?: components["schemas"]["AuditOutcome"][];
+                /** @description about these tenants: any of them */
+                tenant?: string[];
+                /** @description at this time or later */
+                since?: string;
+                /** @description before this time */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries as JSON, one a line, newest first. The export is an entry itself. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["AuditEntry"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     count_jobs: {
