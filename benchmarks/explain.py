@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -54,7 +53,7 @@ class World:
     async def ask(self, agent: str = "slow", **fields: Any) -> Job:
         """Execute a new job of the tenant."""
         whole: dict[str, Any] = {"title": "A job", "acceptance_criteria": "Is not empty", "tenant": "press", **fields}
-        job = await self.client.create_job(NewJob(id=f"job-{uuid4().hex}", agent_id=agent, **whole))
+        job = await self.client.create_job(NewJob(agent_id=agent, **whole))
         await self.client.execute_job(job.id)
         return await self.client.get_job(job.id)
 
@@ -343,6 +342,7 @@ async def main() -> int:
             AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
         ):
             world = World({**endpoints, "file": f"{data}/endpoints.json"}, client, hangs)
+            await client.create_tenant(name="press")
             for name in ("quick", "slow", "failing", "broken", "hanging"):
                 await client.create_agent(NewAgent(id=name, name=name, url=f"{url}/{name}"))
             chosen = {} if arguments.only == "sums" else CASES

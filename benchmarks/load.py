@@ -35,6 +35,7 @@ from measuring.host import measure_memory
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, to_call_begun
 from contracts.resources import NewAgent
 from contracts.topics import TOPIC_OF
+from signoff import AsyncClient
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 from signoff.values import new_execution_id
@@ -75,7 +76,7 @@ RECOVERED = 1.33
 
 def make_record(event: type[Any], number: int) -> bytes:
     """Make a record: an upstream's request of a job, which in one case of twenty is carried out; or of no use."""
-    ids = {"execution_id": str(new_execution_id()), "job_id": f"foreign-{uuid4().hex}"}
+    ids = {"execution_id": str(new_execution_id()), "job_id": f"foreign:{uuid4().hex}"}
     if event is CancelRequested:
         return json.dumps({**ids, "reason": "foreign"}).encode()
     if event is JobStatusReported:
@@ -244,6 +245,13 @@ def tell_of_lives(before_ms: float, beside_ms: tuple[float, float], recovery_s: 
     ]
 
 
+async def add_foreign(client: AsyncClient) -> None:
+    """Register the tenant of the foreign jobs, and their agent, which begins none."""
+    await client.create_tenant(name="foreign")
+    await client.create_agent(NewAgent(id="paused", name="paused", url="http://127.0.0.1:9/"))
+    await client.pause("agent:paused")
+
+
 async def main() -> int:
     """Measure; the status is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -257,8 +265,7 @@ async def main() -> int:
     arguments = parser.parse_args()
     folder, samples = foreign.fetch(), []
     async with run_bench() as bench:
-        await bench.client.create_agent(NewAgent(id="paused", name="paused", url="http://127.0.0.1:9/"))
-        await bench.client.pause("agent:paused")
+        await add_foreign(bench.client)
         version = await find_version(bench.database)
 
         async def store() -> None:

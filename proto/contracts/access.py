@@ -126,6 +126,8 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_OPERATIONS, {Role.CONSOLE, Role.ADMINISTRATOR}, Of.SELF, ("SpendLoginCode",), audited=True),
     **_list(_IDENTITY, EVERYBODY, Of.SELF, ("GetCaller",)),
     **_list(_IDENTITY, EVERYBODY, Of.ANYBODY, ("GetSignIn",)),
+    **_list(_IDENTITY, ADMINISTRATORS, Of.ALL, ("CreateTenant",), audited=True),
+    **_list(_IDENTITY, VIEWERS, Of.TENANT, ("ListTenants",)),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("CreateSession",), audited=True),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("ListSessions",)),
     **_list(_IDENTITY, VIEWERS, Of.SELF, ("EndSession",), audited=True),

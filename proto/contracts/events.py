@@ -300,6 +300,7 @@ class AdministrationKind(StrEnum):
     """What administrators set, by the tables that hold it; and `complete`: what is set from there on is all told."""
 
     COMPLETE = "complete"
+    TENANTS = "tenants"
     LIMITS = "limits"
     JUDGING_VERSIONS = "judging_versions"
     JUDGING_MOVES = "judging_moves"
@@ -309,7 +310,7 @@ class AdministrationKind(StrEnum):
 
 
 class AdministrationChanged(Event):
-    """A fact: administrators set or removed limits, judge policies, criteria sets, or operations and their items.
+    """A fact: administrators set or removed tenants, limits, judge policies, criteria sets, or operations and items.
 
     Each row takes the place of the one with the same key, and the highest cursor is the newest.
     """

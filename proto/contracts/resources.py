@@ -313,6 +313,13 @@ class LimitPatch(Patch, NewLimit):
     paused: bool | None = optional("begin nothing")
 
 
+class NewTenant(StrictModel):
+    """A tenant to register."""
+
+    name: TenantName
+    title: Title | None = optional("what people call it")
+
+
 class NewToken(StrictModel):
     """A token to make. It is of the tenants that are named, or of all."""
 

@@ -88,6 +88,9 @@ class ErrorCode(StrEnum):
     PAYLOAD_TOO_LARGE = _TOO_LARGE("The payload or body has more bytes than may be: send less, or a link to it.")
     MALFORMED_JSON = _MALFORMED("A body is not JSON: correct it.")
     INVALID_PAGE_TOKEN = _INVALID("The page token is of another list or filter: begin at the first page.")
+    UNKNOWN_TENANT = _INVALID("No tenant of yours has this name: correct it, or have it registered first.")
+    TENANT_NEEDED = _INVALID("The token is of several tenants: say in which of them.")
+    ID_PREFIX = _INVALID("An id that is chosen begins with `<tenant>:`, but in `default`: choose one that does.")
     UNKNOWN_FIELD = _INVALID("A field is named that cannot be asked about: use one that the message lists.")
     # Of the REST API alone.
     CROSS_ORIGIN = Answer(None, 403)(
@@ -129,6 +132,7 @@ class ErrorCode(StrEnum):
     # What contradicts what stands.
     JOB_CONFLICT = _CONFLICT("Another job has this id: choose another id, or use that job.")
     AGENT_CONFLICT = _CONFLICT("Another agent has this id: choose another, or change that agent.")
+    TENANT_CONFLICT = _CONFLICT("Another tenant has this name, or ids of others begin with it: choose another name.")
     TOKEN_CONFLICT = _CONFLICT("A live token has this name: rotate it, or choose another name.")
     EXECUTION_CONFLICT = _CONFLICT("The execution id is another job's, or was cancelled: choose another.")
     VERSION_CONFLICT = _STALE("It has changed since it was read: read it again, and decide anew.")

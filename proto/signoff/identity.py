@@ -23,6 +23,16 @@ class Caller(_Holder):
     session_id: str | None = optional("of the session, if the credential is one")
 
 
+class Tenant(Model):
+    """A registered tenant."""
+
+    name: str
+    title: str | None = optional("what people call it")
+    created_at: Time | None = optional("of `default`, which always is, there is none")
+    created_by: str | None = optional("who registered it")
+    renamed_from: str | None = optional("its name in releases before 0.3.0, if it had another")
+
+
 class AccessToken(_Holder):
     """A token, without its text."""
 

@@ -1,4 +1,4 @@
-"""The part of the client for who callers are: tokens and sessions."""
+"""The part of the client for who callers are: tenants, tokens and sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from signoff.connection import Call, Connection, Page, Request, iterate, join_re
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from signoff.identity import AccessToken, AuditEntry, Caller, Session
+    from signoff.identity import AccessToken, AuditEntry, Caller, Session, Tenant
 
 
 class MadeToken(NamedTuple):
@@ -35,7 +35,7 @@ class BegunSession(NamedTuple):
 
 
 class IdentityClient(Connection):
-    """Call the jobstore about tokens and sessions; a base of AsyncClient."""
+    """Call the jobstore about tenants, tokens and sessions; a base of AsyncClient."""
 
     async def get_caller(self, **call: Unpack[Call]) -> Caller:
         """Return who this client calls as."""
@@ -46,6 +46,21 @@ class IdentityClient(Connection):
         """Return where people sign in; it needs no token."""
         answer = await self._call("GetSignIn", **call)
         return SignIn(answer.issuer, answer.client_id)
+
+    async def create_tenant(
+        self, tenant: Request = None, /, *, timeout_s: float | None = None, **fields: Any
+    ) -> Tenant:
+        """Register a tenant, such as `name="press"`."""
+        made: Tenant = await self._ask(
+            "CreateTenant", "tenant", tenant=join_request(tenant, fields), timeout_s=timeout_s
+        )
+        return made
+
+    async def list_tenants(self, **page: Unpack[Page]) -> tuple[list[Tenant], str]:
+        """Return a page of the caller's tenants, by name, and the next page's token or ""."""
+        return await self._ask_page("ListTenants", "tenants", **page)
+
+    iter_tenants = iterate(list_tenants)
 
     async def create_token(
         self, token: Request = None, /, *, timeout_s: float | None = None, **fields: Any

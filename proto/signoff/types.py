@@ -617,7 +617,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
         for model in (
             *(Agent, AgentStats, AgentTry, Execution, Job, JobLog, Limit, Operation, OperationItem, Policy, Waiting),
             *(judging.Judging, judging.ReceiptKey),
-            *(identity.AccessToken, identity.AuditEntry, identity.Caller, identity.Session),
+            *(identity.AccessToken, identity.AuditEntry, identity.Caller, identity.Session, identity.Tenant),
         )
     },
     "CountJobsResponse": JobCounts,

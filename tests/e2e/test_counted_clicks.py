@@ -58,7 +58,7 @@ async def test_what_failed_of_a_batch_runs_again_by_three(page: Page, system: Sy
 async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system: System):
     await system.client.set_limit("tenant:attic", NewLimit(paused=True))
     try:
-        ids = [f"attic-{number}" for number in range(MANY)]
+        ids = [f"attic:{number}" for number in range(MANY)]
         for start in range(0, MANY, 20):
             own = ids[start : start + 20]
             await asyncio.gather(*(system.create(id=each, title=f"Clear {each}", tenant="attic") for each in own))

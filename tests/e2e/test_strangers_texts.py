@@ -22,7 +22,7 @@ async def made(system: System, agent: Agent, **fields: object) -> Job:
         "description": WORD,
         "acceptance_criteria": f'Says "{WORD[:200]}!"\nIs not empty',
         "labels": {WORD[:150]: WORD[:200]},
-        "tenant": WORD[:100],
+        "tenant": WORD[:40].lower(),
         "payload": {WORD[:200]: WORD},
     }
     job = await system.create(**{**long, **fields})
@@ -43,7 +43,11 @@ async def paths(system: System, agent: Agent) -> dict[str, str]:
     await system.client.resubmit_job(judged.id)
     await system.logged(judged.id, lambda log: log.submission == 2 and log.status == "RESUBMISSION_REQUIRED")
     jobs = {name: f"/jobs/{job.id}" for name, job in {"judged": judged, "failed": failed, "table": table}.items()}
-    return jobs | {"jobs": f"/?tenant={WORD[:100]}", "batch": f"/batches/{batch.id}", "new": f"/new?from={judged.id}"}
+    return jobs | {
+        "jobs": f"/?tenant={WORD[:40].lower()}",
+        "batch": f"/batches/{batch.id}",
+        "new": f"/new?from={judged.id}",
+    }
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -21,7 +21,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         await go_on.wait()
         return web.json_response({"text": "The sky is blue."})
 
-    press = [f"press-{number}" for number in range(3)]
+    press = [f"press:{number}" for number in range(3)]
     await system.client.set_limit("tenant:press", NewLimit(concurrency=1))
     await system.client.set_limit("tenant:archive", NewLimit(paused=True))
     try:
@@ -31,8 +31,8 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
             await system.client.execute_job(job_id)
             if job_id == press[0]:
                 await system.logged(job_id, lambda log: log.kind == "call_begun")
-        await system.create(id="old-letters", title="Index the old letters", tenant="archive", labels=LABELS)
-        await system.client.execute_job("old-letters")
+        await system.create(id="archive:old-letters", title="Index the old letters", tenant="archive", labels=LABELS)
+        await system.client.execute_job("archive:old-letters")
         await system.create(id="morning", title="Summarise the morning papers", labels=LABELS)
         await system.client.execute_job("morning", not_before=datetime.now(UTC) + timedelta(hours=6))
         agent.answers["locked"] = lambda _: web.Response(status=500, text="the desk is locked")
@@ -69,7 +69,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         go_on.set()
         for name in ("tenant:press", "tenant:archive"):
             await system.client.set_limit(name, NewLimit(paused=False))
-    await system.at_rest("old-letters")
+    await system.at_rest("archive:old-letters")
     await system.client.cancel_job("morning")
 
 

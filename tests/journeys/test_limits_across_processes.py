@@ -54,7 +54,7 @@ async def test_a_limit_changes_while_jobs_wait_and_no_number_of_processes_passes
     await client.create_agent(NewAgent(id=name, name=name, url=agent.url))
     jobs = [
         NewJob(
-            id=f"{name}-{number}",
+            id=str(uuid4()),
             title="A job",
             acceptance_criteria='Says "blue"',
             agent_id=name,
@@ -65,6 +65,8 @@ async def test_a_limit_changes_while_jobs_wait_and_no_number_of_processes_passes
         for number in range(60)
         for customer in [f"customer-{number % 4}"]
     ]
+    for number in range(3):
+        await client.create_tenant(name=f"tenant-{number}")
     for job in jobs:
         agent.answers[str(job.id)] = busy.answer
     await client.set_limit(f"agent:{name}", NewLimit(concurrency=2))

@@ -17,7 +17,7 @@ BLUE = {"text": "The sky is blue."}
 
 
 def sky(**fields: Any) -> NewJob:
-    new = {"id": f"sky-{uuid4()}", "title": "Describe the sky", "acceptance_criteria": 'Says "blue"'}
+    new = {"id": str(uuid4()), "title": "Describe the sky", "acceptance_criteria": 'Says "blue"'}
     return NewJob(**{**new, "agent_id": "agent", **fields})
 
 
@@ -96,7 +96,8 @@ async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Ag
 
 async def test_what_failed_of_a_batch_is_run_again(system: System, agent: Agent) -> None:
     """A retry of a batch executes the jobs that failed, and only those."""
-    tenant, down = f"tenant-{uuid4()}", True
+    tenant, down = f"tenant-{uuid4().hex[:8]}", True
+    await system.client.create_tenant(name=tenant)
     jobs = [sky(tenant=tenant, policy={"max_calls": 1}) for _ in range(3)]
     for job in jobs[:2]:
         agent.answers[str(job.id)] = lambda _: web.Response(status=400) if down else BLUE
@@ -115,7 +116,8 @@ async def test_what_failed_of_a_batch_is_run_again(system: System, agent: Agent)
 async def test_nothing_begins_for_an_agent_or_a_tenant_that_is_paused(system: System, agent: Agent) -> None:
     """The jobs of a paused agent or tenant wait until it is resumed, while others run."""
     idle = await system.client.create_agent(NewAgent(id=f"idle-{uuid4()}", name="idle", url=agent.url))
-    tenant = f"tenant-{uuid4()}"
+    tenant = f"tenant-{uuid4().hex[:8]}"
+    await system.client.create_tenant(name=tenant)
     for paused in (f"/api/agents/{idle.id}", f"/api/tenants/{tenant}"):
         async with system.http.post(f"{paused}/pause") as answer:
             assert (answer.status, (await answer.json())["paused"]) == (200, True)

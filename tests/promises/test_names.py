@@ -153,7 +153,7 @@ def compare_call(comparing: Comparing, call: MethodDescriptor, route: Schema) ->
         asked |= comparing.resolve(content["schema"]).get("properties", {})
     fields = fields_of(call.input_type)
     for name in SPREAD:
-        if name in fields and name not in asked:
+        if name in fields and fields[name].message_type is not None and name not in asked:
             fields |= {key: each for key, each in fields_of(fields.pop(name).message_type).items() if key not in fields}
     asked = {PLURALS.get(name, name) if PLURALS.get(name) in fields else name: each for name, each in asked.items()}
     comparing.compare_members(call.input_type.name, fields, asked)
@@ -193,7 +193,7 @@ EVENTS = {"job-changed", "operation"}
 #: REST names headers as HTTP does.
 HEADERS = {"if-match": "version", "idempotency-key": "idempotency_key"}
 #: Fields of a request whose own fields are members of REST's bodies, or parameters.
-SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try", "token")
+SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try", "tenant", "token")
 #: A parameter that is given once for each value is named for one.
 PLURALS = {
     "actor": "actors",

@@ -41,7 +41,7 @@ AGENTS, TENANTS, KINDS = ("writer", "other"), ("red", "blue"), ("x", "y")
 #: Of each kind one value and the wildcard: the other value has the wildcard alone.
 NAMES = ("tenant:red", "tenant:*", "agent:writer", "agent:*", "label:kind=x", "label:kind=*")
 JOBS = {
-    f"{tenant}-{agent}-{kind}": {"tenant": tenant, "agent_id": agent, "labels": {"kind": kind}}
+    f"{tenant}:{agent}-{kind}": {"tenant": tenant, "agent_id": agent, "labels": {"kind": kind}}
     for tenant in TENANTS
     for agent in AGENTS
     for kind in KINDS
@@ -185,7 +185,7 @@ class LimitsWorld:
         """One key is one batch, whatever is made meanwhile; and of jobs of one id the first counts."""
         new, firsts = list[NewJob](), set[str]()
         for number, job_id in enumerate(job_ids):
-            fields = JOBS[job_id.partition(":")[0]] | {"title": f"number {job_ids[:number].count(job_id)}"}
+            fields = JOBS[":".join(job_id.split(":")[:2])] | {"title": f"number {job_ids[:number].count(job_id)}"}
             new.append(new_job(**fields, id=job_id))
         known = self.keys.get(key)
         if known is not None and known[1] != job_ids:

@@ -171,6 +171,8 @@ class Asking:
     async def create(self, agent_id: str | None = "agent", **fields: Any) -> Job:
         policy = Policy(**fields.pop("policy", {}))
         defaults = {"title": "Describe the sky", "acceptance_criteria": 'Says "blue"\nIs not empty'}
+        if "tenant" in fields:
+            await self.client.create_tenant(name=fields["tenant"])
         return await self.client.create_job(NewJob(agent_id=agent_id, policy=policy, **{**defaults, **fields}))
 
     async def at_rest(self, job_id: str) -> Job:

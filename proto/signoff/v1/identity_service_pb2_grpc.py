@@ -35,6 +35,16 @@ class IdentityServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateTenant = channel.unary_unary(
+                '/signoff.v1.IdentityService/CreateTenant',
+                request_serializer=signoff_dot_v1_dot_identity__service__pb2.CreateTenantRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_identity__service__pb2.CreateTenantResponse.FromString,
+                _registered_method=True)
+        self.ListTenants = channel.unary_unary(
+                '/signoff.v1.IdentityService/ListTenants',
+                request_serializer=signoff_dot_v1_dot_identity__service__pb2.ListTenantsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_identity__service__pb2.ListTenantsResponse.FromString,
+                _registered_method=True)
         self.GetCaller = channel.unary_unary(
                 '/signoff.v1.IdentityService/GetCaller',
                 request_serializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.SerializeToString,
@@ -95,6 +105,20 @@ class IdentityServiceStub:
 class IdentityServiceServicer:
     """Who callers are, and the tokens that say so (docs/protocol/access.md).
     """
+
+    def CreateTenant(self, request, context):
+        """Registers a tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTenants(self, request, context):
+        """By name: those of the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetCaller(self, request, context):
         """Returns who the caller is, by its credential alone.
@@ -177,6 +201,16 @@ class IdentityServiceServicer:
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTenant,
+                    request_deserializer=signoff_dot_v1_dot_identity__service__pb2.CreateTenantRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_identity__service__pb2.CreateTenantResponse.SerializeToString,
+            ),
+            'ListTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTenants,
+                    request_deserializer=signoff_dot_v1_dot_identity__service__pb2.ListTenantsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_identity__service__pb2.ListTenantsResponse.SerializeToString,
+            ),
             'GetCaller': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCaller,
                     request_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.FromString,
@@ -243,6 +277,60 @@ def add_IdentityServiceServicer_to_server(servicer, server):
 class IdentityService:
     """Who callers are, and the tokens that say so (docs/protocol/access.md).
     """
+
+    @staticmethod
+    def CreateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.IdentityService/CreateTenant',
+            signoff_dot_v1_dot_identity__service__pb2.CreateTenantRequest.SerializeToString,
+            signoff_dot_v1_dot_identity__service__pb2.CreateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.IdentityService/ListTenants',
+            signoff_dot_v1_dot_identity__service__pb2.ListTenantsRequest.SerializeToString,
+            signoff_dot_v1_dot_identity__service__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetCaller(request,

@@ -33,6 +33,10 @@ class IdentityServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IdentityServiceAsyncStub: ...
+    CreateTenant: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.CreateTenantRequest, _identity_service_pb2.CreateTenantResponse]
+    """Registers a tenant."""
+    ListTenants: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.ListTenantsRequest, _identity_service_pb2.ListTenantsResponse]
+    """By name: those of the caller."""
     GetCaller: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetCallerRequest, _identity_service_pb2.GetCallerResponse]
     """Returns who the caller is, by its credential alone."""
     GetSignIn: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetSignInRequest, _identity_service_pb2.GetSignInResponse]
@@ -63,6 +67,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Who callers are, and the tokens that say so (docs/protocol/access.md)."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateTenant: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.CreateTenantRequest, _identity_service_pb2.CreateTenantResponse]  # type: ignore[assignment]
+    """Registers a tenant."""
+    ListTenants: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListTenantsRequest, _identity_service_pb2.ListTenantsResponse]  # type: ignore[assignment]
+    """By name: those of the caller."""
     GetCaller: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetCallerRequest, _identity_service_pb2.GetCallerResponse]  # type: ignore[assignment]
     """Returns who the caller is, by its credential alone."""
     GetSignIn: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetSignInRequest, _identity_service_pb2.GetSignInResponse]  # type: ignore[assignment]
@@ -90,6 +98,22 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who callers are, and the tokens that say so (docs/protocol/access.md)."""
+
+    @_abc_1.abstractmethod
+    def CreateTenant(
+        self,
+        request: _identity_service_pb2.CreateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.CreateTenantResponse, _abc.Awaitable[_identity_service_pb2.CreateTenantResponse]]:
+        """Registers a tenant."""
+
+    @_abc_1.abstractmethod
+    def ListTenants(
+        self,
+        request: _identity_service_pb2.ListTenantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.ListTenantsResponse, _abc.Awaitable[_identity_service_pb2.ListTenantsResponse]]:
+        """By name: those of the caller."""
 
     @_abc_1.abstractmethod
     def GetCaller(

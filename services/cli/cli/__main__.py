@@ -68,6 +68,7 @@ COMMANDS: Final = {
     "limits": Entry(
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
     ),
+    "tenants": Entry("Register tenants: who jobs, agents and all else belong to."),
     "judge": Entry("Try judges, and criteria, without a job."),
     "judges": Entry("Keep judge policies, by which results are judged, by name and version, such as strict@3."),
     "criteria": Entry(

@@ -54,6 +54,7 @@ from jobstore.recovery.database_age import refuse_older_database
 from jobstore.subjects import STORES
 from jobstore.tasks import store as tasks
 from jobstore.tasks.queue import TaskQueue
+from jobstore.tenants.store import adopt_tenants
 from servicekit import clock
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
@@ -125,7 +126,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
         batches = Batches(callers, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
-        server, servicer, followed, auditor = await _make_server(stack, database, settings)
+        server, servicer, followed, auditor = await _make_server(stack, database, runner, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
         add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
@@ -305,6 +306,7 @@ async def _begin_administration(database: Database) -> None:
 
     async def begin() -> None:
         async with database.transaction() as connection:
+            await adopt_tenants(connection)
             await facts.begin_administration(connection)
 
     await retry_transient(begin, on="postgres")
@@ -345,7 +347,7 @@ def _make_reports(
 
 
 async def _make_server(
-    stack: contextlib.AsyncExitStack, database: Database, settings: Settings
+    stack: contextlib.AsyncExitStack, database: Database, runner: CommandRunner, settings: Settings
 ) -> tuple[grpc.aio.Server, HealthService, TokenFollower, Auditor]:
     """Return a server that knows the tokens of the environment and of the database, what follows these, and its audit.
 
@@ -364,7 +366,8 @@ async def _make_server(
     limits = CallLimits(calls_max=settings.calls_max, watches_max=settings.watches_max)
     id_tokens = _make_id_tokens(settings)
     server, servicer = create_server(followed.tokens, limits, id_tokens=id_tokens, auditor=auditor)
-    add_IdentityServiceServicer_to_server(IdentityService(database, followed, id_tokens), server)
+    identity = IdentityService(database, followed, runner, id_tokens)
+    add_IdentityServiceServicer_to_server(identity, server)
     return server, servicer, followed, auditor
 
 

@@ -11,11 +11,13 @@ from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
 from jobstore.limits.store import LimitsStore, QueuesStore, SpendingStore, StartsStore
 from jobstore.operations.store import OperationsStore
 from jobstore.tasks.store import TasksStore
+from jobstore.tenants.store import TenantsStore
 
 #: Each reads, locks and writes after those before it; but what `JobsStore` to `WorkersStore` write is written last, in
 #: one statement.
 STORES: Final = Stores(
     JobsStore(),
+    TenantsStore(),
     OperationsStore(),
     AgentsStore(),
     LimitsStore(),

@@ -29,6 +29,8 @@ from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
 
+#: Tenants of strangers, in which anybody who writes to the topics may ask.
+STRANGERS = tuple(f"strangers-{number}" for number in range(20))
 RATE = 50
 #: Seconds between two batches that no producer makes.
 BATCH_S = 4.0
@@ -231,13 +233,14 @@ class Adversary:
         return to_record(kind(**_own_ids(random)), "adversary")
 
     def _ask(self, random: Random, agent: str) -> Outgoing:
-        """A job for an agent, in a tenant of its own."""
-        ids = _own_ids(random)
+        """A job for an agent, in a tenant of strangers."""
+        ids, tenant = _own_ids(random), random.choice(STRANGERS)
+        ids["job_id"] = f"{tenant}:{ids['job_id']}"
         job = NewJob(
             title="Describe the sky, for an adversary",
             acceptance_criteria=CRITERIA,
             agent_id=agent,
-            tenant=ids["job_id"],
+            tenant=tenant,
             payload={"agent": STEADY},
         )
         self.jobs.add(ids["job_id"])

@@ -13,9 +13,10 @@ from faults.checking.judging import POLICIES
 from faults.checking.observed import RESTING, Rejudged
 from faults.checking.reading import outcomes
 from faults.checking.rebuilding import rebuilt_part
+from faults.stack.adversary import STRANGERS
 from faults.stack.crowd import PATIENCE_S, Crowd, RefusedError
 from faults.stack.strangers import LUNAR, MOON, OTHER_CRITERIA, STEADY, registered
-from faults.stack.wishes import BOOKS, LIMITS, PRESS
+from faults.stack.wishes import BOOKS, LATE, LIMITS, PRESS
 from localstack.services import Addresses
 from servicekit.errors import TransientError
 from signoff import AsyncClient
@@ -52,7 +53,9 @@ class Operator:
     rejudged: list[Rejudged] = field(default_factory=list)
 
     async def prepare(self) -> None:
-        """Set the limits, and make the judge policies."""
+        """Register the tenants, set the limits, and make the judge policies."""
+        for tenant in (PRESS, LATE, *STRANGERS):
+            await self.client.create_tenant(name=tenant)
         for name, limit in LIMITS.items():
             await self.client.set_limit(name, limit)
         for policy, models in POLICIES.items():

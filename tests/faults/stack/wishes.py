@@ -109,7 +109,7 @@ class Wish:
     @property
     def late(self) -> NewJob:
         """Another tenant's job, of which a batch knew nothing when it named it."""
-        return self._job(f"{self.job_id}-late").model_copy(update={"tenant": LATE})
+        return self._job(f"{LATE}:{self.job_id}").model_copy(update={"tenant": LATE})
 
     @property
     def bulk(self) -> dict[str, str]:
@@ -179,7 +179,7 @@ def wish(seed: int, number: int) -> Wish:
     is_once_executed = own["agent"] in MODELS
     controls = (None, "pause", "cancel") if is_once_executed else (None, "pause", "cancel", "retry")
     return Wish(
-        job_id=f"storm-{seed}-{number}",
+        job_id=f"{PRESS}:storm-{seed}-{number}" if own.get("tenant") == PRESS else f"storm-{seed}-{number}",
         execution_id=execution_id,
         door=door,
         repeats=0 if door == "cli" else random.choice((0, 0, 0, 1, 2)),

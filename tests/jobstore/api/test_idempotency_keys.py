@@ -9,6 +9,7 @@ import grpc
 import pytest
 from api_calls import ADMINISTRATOR, JOB, Status, create, refused
 from sqlalchemy import text
+from support.jobstore.registered import register_tenants
 from support.jobstore.steps import Steps, verdict
 
 from jobstore.engine.database import Database
@@ -81,7 +82,7 @@ async def creation(_: World, tenant: str) -> Callable[[bool], Any]:
 
 
 async def creation_by_id(_: World, tenant: str) -> Callable[[bool], Any]:
-    ids = f"job-{uuid4()}", f"job-{uuid4()}"
+    ids = str(uuid4()), str(uuid4())
     return lambda other: create(tenant=tenant, id=ids[other])
 
 
@@ -212,7 +213,9 @@ def world(database: Database, runner: CommandRunner, channel: grpc.aio.Channel) 
 
 
 async def asking(world: World, name: str, key: str, tenant: str = "") -> Asking:
-    return Asking(name, key, await DOORS[name].prepare(world, tenant or f"tenant-{uuid4().hex[:8]}"))
+    tenant = tenant or f"tenant-{uuid4().hex[:8]}"
+    await register_tenants(world.runner, tenant)
+    return Asking(name, key, await DOORS[name].prepare(world, tenant))
 
 
 @EACH
@@ -330,7 +333,7 @@ async def test_an_agent_that_was_changed_since_is_no_conflict(world: World, agen
 
 
 async def test_a_job_that_comes_meanwhile_makes_no_other_batch_of_a_key(world: World, jobs: Any, key: str) -> None:
-    known, unknown = await world.job("ours"), f"job-{uuid4()}"
+    known, unknown = await world.job("ours"), str(uuid4())
     request = jobs_pb.ExecuteJobsRequest(idempotency_key=key, job_ids=[known.job_id, unknown])
     first = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).operation
     assert [item.code for item in await world.items(first.id)] == ["", "unknown_job"]

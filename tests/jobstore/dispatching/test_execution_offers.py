@@ -14,6 +14,7 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.fakes import until
 from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
+from support.jobstore.registered import register_tenants
 from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
@@ -58,6 +59,7 @@ class Queue:
     async def ask(self, count: int, asked: ExecutionRequest = ExecutionRequest(), **fields: Any) -> list[UUID]:  # noqa: B008 - a value
         """The executions of new jobs, in the order in which they are due."""
         ids = [uuid4() for _ in range(count)]
+        await register_tenants(self.runner, new_job(**fields).tenant)
         creations: list[Command] = [CreateJob(new_job(**fields), str(i), actor=SIGNOFF) for i in ids]
         requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, parameters=asked, actor=SIGNOFF) for i in ids]
         results = [*await self.runner.submit.run(creations), *await self.runner.submit.run(requests)]

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 import sqlalchemy as sa
+from support.jobstore.registered import create_old_jobs
 from support.jobstore.steps import new_job
 
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import ScopedConnection, Tenants
-from jobstore.jobs.commands import CreateJob
-from jobstore.jobs.model import SIGNOFF
 from jobstore.schema import scopes
 from jobstore.schema.tables import job_logs, jobs
 
@@ -46,9 +45,9 @@ WAYS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-async def made(runner: CommandRunner) -> None:
+async def made(database: Database, runner: CommandRunner) -> None:
     tenants = {"p-1": "press", "p-2": "press", "g-1": "games"}
-    await runner.submit.run([CreateJob(new_job(tenant=t), job_id, actor=SIGNOFF) for job_id, t in tenants.items()])
+    await create_old_jobs(database, runner, {job_id: new_job(tenant=t) for job_id, t in tenants.items()})
 
 
 async def read(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.registered import create_old_jobs
 from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
@@ -15,9 +16,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.errors import InvalidError
 from jobstore.jobs import finding, lists
-from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.lists import Facet, Facets
-from jobstore.jobs.model import SIGNOFF
 from signoff.status import FACET_FIELDS, JobStatus
 
 NUMBERS = 60
@@ -50,20 +49,16 @@ def batches_of(row: Any) -> list[str]:
 @pytest.fixture(scope="module")
 async def rows(database: Database, runner: CommandRunner) -> list[Any]:
     """Sixty jobs with values of every field, some of them without one."""
-    commands = [
-        CreateJob(
-            new_job(
-                title=f"Translate page {n}" if n % 7 == 0 else f"Summarise {n}",
-                tenant=f"tenant-{n % 3}",
-                labels={"team": f"t{n % 4}", **({"a:b": "c:d"} if n % 6 == 0 else {})} if n % 2 else {},
-                agent_id="writer" if n % 2 else None,
-            ),
-            f"facet-{n:03}",
-            actor=SIGNOFF,
+    made = {
+        f"facet-{n:03}": new_job(
+            title=f"Translate page {n}" if n % 7 == 0 else f"Summarise {n}",
+            tenant=f"tenant-{n % 3}",
+            labels={"team": f"t{n % 4}", **({"a:b": "c:d"} if n % 6 == 0 else {})} if n % 2 else {},
+            agent_id="writer" if n % 2 else None,
         )
         for n in range(NUMBERS)
-    ]
-    await runner.submit.run(commands)
+    }
+    await create_old_jobs(database, runner, made)
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE agents SET name = 'The writer' WHERE id = 'writer'"))
         await connection.execute(text("INSERT INTO operations (id, name) VALUES (:id, 'nightly')"), {"id": BATCH})

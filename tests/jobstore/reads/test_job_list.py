@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.registered import create_old_jobs, register_tenants
 from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
@@ -30,20 +31,16 @@ NUMBERS = 60
 async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
     """Sixty jobs, a minute apart, three of them at one moment; updated in another order."""
     numbered = count()
-    commands = [
-        CreateJob(
-            new_job(
-                title=f"Translate page {number} (50% done_now)" if number % 7 == 0 else f"Summarise {number}",
-                tenant=f"tenant-{number % 3}",
-                labels={"team": f"t{number % 4}", "kind": "x"},
-                agent_id="writer" if number % 2 else None,
-            ),
-            f"job-{number:03}",
-            actor=SIGNOFF,
+    made = {
+        f"job-{number:03}": new_job(
+            title=f"Translate page {number} (50% done_now)" if number % 7 == 0 else f"Summarise {number}",
+            tenant=f"tenant-{number % 3}",
+            labels={"team": f"t{number % 4}", "kind": "x"},
+            agent_id="writer" if number % 2 else None,
         )
         for number in (next(numbered) for _ in range(NUMBERS))
-    ]
-    await runner.submit.run(commands)
+    }
+    await create_old_jobs(database, runner, made)
     async with database.transaction() as connection:
         await connection.execute(
             text(
@@ -221,7 +218,7 @@ async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
 ) -> None:
     odd = r"summarise d'état well-known/page C:\dir 'quoted''"
     new = new_job(title="Zero", description=odd, tenant="rarest")
-    await runner.submit.run_one(CreateJob(new, "rarest-1", actor=SIGNOFF))
+    await runner.submit.run_one(CreateJob(new, "rarest:1", actor=SIGNOFF))
     await index(database)
     monkeypatch.setattr(finding, "SEARCHED_MAX", 0)
     assert jobs
@@ -240,7 +237,7 @@ async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
     parts = odd.split()
     for words in (odd, *(f"summarise {part}" for part in parts), *(f"{part} zero" for part in parts), "dir quot"):
         for order in (JobOrder.CREATED_DESC, JobOrder.UPDATED):
-            assert await listed(database, order=order, text=words, tenant="rarest") == ["rarest-1"], words
+            assert await listed(database, order=order, text=words, tenant="rarest") == ["rarest:1"], words
     assert await listed(database, text="zero nowhere", tenant="rarest") == []
 
 
@@ -253,16 +250,16 @@ async def test_no_text_is_taken_for_an_operator(database: Database, jobs: Mappin
 
 async def test_all_that_is_asked_for_is_searched_also_after_an_edit(database: Database, runner: CommandRunner) -> None:
     new = new_job(title="Something", description="of the Antarctic, " + "and words " * 20_000, tenant="searched")
-    await runner.submit.run_one(CreateJob(new, "searched-1", actor=SIGNOFF))
-    assert await listed(database, text="something", tenant="searched") == ["searched-1"], "the newest, at once"
+    await runner.submit.run_one(CreateJob(new, "searched:1", actor=SIGNOFF))
+    assert await listed(database, text="something", tenant="searched") == ["searched:1"], "the newest, at once"
     assert await listed(database, text="antarct", tenant="searched") == []
     await index(database)
-    assert await listed(database, text="antarct", tenant="searched") == ["searched-1"]
-    await runner.submit.run_one(EditJob("searched-1", JobPatch(description="of the Arctic"), actor=SIGNOFF))
+    assert await listed(database, text="antarct", tenant="searched") == ["searched:1"]
+    await runner.submit.run_one(EditJob("searched:1", JobPatch(description="of the Arctic"), actor=SIGNOFF))
     await index(database)
     assert await listed(database, text="antarct", tenant="searched") == []
     assert await listed(database, text="arctic criteria", tenant="searched") == []
-    assert await listed(database, text="arctic says", tenant="searched") == ["searched-1"]
+    assert await listed(database, text="arctic says", tenant="searched") == ["searched:1"]
     async with database.transaction() as connection:
         counts = await lists.count_jobs(connection, JobFilter(text="arctic", tenant="searched"))
     assert counts.by_status == {"ASSIGNED": 1}
@@ -272,8 +269,8 @@ async def test_what_did_not_end_has_no_place_by_cost_or_duration(
     database: Database, runner: CommandRunner, jobs: Mapping[str, Any]
 ) -> None:
     assert jobs
-    await runner.submit.run_one(CreateJob(new_job(tenant="live"), "live-1", actor=SIGNOFF))
-    assert await listed(database, order=JobOrder.CREATED, tenant="live") == ["live-1"]
+    await runner.submit.run_one(CreateJob(new_job(tenant="live"), "live:1", actor=SIGNOFF))
+    assert await listed(database, order=JobOrder.CREATED, tenant="live") == ["live:1"]
     assert await listed(database, order=JobOrder.DURATION_DESC, tenant="live") == []
     assert await listed(database, tenant="live", cost_usd_min=0) == []
 
@@ -290,8 +287,9 @@ async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Ma
 async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
     database: Database, runner: CommandRunner, wanted: dict[str, str]
 ) -> None:
-    large = new_job(title="enormous", tenant=f"large-{uuid4().hex}", description="x" * 900_000)
-    ids = [f"large-{uuid4().hex}" for _ in range(5)]
+    large = new_job(title="enormous", tenant=f"large-{uuid4().hex[:8]}", description="x" * 900_000)
+    ids = [str(uuid4()) for _ in range(5)]
+    await register_tenants(runner, large.tenant)
     for job_id in ids:
         await runner.submit.run_one(CreateJob(large, job_id, actor=SIGNOFF))
     chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}

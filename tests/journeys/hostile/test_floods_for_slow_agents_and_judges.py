@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -68,13 +69,15 @@ async def done_within(system: System, **fields: Any) -> float:
 
 async def test_a_flood_for_an_agent_that_drips_holds_up_nobody_elses_job(small: System, agent: Agent) -> None:
     """Strangers ask by records, each in a tenant of its own, and somebody by calls; all of them for one agent."""
-    ends, ids = asyncio.Event(), [f"flood-{number}" for number in range(FLOOD)]
+    ends, ids = asyncio.Event(), [str(uuid4()) for _ in range(FLOOD)]
 
     async def drip(_: dict[str, Any]) -> dict[str, str]:
         await ends.wait()
         return {"text": "blue"}
 
     agent.answers |= dict.fromkeys(ids, drip)
+    for name in ("large", *(f"stranger-{number}" for number in range(FLOOD - FLOOD // 3))):
+        await small.client.create_tenant(name=name)
     new = {"title": "x", "acceptance_criteria": "Is not empty", "agent_id": "drips"}
     called, by_record = ids[: FLOOD // 3], ids[FLOOD // 3 :]
     for job_id in called:
@@ -106,7 +109,8 @@ async def test_a_policy_with_a_dead_judge_holds_up_nobody_elses_judging(
     del agent
     await small.client.put_judge_policy({"name": "dead", "stages": [{"kind": "single", "judges": [{"model": "dead"}]}]})
     policy = Policy(judge="dead", reuse_verdict=False)
-    ids = [f"unjudged-{number}" for number in range(FLOOD)]
+    ids = [str(uuid4()) for _ in range(FLOOD)]
+    await small.client.create_tenant(name="large")
     new = {"title": "x", "acceptance_criteria": "Is not empty", "agent_id": "agent", "tenant": "large"}
     await small.client.execute_jobs(jobs=[NewJob(id=job_id, policy=policy, **new) for job_id in ids])
     await until(lambda: dead_judge.asked_dead >= SHARE, WITHIN_S)

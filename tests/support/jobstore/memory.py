@@ -60,11 +60,13 @@ from jobstore.judging.store import list_wanted_by_loaded
 from jobstore.limits.rules import Limits, LimitsWish, Queues, QueuesWish, Spending, SpendingWish, Starts
 from jobstore.operations.commands import Operations
 from jobstore.tasks.rules import TRIES_MAX, NewTask, Tasks, TasksWish
+from jobstore.tenants.rules import Tenants, TenantsWish
 from servicekit.errors import PermanentError
 from signoff.status import Delivery, JudgingState, Outcome, ReportKind
 from signoff.types import Agent
 from signoff.values import new_execution_id
 from support.jobstore.builders import NOW
+from support.jobstore.registered import TENANTS
 from support.jobstore.steps import new_job, reported, result, verdict
 
 POLICY = Policy(max_submissions=3, max_calls=3, attempt_timeout_s=60.0, delivery=Delivery.AT_LEAST_ONCE)
@@ -82,6 +84,7 @@ CHANGES: dict[str, Callable[[UnitOfWork], Any]] = {
     "verdicts": lambda uow: uow[Reuse].new_verdicts,
     "begun": lambda uow: uow[Starts].begun,
     "spent": lambda uow: uow[Spending].spent,
+    "new_tenants": lambda uow: uow[Tenants].new,
     "agents": lambda uow: uow[Agents].changes,
     "limits": lambda uow: uow[Limits].changes,
     "confirmed_by": lambda uow: uow[Limits].confirmed_by,
@@ -123,6 +126,7 @@ class MemoryJobstore:
         self.executions: dict[UUID, Execution] = {}
         self.entries: list[LogEntry] = []
         self.request_keys: dict[UUID, bytes] = {}
+        self.tenants = {name: name for name in TENANTS}
         self.agents: dict[str, Agent] = {}
         self.circuits: dict[str, Breaker] = {}
         self.reusable: dict[bytes, Reusable] = {}
@@ -223,6 +227,7 @@ class MemoryJobstore:
 
     def _load(self, uow: UnitOfWork, asked: WishList) -> None:
         self._load_jobs(uow[Jobs], asked[JobsWish])
+        self._load_tenants(uow[Tenants], asked[TenantsWish])
         self._load_agents(uow[Agents], asked[AgentsWish])
         self._load_judging(uow, asked)
         if tries := asked[TasksWish].tries:
@@ -246,6 +251,14 @@ class MemoryJobstore:
             body = next(e.report.request for e in log if e.report.kind == "requested")
             task = jobs.tasks[execution.job_id]
             jobs.tasks[execution.job_id] = task._replace(feedback=read_task(members(body or "{}")).feedback)
+
+    def _load_tenants(self, tenants: Tenants, wish: TenantsWish) -> None:
+        asked = wish.names | wish.prefixes | wish.made
+        tenants.names |= {name: self.tenants[name] for name in asked & self.tenants.keys()}
+        tenants.titles |= dict.fromkeys(tenants.names.values())
+        tenants.unknown |= asked - tenants.names.keys()
+        ids = (*self.jobs, *self.agents)
+        tenants.used_prefixes |= {name for name in wish.made if any(each.startswith(f"{name}:") for each in ids)}
 
     def _load_agents(self, agents: Agents, wish: AgentsWish) -> None:
         stored = agents.agents.stored
@@ -314,6 +327,7 @@ class MemoryJobstore:
         self.specs |= jobs.specs.changes
         self.executions |= executions.executions.changes
         self.request_keys |= uow[RequestKeys].hashes.changes
+        self.tenants |= {tenant.name: tenant.name for tenant in uow[Tenants].new}
         self.agents |= {change.agent.id: change.agent for change in uow[Agents].changes}
         for execution_id in executions.forgotten:
             del self.executions[execution_id]
@@ -372,7 +386,7 @@ class Life:
 
     def __init__(self, jobstore: MemoryJobstore, job_id: str | None = None) -> None:
         self.jobstore = jobstore
-        self.job_id = job_id or f"job-{uuid4().hex[:8]}"
+        self.job_id = job_id or str(uuid4())
         self.execution_id = new_execution_id()
         self.executor, self.validator = uuid4(), uuid4()
 
@@ -389,7 +403,9 @@ class Life:
         return self.jobstore.told(self.job_id)
 
     def created(self, **fields: Any) -> "Life":
-        self.jobstore.run(CreateJob(new_job(**fields), self.job_id, actor=SIGNOFF))
+        new = new_job(**fields)
+        self.jobstore.tenants.setdefault(new.tenant, new.tenant)
+        self.jobstore.run(CreateJob(new, self.job_id, actor=SIGNOFF))
         return self
 
     def execute(self, **fields: Any) -> Any:

@@ -31,6 +31,7 @@ from signoff.values import new_execution_id
 from support.factories import SECRETS
 from support.fakes import FakeReaders
 from support.jobstore.administered import put_agent
+from support.jobstore.registered import register_tenants
 from support.jobstore.rows import parsed
 
 CRITERIA = 'Says "blue"'
@@ -80,12 +81,14 @@ class Steps:
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database = database
         self.runner = runner
-        self.job_id = f"job-{uuid4().hex[:12]}"
+        self.job_id = str(uuid4())
         self.execution_id = new_execution_id()
         self.executor, self.validator = uuid4(), uuid4()
 
     async def created(self, **fields: Any) -> "Steps":
-        await self.runner.submit.run_one(CreateJob(new_job(**fields), self.job_id, actor=SIGNOFF))
+        new = new_job(**fields)
+        await register_tenants(self.runner, new.tenant)
+        await self.runner.submit.run_one(CreateJob(new, self.job_id, actor=SIGNOFF))
         return self
 
     async def requested(self, **fields: Any) -> "Steps":

@@ -6,11 +6,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from contracts.resources import NewAgent
+from contracts.resources import NewAgent, NewTenant
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import BOOTSTRAP
 from jobstore.subjects import STORES
-from support.jobstore.administered import put_agent
+from jobstore.tenants.commands import CreateTenant
+from support.jobstore.administered import carry_out, put_agent
+from support.jobstore.registered import TENANTS
 from support.jobstore.terms import TERMS
 
 
@@ -22,6 +25,8 @@ async def template(postgres: str) -> str:
     made = Database(_url(postgres, name).replace("postgresql://", "postgresql+asyncpg://"))
     await made.migrate()
     async with made.transaction() as connection:
+        for tenant in TENANTS:
+            await carry_out(connection, CreateTenant(NewTenant(name=tenant), actor=BOOTSTRAP))
         await put_agent(connection, "writer", NewAgent(name="writer", url="http://127.0.0.1:1/"), create=True)
     await made.close()
     return name

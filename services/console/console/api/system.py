@@ -10,7 +10,8 @@ from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, 
 from console.api.schemas import DeadLettersQuery, OverviewRange, Page, Paging
 from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
-from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution
+from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution, NewTenant
+from signoff.identity import Tenant as RegisteredTenant
 from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Limit, Overview, Resolved
 
 agents_router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
@@ -137,6 +138,18 @@ async def patch_limit(jobstore: CallersJobStore, name: LimitName, patch: Strict[
 async def remove_limit(jobstore: CallersJobStore, name: LimitName, change: Change) -> None:
     """Remove a limit."""
     await jobstore.remove_limit(name, version=change.version)
+
+
+@tenants_router.post("", status_code=201)
+async def create_tenant(jobstore: CallersJobStore, tenant: Strict[NewTenant]) -> RegisteredTenant:
+    """Register a tenant; one that is registered so already is answered as it is."""
+    return await jobstore.create_tenant(tenant)
+
+
+@tenants_router.get("")
+async def list_tenants(jobstore: CallersJobStore, query: Paging) -> Page[RegisteredTenant]:
+    """The caller's tenants by name."""
+    return Page[RegisteredTenant].of(await jobstore.list_tenants(**query.page))
 
 
 @tenants_router.post("/{tenant:path}/pause", responses=CHANGED)

@@ -15,6 +15,7 @@ from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_v
 from jobstore.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RefusedError
 from jobstore.judging.commands import check_named, read_named
 from jobstore.tasks.rules import Tasks
+from jobstore.tenants.rules import Tenants, read_owner
 from signoff.errors import ErrorCode
 from signoff.status import Protocol
 from signoff.types import Agent
@@ -50,8 +51,9 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
     """Register an agent; do nothing if an agent with this id and these fields is registered.
 
     ConflictError (`agent_conflict`): another agent has the id. InvalidError: the URL holds a password
-    (`url_has_userinfo`), a value is another tenant's (`agent_value_forbidden`), or the policy names an unknown version
-    (`unknown_judge_policy`, `unknown_criteria_set`).
+    (`url_has_userinfo`), a value is another tenant's (`agent_value_forbidden`), the policy names an unknown version
+    (`unknown_judge_policy`, `unknown_criteria_set`), or the tenant is not registered (`unknown_tenant`), or may not
+    choose this id (`id_prefix`).
     """
 
     new: NewAgent
@@ -62,7 +64,7 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
-        return (read_named(self.new.policy),)
+        return (read_owner(self.new.tenant, self.agent_id), read_named(self.new.policy))
 
     def is_made(self, uow: UnitOfWork) -> bool:
         return self.agent_id in uow[Agents].agents
@@ -73,9 +75,10 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
     def decide(self, uow: UnitOfWork) -> None:
         stored, given = uow[Agents].agents.get(self.agent_id), self.new.model_dump(include=set(_GIVEN))
         if stored is None:
+            given["tenant"] = uow[Tenants].resolve_owner(self.new.tenant, self.agent_id)
             _check_url(self.new, stored=None)
             _check_values(self.new)
-            check_named(uow, self.new.policy, self.new.tenant)
+            check_named(uow, self.new.policy, given["tenant"])
             now = uow.clock.now
             agent = Agent(**given, id=self.agent_id, created_at=now, updated_at=now)
             uow[Agents].put(agent, self.actor)

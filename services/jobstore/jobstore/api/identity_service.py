@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from contracts.fields import TokenName
-from contracts.resources import NewToken
+from contracts.resources import NewTenant, NewToken
 from jobstore.access.audit import add_own, list_audit
-from jobstore.access.callers import CALLER, Caller
+from jobstore.access.callers import CALLER, Caller, find_actor
 from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import (
     SESSION_S,
@@ -24,10 +24,13 @@ from jobstore.access.token_store import (
 )
 from jobstore.api.requests import Context, make_page, parse_page, parse_uuid
 from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Row
 from jobstore.errors import ForbiddenError, InvalidError
-from jobstore.jobs.model import Actor
+from jobstore.jobs.model import DEFAULT_TENANT, Actor
+from jobstore.tenants.commands import CreateTenant
+from jobstore.tenants.store import get_tenant, list_tenants
 from signoff.connection import PAGE_MAX
 from signoff.status import Role
 from signoff.v1 import identity_service_pb2 as pb
@@ -46,11 +49,13 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(TokenName)
 
 
 class IdentityService(IdentityServiceServicer):
-    """Serve who the caller is, tokens and sessions."""
+    """Serve who the caller is, tenants, tokens and sessions."""
 
-    def __init__(self, database: Database, followed: TokenFollower, id_tokens: IdTokens | None = None) -> None:
+    def __init__(
+        self, database: Database, followed: TokenFollower, runner: CommandRunner, id_tokens: IdTokens | None = None
+    ) -> None:
         self._database, self._callers = database.for_callers(), Callers(database)
-        self._followed = followed
+        self._followed, self._runner = followed, runner
         self._sign_in = pb.GetSignInResponse()
         if id_tokens is not None:
             self._sign_in = pb.GetSignInResponse(issuer=id_tokens.issuer, client_id=id_tokens.device_client_id)
@@ -60,6 +65,21 @@ class IdentityService(IdentityServiceServicer):
 
     async def GetSignIn(self, _request: pb.GetSignInRequest, _: Context) -> pb.GetSignInResponse:
         return self._sign_in
+
+    async def CreateTenant(self, request: pb.CreateTenantRequest, _: Context) -> pb.CreateTenantResponse:
+        new = NewTenant(**read_fields(request.tenant))
+        await self._runner.administer.run_one(CreateTenant(new, actor=find_actor()))
+        async with self._callers.answering.session() as session:
+            tenant = await get_tenant(session, new.name)
+        return pb.CreateTenantResponse(tenant=write_row(pb.Tenant, tenant))
+
+    async def ListTenants(self, request: pb.ListTenantsRequest, _: Context) -> pb.ListTenantsResponse:
+        limit, after = parse_page(request, 100, str)
+        with_default = CALLER.get().may_see(DEFAULT_TENANT)
+        async with self._callers.session() as session:
+            rows = await list_tenants(session, limit, after or "", with_default=with_default)
+        tenants = [write_row(pb.Tenant, row) for row in rows]
+        return make_page(pb.ListTenantsResponse, request, limit, "tenants", tenants, lambda last: (last.name,))
 
     async def CreateToken(self, request: pb.CreateTokenRequest, _: Context) -> pb.CreateTokenResponse:
         new, caller = NewToken(**read_fields(request.token)), CALLER.get()

@@ -23,6 +23,7 @@ from jobstore.schema import tables
 AGENTS, REFUSALS, ADMINISTRATION = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused], TOPIC_OF[AdministrationChanged]
 #: The tables that administrators set, in the order in which rows refer to each other.
 ADMINISTERED: Final = (
+    tables.tenants,
     tables.limits,
     tables.judging_versions,
     tables.judging_moves,

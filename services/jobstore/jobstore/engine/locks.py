@@ -21,6 +21,9 @@ Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing 
 
 The table `facts` is locked to add facts of all that administrators set, while LIMITS or no lock is held.
 
+TENANTS is shared, once rows are locked, to make an id of `default` that begins as a tenant may be named, and exclusive
+to make a tenant, which locks nothing else.
+
 TRIES, exclusive, is held to ask for a try of an agent, once all else that this needs is locked.
 
 RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
@@ -46,9 +49,11 @@ class Lock(IntEnum):
     TEXTS = 0x51_6E_0F_06
     DEAD_LETTERS = 0x51_6E_0F_07
     TRIES = 0x51_6E_0F_08
+    TENANTS = 0x51_6E_0F_09
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
+_SHARE = text("SELECT pg_advisory_xact_lock_shared(:lock)")
 _TRY_HOLD = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
 
@@ -56,6 +61,11 @@ _TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
 async def hold(connection: Connection, lock: Lock) -> None:
     """Wait for an advisory lock, and hold it exclusively until the transaction ends."""
     await connection.execute(_HOLD, {"lock": lock})
+
+
+async def share(connection: Connection, lock: Lock) -> None:
+    """Wait for an advisory lock, and share it until the transaction ends."""
+    await connection.execute(_SHARE, {"lock": lock})
 
 
 async def try_hold(connection: Connection, lock: Lock) -> bool:

@@ -47,6 +47,7 @@ from jobstore.jobs.model import (
 from jobstore.jobs.rows import Jobs, JobsWish, Question
 from jobstore.judging import rules as judging
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, QueuesWish, Spending, is_held_back
+from jobstore.tenants.rules import Tenants
 from servicekit.leasing.slots import is_scarce
 from signoff.errors import ErrorCode
 from signoff.status import FIRST_PROTOCOLS, ReportKind
@@ -270,13 +271,14 @@ class ClaimExecution(Command[ClaimAnswer]):
         agent_id, agents = inline.agent_id, uow[Agents]
         is_read = agent_id in agents.unknown or agent_id in agents.agents
         if agent_id is not None and is_read and not agents.has_usable(agent_id, inline.tenant):
-            return (*read_for_creation(inline), ExecutionsWish(wrong_records=True))
-        names_policy = any(judging.list_wanted(inline.policy))  # a version that may not exist
+            return (*read_for_creation(inline, self.job_id), ExecutionsWish(wrong_records=True))
+        tenants, names_policy = uow[Tenants], any(judging.list_wanted(inline.policy))  # a version that may not exist
+        may_be_wrong = names_policy or tenants.refuses(inline.tenant, self.job_id)
         called = optional(inline.agent_id) or frozenset(uow[Agents].candidates)
         return (
-            *read_for_creation(inline),
-            ExecutionsWish(wrong_records=names_policy),
-            QueuesWish(tenants=frozenset({inline.tenant})),
+            *read_for_creation(inline, self.job_id),
+            ExecutionsWish(wrong_records=may_be_wrong),
+            QueuesWish(tenants=optional(tenants.find(inline.tenant))),
             CircuitsWish(agents=called),
         )
 
@@ -317,7 +319,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             if self.inline is None:
                 return self._reject(uow, ErrorCode.UNKNOWN_JOB, f"no job has the id {self.job_id}")
             try:
-                check_creation(uow, self.inline)
+                check_creation(uow, self.inline, self.job_id)
             except InvalidError as error:
                 return self._reject(uow, error.code, str(error))
             create_job(uow, self.inline, self.job_id, self.author)

@@ -39,6 +39,7 @@ from jobstore.jobs.rows import Jobs, JobsWish, JobView, KeysWish, RequestKeys
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.judging.commands import check_criteria, check_named, check_references, read_named
 from jobstore.limits.rules import QueuesWish
+from jobstore.tenants.rules import Tenants, read_owner
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.status import JobStatus
@@ -48,16 +49,21 @@ from signoff.values import time_text
 _ASKED: Final = [field.name for field in fields(Spec) if field.name in NewJob.model_fields]
 
 
-def read_for_creation(new: NewJob) -> Wishes:
-    """Return the wishes to create a job: for its agent, or agents that may match, and for what its policy names."""
+def read_for_creation(new: NewJob, job_id: str) -> Wishes:
+    """Return the wishes to create a job: for its tenant, its agent, or agents that may match, and what it names."""
     capabilities = frozenset(() if new.agent_id else new.capabilities)
-    return (AgentsWish(read=optional(new.agent_id), capabilities=capabilities), read_named(new.policy))
+    agents = AgentsWish(read=optional(new.agent_id), capabilities=capabilities)
+    return (read_owner(new.tenant, job_id), agents, read_named(new.policy))
 
 
-def check_creation(uow: UnitOfWork, new: NewJob) -> None:
-    """Raise InvalidError if a new job names an unknown agent, judge policy or criteria set."""
-    uow[Agents].require(new.agent_id, new.tenant)
-    check_named(uow, new.policy, new.tenant)
+def check_creation(uow: UnitOfWork, new: NewJob, job_id: str) -> None:
+    """Raise InvalidError if a new job names an unknown tenant, agent, judge policy or criteria set, or has a wrong id.
+
+    `id_prefix`: the id is not one that may be chosen in this tenant.
+    """
+    tenant = uow[Tenants].resolve_owner(new.tenant, job_id)
+    uow[Agents].require(new.agent_id, tenant)
+    check_named(uow, new.policy, tenant)
 
 
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
@@ -71,6 +77,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     asked = {name: getattr(new, name) for name in _ASKED}
     asked["acceptance_criteria"] = format_criteria(new.criteria) if new.criteria else ""
     asked["payload"] = json_text(new.payload)
+    asked["tenant"] = uow[Tenants].resolve(new.tenant)
     spec = Spec(**asked, spec_hash=hash_spec(new), created_at=now, updated_at=now)
     uow[Jobs].check_size(spec)
     message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
@@ -128,8 +135,8 @@ def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | Non
 class CreateJob(Creation[JobView]):
     """Create a job, or return the job of this id, if that was created from an identical request.
 
-    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`, `unknown_judge_policy`,
-    `unknown_criteria_set`): the job names something that is unknown.
+    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_tenant`, `unknown_agent`,
+    `unknown_judge_policy`, `unknown_criteria_set`, `id_prefix`): as `check_creation` says.
     """
 
     new: NewJob
@@ -140,8 +147,9 @@ class CreateJob(Creation[JobView]):
         return (JobsWish(locked=job_ids, made=job_ids, specs=job_ids), AgentsWish(read=optional(self.new.agent_id)))
 
     def reads(self, uow: UnitOfWork) -> Wishes:
-        queue = QueuesWish(tenants=frozenset({self.new.tenant}))  # for another command of its batch, that executes it
-        return (queue,) if self.job_id in uow[Jobs].jobs else (*read_for_creation(self.new), queue)
+        # The queue is for another command of its batch, that executes it.
+        queue = QueuesWish(tenants=optional(uow[Tenants].find(self.new.tenant)))
+        return (queue,) if self.job_id in uow[Jobs].jobs else (*read_for_creation(self.new, self.job_id), queue)
 
     def is_made(self, uow: UnitOfWork) -> bool:
         return self.job_id in uow[Jobs].jobs
@@ -154,7 +162,7 @@ class CreateJob(Creation[JobView]):
             if not is_same(uow[Jobs].specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code=ErrorCode.JOB_CONFLICT)
             return self.show(uow)
-        check_creation(uow, self.new)
+        check_creation(uow, self.new, self.job_id)
         create_job(uow, self.new, self.job_id, self.actor)
         return self.show(uow)
 

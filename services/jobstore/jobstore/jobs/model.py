@@ -177,6 +177,8 @@ class ExecutionTerms:
     job_max_bytes: int = PAYLOAD_MAX_BYTES
     remembered_max: int = 100_000
     ids: IdKey = field(kw_only=True)
+    #: Registered tenants that were read, by the names that mean them: these stay, so that no life reads them again.
+    known_tenants: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def alive_s(self) -> float:

@@ -38,6 +38,7 @@ from jobstore.recovery import process, stored_facts
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.projection import Projection, SetAside
 from jobstore.subjects import STORES
+from jobstore.tenants.store import adopt_tenants
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
@@ -189,6 +190,7 @@ class Rebuild:
         async with bulk_load(connection, LOADED):
             await self._load(connection, topics, offsets)
         await self._set_numbers(connection, offsets)
+        await adopt_tenants(connection, with_limits=True)
         await stored_facts.go_on_with_administration(connection)
         await self._queue_live(connection)
 

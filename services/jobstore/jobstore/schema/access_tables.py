@@ -1,4 +1,4 @@
-"""The tables of who callers are. Tokens and the audit are no facts: a rebuild does not bring them back."""
+"""The tables of who callers are, and of tenants. Of these, tenants alone are facts, which a rebuild brings back."""
 
 from sqlalchemy import (
     ARRAY,
@@ -40,6 +40,17 @@ tokens = declare(
     Index("tokens_name_idx", "name", postgresql_where=text("kind = 'token'")),
     Index("tokens_listed_idx", "kind", "created_at", "id"),
     Index("tokens_ended_idx", "ends_at", postgresql_where=text("kind = 'session'")),
+)
+
+#: `default` always is, and is no row. No tenant is removed.
+tenants = declare(
+    "tenants",
+    Column("name", Text, primary_key=True),
+    Column("title", Text),
+    required("created_at", TIME, server_default=func.signoff_now()),
+    required("actor", Text),
+    Column("renamed_from", Text, doc="its name before 0.3.0, where that does not fit: facts and requests may have it"),
+    Index("tenants_renamed_from_key", "renamed_from", unique=True, postgresql_where=text("renamed_from IS NOT NULL")),
 )
 
 #: One row, which each change of tokens locks: so that the order of the numbers is that of the commits.

@@ -39,6 +39,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "operation_items": of_job("operation_items"),
     "jobs": OWN,
     "spending": OWN,
+    "tenants": "name {mine}",
 }
 
 #: Tables that have nothing of a tenant, or what is told to all of them.

@@ -43,6 +43,7 @@ from jobstore.schema.columns import (
 
 #: All tables, those of `access_tables` included.
 metadata: Final = access_tables.tokens.metadata
+tenants: Final = access_tables.tenants
 
 agents = declare(
     "agents",

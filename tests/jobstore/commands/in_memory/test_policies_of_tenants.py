@@ -38,7 +38,7 @@ def code_of(jobstore: MemoryJobstore, command: Any) -> str:
 
 
 def test_a_job_of_the_tenant_names_only_what_is_allowed(jobstore: MemoryJobstore) -> None:
-    made = CreateJob(new_job(tenant="press", policy=DEAR), "dear", actor=SIGNOFF)
+    made = CreateJob(new_job(tenant="press", policy=DEAR), "press:dear", actor=SIGNOFF)
     with pytest.raises(PermanentError) as caught:
         jobstore.run(made)
     assert (caught.value.code, str(caught.value)) == (
@@ -109,6 +109,6 @@ def test_results_are_judged_again_only_by_what_is_allowed(jobstore: MemoryJobsto
 def test_the_wildcard_holds_for_tenants_without_a_list_of_their_own(jobstore: MemoryJobstore) -> None:
     jobstore.policies_of |= {"tenant:*": ["dear"]}
     Life(jobstore).requested(tenant="other", policy=DEAR)
-    made = CreateJob(new_job(tenant="other", policy=CHEAP), "cheap", actor=SIGNOFF)
+    made = CreateJob(new_job(tenant="other", policy=CHEAP), "other:cheap", actor=SIGNOFF)
     assert code_of(jobstore, made) == ErrorCode.JUDGE_POLICY_FORBIDDEN
     Life(jobstore).requested(tenant="press", policy=CHEAP)

@@ -350,10 +350,10 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         policy={"max_calls": 2},
         not_before=later.isoformat(),
     )
-    created = jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF))
+    created = jobstore.run(CreateJob(new, "press:1", actor=SIGNOFF))
     execution_id, batch_id = uuid4(), uuid4()
     ended = Job(
-        "job-1",
+        "press:1",
         JobStatus.IN_PROGRESS,
         7,
         agent_id="writer",
@@ -369,9 +369,9 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         code="cancelled",
         duration_s=2.5,
     )
-    jobstore.jobs["job-1"], jobstore.now = ended, later
-    assert jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF)) == {
-        "id": "job-1",
+    jobstore.jobs["press:1"], jobstore.now = ended, later
+    assert jobstore.run(CreateJob(new, "press:1", actor=SIGNOFF)) == {
+        "id": "press:1",
         "title": "A haiku",
         "description": "On bridges",
         "references": {},
@@ -401,11 +401,11 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(jobstore: MemoryJobstore) -
         "updated_at": created["updated_at"],
     }
     assert created["updated_at"] == NOW, "of what nobody changed, it is as stored; of what changed, it is now"
-    jobstore.jobs["job-1"] = replace(ended, live=False, status=JobStatus.ASSIGNED)
-    assert jobstore.run(EditJob("job-1", JobPatch(title="Another"), actor=SIGNOFF))["updated_at"] == later
+    jobstore.jobs["press:1"] = replace(ended, live=False, status=JobStatus.ASSIGNED)
+    assert jobstore.run(EditJob("press:1", JobPatch(title="Another"), actor=SIGNOFF))["updated_at"] == later
     for status, submission in ((JobStatus.REJECTED, 2), (JobStatus.RESUBMISSION_REQUIRED, 2), (JobStatus.COMPLETED, 3)):
-        jobstore.jobs["job-1"] = replace(ended, status=status)
-        assert jobstore.run(CreateJob(new, "job-1", actor=SIGNOFF))["submission"] == submission
+        jobstore.jobs["press:1"] = replace(ended, status=status)
+        assert jobstore.run(CreateJob(new, "press:1", actor=SIGNOFF))["submission"] == submission
 
 
 def test_what_is_offered_at_once_takes_no_place_of_a_queue(jobstore: MemoryJobstore) -> None:

@@ -6,11 +6,14 @@ import pytest
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
-from contracts.resources import AgentPatch, NewAgent
+from contracts.resources import AgentPatch, NewAgent, NewTenant
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
-from jobstore.errors import InvalidError
+from jobstore.errors import ConflictError, InvalidError
 from jobstore.jobs.commands import AssignAgent, CreateJob
-from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
+from jobstore.tenants.commands import CreateTenant
+from jobstore.tenants.rules import NewTenant as StoredTenant
+from jobstore.tenants.rules import Tenants
 
 URL = "http://127.0.0.1:1/"
 
@@ -81,3 +84,79 @@ def test_an_agent_that_is_shared_no_more_gets_no_more_of_others(jobstore: Memory
     jobstore.run(UpdateAgent("press:own", AgentPatch(shared=False), actor=SIGNOFF))
     with pytest.raises(Exception, match="no agent has the id press:own"):
         life.execute()
+
+
+def create(name: str, title: str | None = None) -> CreateTenant:
+    return CreateTenant(NewTenant(name=name, title=title), actor=BOOTSTRAP)
+
+
+def test_a_tenant_is_registered_once_and_again_only_if_it_is_the_same(jobstore: MemoryJobstore) -> None:
+    jobstore.run(create("radio-2"))
+    assert jobstore.uow[Tenants].new == [StoredTenant("radio-2", None, BOOTSTRAP)]
+    jobstore.run(create("radio-2"))
+    assert jobstore.uow[Tenants].new == []
+    for taken in (create("radio-2", "Radio"), create("default")):
+        with pytest.raises(ConflictError, match="another tenant has the name"):
+            jobstore.run(taken)
+
+
+def test_a_name_with_which_ids_of_others_begin_is_no_tenants(jobstore: MemoryJobstore) -> None:
+    jobstore.run(CreateJob(new_job(), "shop:1", actor=SIGNOFF))
+    register(jobstore, "mill:agent")
+    for name in ("shop", "mill"):
+        with pytest.raises(ConflictError, match=f"begin with `{name}:`"):
+            jobstore.run(create(name))
+    jobstore.tenants["old"] = "old-1234"
+    with pytest.raises(ConflictError, match="a former name of the tenant old-1234"):
+        jobstore.run(create("old"))
+
+
+def test_who_makes_up_a_tenant_is_told_so(jobstore: MemoryJobstore) -> None:
+    refuse(jobstore, CreateJob(new_job(tenant="nobody"), "nobody:1", actor=SIGNOFF), "unknown_tenant")
+    new = NewAgent(name="a", url=URL, tenant="nobody")
+    refuse(jobstore, RegisterAgent("nobody:a", new, actor=SIGNOFF), "unknown_tenant")
+    for inline, code in ((new_job(tenant="nobody"), "unknown_tenant"), (new_job(tenant="press"), "id_prefix")):
+        claims = [Life(jobstore, "job-1")] * 2
+        answers = [each.claim(inline=inline) for each in claims]
+        assert [(each.outcome, each.code) for each in answers] == [("INVALID", code)] * 2
+    assert not jobstore.jobs
+
+
+@pytest.mark.parametrize(
+    ("tenant", "chosen", "is_right"),
+    [
+        ("press", "press:1", True),
+        ("press", "press:a:1", True),
+        ("press", "0190c2f0-0000-7000-8000-000000000001", True),
+        ("press", "0190c2f0000070008000000000000001", True),
+        ("press", "law:1", False),
+        ("press", "press-1", False),
+        ("press", "1", False),
+        ("press", "0190c2f0-000070008000-000000000001", False),
+        ("default", "1", True),
+        ("default", "order:1", True),
+        ("default", "default:1", True),
+        ("default", "Press:1", True),
+        ("default", "press", True),
+        ("default", "press:1", False),
+    ],
+)
+def test_an_id_says_whose_it_is(jobstore: MemoryJobstore, tenant: str, chosen: str, is_right: bool) -> None:
+    job = CreateJob(new_job(tenant=tenant), chosen, actor=SIGNOFF)
+    agent = RegisterAgent(chosen, NewAgent(name="a", url=URL, tenant=tenant), actor=SIGNOFF)
+    if is_right:
+        jobstore.carry_out(job, agent)
+        assert (jobstore.specs[chosen].tenant, jobstore.agents[chosen].tenant) == (tenant, tenant)
+    else:
+        refuse(jobstore, job, "id_prefix")
+        refuse(jobstore, agent, "id_prefix")
+
+
+def test_the_former_name_of_a_tenant_means_it_still(jobstore: MemoryJobstore) -> None:
+    jobstore.tenants |= {"Big Team": "big-team-1234", "big-team-1234": "big-team-1234"}
+    for _ in range(2):  # a request that is repeated is the same
+        jobstore.run(CreateJob(new_job(tenant="Big Team"), "big-team-1234:1", actor=SIGNOFF))
+    assert jobstore.specs["big-team-1234:1"].tenant == "big-team-1234"
+    life = Life(jobstore)
+    life.claim(inline=new_job(tenant="Big Team"))
+    assert life.execution.tenant == "big-team-1234"

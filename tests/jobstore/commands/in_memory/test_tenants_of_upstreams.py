@@ -1,5 +1,6 @@
 """What an upstream may ask for and cancel whose secret is of some tenants alone, without a database."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +46,12 @@ def test_it_asks_for_no_job_of_another_and_nothing_is_kept_of_that(jobstore: Mem
 
 
 def test_another_tenants_job_is_as_one_that_is_not_there(jobstore: MemoryJobstore) -> None:
-    theirs, nobodys = Life(jobstore, "job-1").requested(tenant="radio"), Life(jobstore, "job-1")
+    theirs, nobodys = Life(jobstore, "radio:1").requested(tenant="radio"), Life(jobstore, "radio:1")
     before = (dict(jobstore.executions), list(jobstore.entries))
     answers = [claim(theirs), claim(nobodys), claim(nobodys, inline=new_job(tenant="press"))]
     assert all(map(forbids, answers))
     assert (jobstore.executions, jobstore.entries) == before
-    absent = claim(Life(MemoryJobstore(), "job-1"))
+    absent = claim(Life(MemoryJobstore(), "radio:1"))
     assert [_words(each) for each in answers] == [_words(absent)] * 3
 
 
@@ -105,7 +106,8 @@ def test_a_cancel_before_its_request_is_remembered_where_the_job_may_be_its_tena
 
 def test_a_job_that_is_there_says_itself_whose_it_is(jobstore: MemoryJobstore) -> None:
     """An id from before tenants had prefixes, and one that nobody guesses."""
-    own, theirs = Life(jobstore, "old-id").created(tenant="press"), Life(jobstore, str(UUID(int=7)))
+    own, theirs = Life(jobstore, "old-id").created(), Life(jobstore, str(UUID(int=7)))
+    jobstore.specs["old-id"] = replace(jobstore.specs["old-id"], tenant="press")
     theirs.created(tenant="radio")
     cancel(own)
     assert own.execution.answer == "cancelled"

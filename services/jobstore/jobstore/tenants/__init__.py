@@ -1,0 +1,1 @@
+"""Tenants: who jobs, agents and all else belong to."""
