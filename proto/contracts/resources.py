@@ -507,6 +507,7 @@ class NewJudgings(StrictModel):
     repeat: int = Field(
         1, ge=1, le=REPEATS_MAX, description="how often each case was judged in the evaluation with these"
     )
+    tenant: Tenant | None = optional("whose they are, and who pays for them; the caller's own when not given")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -147,6 +147,7 @@ class JudgingProgress(Model):
     total: int
     answered: int
     cost_usd: SumOfMoney = Decimal(0)
+    held_back_until: Time | None = optional("none is judged before: their tenant has spent what it may in a day")
 
 
 class CriterionChange(Model):

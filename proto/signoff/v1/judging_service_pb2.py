@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from signoff.v1 import verdict_pb2 as signoff_dot_v1_dot_verdict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n signoff/v1/judging_service.proto\x12\nsignoff.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18signoff/v1/verdict.proto\"\xcd\x02\n\x0bJudgingCase\x12\x13\n\x0bresult_json\x18\x01 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65ptance_criteria\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\nsubmission\x18\x04 \x01(\x05\x12\x13\n\x0bsubmissions\x18\x05 \x01(\x05\x12\x19\n\x0cpayload_json\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x0bjudge_empty\x18\x07 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12;\n\nreferences\x18\t \x03(\x0b\x32\'.signoff.v1.JudgingCase.ReferencesEntry\x12\x0e\n\x06labels\x18\x0f \x01(\t\x1a\x31\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_payload_json\"\xa4\x02\n\x15\x43reateJudgingsRequest\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.signoff.v1.JudgingKind\x12&\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x17.signoff.v1.JudgingCase\x12\x12\n\x05judge\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11judge_policy_json\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0fidempotency_key\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nevaluation\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06repeat\x18\x07 \x01(\x05\x42\x08\n\x06_judgeB\x14\n\x12_judge_policy_jsonB\x12\n\x10_idempotency_keyB\r\n\x0b_evaluation\"$\n\x16\x43reateJudgingsResponse\x12\n\n\x02id\x18\x01 \x01(\t\"P\n\x12GetJudgingsRequest\x12\x13\n\x0bjudgings_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xbe\x03\n\x07Judging\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.signoff.v1.JudgingKind\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.signoff.v1.JudgingState\x12$\n\x07verdict\x18\x04 \x01(\x0b\x32\x13.signoff.v1.Verdict\x12\x11\n\x04\x63ode\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\t\x12\x0e\n\x06tokens\x18\x08 \x01(\x03\x12\x17\n\nduration_s\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06job_id\x18\n \x01(\tH\x03\x88\x01\x01\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nprobe_json\x18\r \x01(\tH\x04\x88\x01\x01\x42\x07\n\x05_codeB\n\n\x08_messageB\r\n\x0b_duration_sB\t\n\x07_job_idB\r\n\x0b_probe_json\"U\n\x13GetJudgingsResponse\x12%\n\x08judgings\x18\x01 \x03(\x0b\x32\x13.signoff.v1.Judging\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x14WatchJudgingsRequest\x12\x13\n\x0bjudgings_id\x18\x01 \x01(\t\"J\n\x15WatchJudgingsResponse\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x05\x12\x10\n\x08\x63ost_usd\x18\x03 \x01(\t\"V\n\x17GetRejudgeReportRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xfd\x02\n\x18GetRejudgeReportResponse\x12\x0e\n\x06judged\x18\x01 \x01(\x05\x12\x15\n\rjudged_before\x18\x02 \x01(\x05\x12\x17\n\x0f\x61\x63\x63\x65pted_before\x18\x03 \x01(\x05\x12\x16\n\x0e\x61\x63\x63\x65pted_after\x18\x04 \x01(\x05\x12\x0f\n\x07\x66lipped\x18\x05 \x01(\x05\x12@\n\x06\x66\x61iled\x18\x06 \x03(\x0b\x32\x30.signoff.v1.GetRejudgeReportResponse.FailedEntry\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\t\x12\x0e\n\x06tokens\x18\x08 \x01(\x03\x12+\n\x08\x63riteria\x18\t \x03(\x0b\x32\x19.signoff.v1.CriterionDiff\x12\x1f\n\x05\x66lips\x18\n \x03(\x0b\x32\x10.signoff.v1.Flip\x12\x17\n\x0fnext_page_token\x18\x0b \x01(\t\x1a-\n\x0b\x46\x61iledEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\xaa\x01\n\rCriterionDiff\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06judged\x18\x02 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x05\x12\x39\n\x08outcomes\x18\x04 \x03(\x0b\x32\'.signoff.v1.CriterionDiff.OutcomesEntry\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x97\x01\n\x04\x46lip\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x11\n\twas_valid\x18\x04 \x01(\x08\x12\x10\n\x08is_valid\x18\x05 \x01(\x08\x12-\n\x08\x63riteria\x18\x06 \x03(\x0b\x32\x1b.signoff.v1.CriterionChange\x12\x0e\n\x06reason\x18\x07 \x01(\t\"z\n\x0f\x43riterionChange\x12\x0c\n\x04text\x18\x01 \x01(\t\x12,\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0e\x32\x1c.signoff.v1.CriterionOutcome\x12+\n\x05\x61\x66ter\x18\x03 \x01(\x0e\x32\x1c.signoff.v1.CriterionOutcome*\xbe\x01\n\x0bJudgingKind\x12\x1c\n\x18JUDGING_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10JUDGING_KIND_TRY\x10\x01\x12\x15\n\x11JUDGING_KIND_TEST\x10\x02\x12\x16\n\x12JUDGING_KIND_DRAFT\x10\x03\x12\x19\n\x15JUDGING_KIND_EVALUATE\x10\x04\x12\x17\n\x13JUDGING_KIND_SHADOW\x10\x05\x12\x18\n\x14JUDGING_KIND_REJUDGE\x10\x06*y\n\x0cJudgingState\x12\x1d\n\x19JUDGING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14JUDGING_STATE_QUEUED\x10\x01\x12\x18\n\x14JUDGING_STATE_LEASED\x10\x02\x12\x16\n\x12JUDGING_STATE_DONE\x10\x03\x32\xf0\x02\n\x0eJudgingService\x12W\n\x0e\x43reateJudgings\x12!.signoff.v1.CreateJudgingsRequest\x1a\".signoff.v1.CreateJudgingsResponse\x12N\n\x0bGetJudgings\x12\x1e.signoff.v1.GetJudgingsRequest\x1a\x1f.signoff.v1.GetJudgingsResponse\x12V\n\rWatchJudgings\x12 .signoff.v1.WatchJudgingsRequest\x1a!.signoff.v1.WatchJudgingsResponse0\x01\x12]\n\x10GetRejudgeReport\x12#.signoff.v1.GetRejudgeReportRequest\x1a$.signoff.v1.GetRejudgeReportResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n signoff/v1/judging_service.proto\x12\nsignoff.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18signoff/v1/verdict.proto\"\xcd\x02\n\x0bJudgingCase\x12\x13\n\x0bresult_json\x18\x01 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65ptance_criteria\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\nsubmission\x18\x04 \x01(\x05\x12\x13\n\x0bsubmissions\x18\x05 \x01(\x05\x12\x19\n\x0cpayload_json\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x0bjudge_empty\x18\x07 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12;\n\nreferences\x18\t \x03(\x0b\x32\'.signoff.v1.JudgingCase.ReferencesEntry\x12\x0e\n\x06labels\x18\x0f \x01(\t\x1a\x31\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_payload_json\"\xc4\x02\n\x15\x43reateJudgingsRequest\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.signoff.v1.JudgingKind\x12&\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x17.signoff.v1.JudgingCase\x12\x12\n\x05judge\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11judge_policy_json\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0fidempotency_key\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nevaluation\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06repeat\x18\x07 \x01(\x05\x12\x13\n\x06tenant\x18\x08 \x01(\tH\x04\x88\x01\x01\x42\x08\n\x06_judgeB\x14\n\x12_judge_policy_jsonB\x12\n\x10_idempotency_keyB\r\n\x0b_evaluationB\t\n\x07_tenant\"$\n\x16\x43reateJudgingsResponse\x12\n\n\x02id\x18\x01 \x01(\t\"P\n\x12GetJudgingsRequest\x12\x13\n\x0bjudgings_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xbe\x03\n\x07Judging\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.signoff.v1.JudgingKind\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.signoff.v1.JudgingState\x12$\n\x07verdict\x18\x04 \x01(\x0b\x32\x13.signoff.v1.Verdict\x12\x11\n\x04\x63ode\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\t\x12\x0e\n\x06tokens\x18\x08 \x01(\x03\x12\x17\n\nduration_s\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06job_id\x18\n \x01(\tH\x03\x88\x01\x01\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nprobe_json\x18\r \x01(\tH\x04\x88\x01\x01\x42\x07\n\x05_codeB\n\n\x08_messageB\r\n\x0b_duration_sB\t\n\x07_job_idB\r\n\x0b_probe_json\"U\n\x13GetJudgingsResponse\x12%\n\x08judgings\x18\x01 \x03(\x0b\x32\x13.signoff.v1.Judging\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x14WatchJudgingsRequest\x12\x13\n\x0bjudgings_id\x18\x01 \x01(\t\"\x7f\n\x15WatchJudgingsResponse\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x05\x12\x10\n\x08\x63ost_usd\x18\x03 \x01(\t\x12\x33\n\x0fheld_back_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x17GetRejudgeReportRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xfd\x02\n\x18GetRejudgeReportResponse\x12\x0e\n\x06judged\x18\x01 \x01(\x05\x12\x15\n\rjudged_before\x18\x02 \x01(\x05\x12\x17\n\x0f\x61\x63\x63\x65pted_before\x18\x03 \x01(\x05\x12\x16\n\x0e\x61\x63\x63\x65pted_after\x18\x04 \x01(\x05\x12\x0f\n\x07\x66lipped\x18\x05 \x01(\x05\x12@\n\x06\x66\x61iled\x18\x06 \x03(\x0b\x32\x30.signoff.v1.GetRejudgeReportResponse.FailedEntry\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\t\x12\x0e\n\x06tokens\x18\x08 \x01(\x03\x12+\n\x08\x63riteria\x18\t \x03(\x0b\x32\x19.signoff.v1.CriterionDiff\x12\x1f\n\x05\x66lips\x18\n \x03(\x0b\x32\x10.signoff.v1.Flip\x12\x17\n\x0fnext_page_token\x18\x0b \x01(\t\x1a-\n\x0b\x46\x61iledEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\xaa\x01\n\rCriterionDiff\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06judged\x18\x02 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x05\x12\x39\n\x08outcomes\x18\x04 \x03(\x0b\x32\'.signoff.v1.CriterionDiff.OutcomesEntry\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x97\x01\n\x04\x46lip\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x11\n\twas_valid\x18\x04 \x01(\x08\x12\x10\n\x08is_valid\x18\x05 \x01(\x08\x12-\n\x08\x63riteria\x18\x06 \x03(\x0b\x32\x1b.signoff.v1.CriterionChange\x12\x0e\n\x06reason\x18\x07 \x01(\t\"z\n\x0f\x43riterionChange\x12\x0c\n\x04text\x18\x01 \x01(\t\x12,\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0e\x32\x1c.signoff.v1.CriterionOutcome\x12+\n\x05\x61\x66ter\x18\x03 \x01(\x0e\x32\x1c.signoff.v1.CriterionOutcome*\xbe\x01\n\x0bJudgingKind\x12\x1c\n\x18JUDGING_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10JUDGING_KIND_TRY\x10\x01\x12\x15\n\x11JUDGING_KIND_TEST\x10\x02\x12\x16\n\x12JUDGING_KIND_DRAFT\x10\x03\x12\x19\n\x15JUDGING_KIND_EVALUATE\x10\x04\x12\x17\n\x13JUDGING_KIND_SHADOW\x10\x05\x12\x18\n\x14JUDGING_KIND_REJUDGE\x10\x06*y\n\x0cJudgingState\x12\x1d\n\x19JUDGING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14JUDGING_STATE_QUEUED\x10\x01\x12\x18\n\x14JUDGING_STATE_LEASED\x10\x02\x12\x16\n\x12JUDGING_STATE_DONE\x10\x03\x32\xf0\x02\n\x0eJudgingService\x12W\n\x0e\x43reateJudgings\x12!.signoff.v1.CreateJudgingsRequest\x1a\".signoff.v1.CreateJudgingsResponse\x12N\n\x0bGetJudgings\x12\x1e.signoff.v1.GetJudgingsRequest\x1a\x1f.signoff.v1.GetJudgingsResponse\x12V\n\rWatchJudgings\x12 .signoff.v1.WatchJudgingsRequest\x1a!.signoff.v1.WatchJudgingsResponse0\x01\x12]\n\x10GetRejudgeReport\x12#.signoff.v1.GetRejudgeReportRequest\x1a$.signoff.v1.GetRejudgeReportResponseB&Z$signoff.dev/api/signoff/v1;signoffv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,42 +40,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREJUDGEREPORTRESPONSE_FAILEDENTRY']._serialized_options = b'8\001'
   _globals['_CRITERIONDIFF_OUTCOMESENTRY']._loaded_options = None
   _globals['_CRITERIONDIFF_OUTCOMESENTRY']._serialized_options = b'8\001'
-  _globals['_JUDGINGKIND']._serialized_start=2439
-  _globals['_JUDGINGKIND']._serialized_end=2629
-  _globals['_JUDGINGSTATE']._serialized_start=2631
-  _globals['_JUDGINGSTATE']._serialized_end=2752
+  _globals['_JUDGINGKIND']._serialized_start=2524
+  _globals['_JUDGINGKIND']._serialized_end=2714
+  _globals['_JUDGINGSTATE']._serialized_start=2716
+  _globals['_JUDGINGSTATE']._serialized_end=2837
   _globals['_JUDGINGCASE']._serialized_start=108
   _globals['_JUDGINGCASE']._serialized_end=441
   _globals['_JUDGINGCASE_REFERENCESENTRY']._serialized_start=375
   _globals['_JUDGINGCASE_REFERENCESENTRY']._serialized_end=424
   _globals['_CREATEJUDGINGSREQUEST']._serialized_start=444
-  _globals['_CREATEJUDGINGSREQUEST']._serialized_end=736
-  _globals['_CREATEJUDGINGSRESPONSE']._serialized_start=738
-  _globals['_CREATEJUDGINGSRESPONSE']._serialized_end=774
-  _globals['_GETJUDGINGSREQUEST']._serialized_start=776
-  _globals['_GETJUDGINGSREQUEST']._serialized_end=856
-  _globals['_JUDGING']._serialized_start=859
-  _globals['_JUDGING']._serialized_end=1305
-  _globals['_GETJUDGINGSRESPONSE']._serialized_start=1307
-  _globals['_GETJUDGINGSRESPONSE']._serialized_end=1392
-  _globals['_WATCHJUDGINGSREQUEST']._serialized_start=1394
-  _globals['_WATCHJUDGINGSREQUEST']._serialized_end=1437
-  _globals['_WATCHJUDGINGSRESPONSE']._serialized_start=1439
-  _globals['_WATCHJUDGINGSRESPONSE']._serialized_end=1513
-  _globals['_GETREJUDGEREPORTREQUEST']._serialized_start=1515
-  _globals['_GETREJUDGEREPORTREQUEST']._serialized_end=1601
-  _globals['_GETREJUDGEREPORTRESPONSE']._serialized_start=1604
-  _globals['_GETREJUDGEREPORTRESPONSE']._serialized_end=1985
-  _globals['_GETREJUDGEREPORTRESPONSE_FAILEDENTRY']._serialized_start=1940
-  _globals['_GETREJUDGEREPORTRESPONSE_FAILEDENTRY']._serialized_end=1985
-  _globals['_CRITERIONDIFF']._serialized_start=1988
-  _globals['_CRITERIONDIFF']._serialized_end=2158
-  _globals['_CRITERIONDIFF_OUTCOMESENTRY']._serialized_start=2111
-  _globals['_CRITERIONDIFF_OUTCOMESENTRY']._serialized_end=2158
-  _globals['_FLIP']._serialized_start=2161
-  _globals['_FLIP']._serialized_end=2312
-  _globals['_CRITERIONCHANGE']._serialized_start=2314
-  _globals['_CRITERIONCHANGE']._serialized_end=2436
-  _globals['_JUDGINGSERVICE']._serialized_start=2755
-  _globals['_JUDGINGSERVICE']._serialized_end=3123
+  _globals['_CREATEJUDGINGSREQUEST']._serialized_end=768
+  _globals['_CREATEJUDGINGSRESPONSE']._serialized_start=770
+  _globals['_CREATEJUDGINGSRESPONSE']._serialized_end=806
+  _globals['_GETJUDGINGSREQUEST']._serialized_start=808
+  _globals['_GETJUDGINGSREQUEST']._serialized_end=888
+  _globals['_JUDGING']._serialized_start=891
+  _globals['_JUDGING']._serialized_end=1337
+  _globals['_GETJUDGINGSRESPONSE']._serialized_start=1339
+  _globals['_GETJUDGINGSRESPONSE']._serialized_end=1424
+  _globals['_WATCHJUDGINGSREQUEST']._serialized_start=1426
+  _globals['_WATCHJUDGINGSREQUEST']._serialized_end=1469
+  _globals['_WATCHJUDGINGSRESPONSE']._serialized_start=1471
+  _globals['_WATCHJUDGINGSRESPONSE']._serialized_end=1598
+  _globals['_GETREJUDGEREPORTREQUEST']._serialized_start=1600
+  _globals['_GETREJUDGEREPORTREQUEST']._serialized_end=1686
+  _globals['_GETREJUDGEREPORTRESPONSE']._serialized_start=1689
+  _globals['_GETREJUDGEREPORTRESPONSE']._serialized_end=2070
+  _globals['_GETREJUDGEREPORTRESPONSE_FAILEDENTRY']._serialized_start=2025
+  _globals['_GETREJUDGEREPORTRESPONSE_FAILEDENTRY']._serialized_end=2070
+  _globals['_CRITERIONDIFF']._serialized_start=2073
+  _globals['_CRITERIONDIFF']._serialized_end=2243
+  _globals['_CRITERIONDIFF_OUTCOMESENTRY']._serialized_start=2196
+  _globals['_CRITERIONDIFF_OUTCOMESENTRY']._serialized_end=2243
+  _globals['_FLIP']._serialized_start=2246
+  _globals['_FLIP']._serialized_end=2397
+  _globals['_CRITERIONCHANGE']._serialized_start=2399
+  _globals['_CRITERIONCHANGE']._serialized_end=2521
+  _globals['_JUDGINGSERVICE']._serialized_start=2840
+  _globals['_JUDGINGSERVICE']._serialized_end=3208
 # @@protoc_insertion_point(module_scope)

@@ -154,19 +154,22 @@ class CreateJudgingsRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
     REPEAT_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     kind: Global___JudgingKind.ValueType
     """`TRY`, `TEST`, `EVALUATE` or `DRAFT`."""
     judge: _builtins.str
     """A judge policy by name or version, or one that is not stored, as JSON; the validators' own settings when neither is."""
     judge_policy_json: _builtins.str
     idempotency_key: _builtins.str
-    """As of CreateJob, of the tenant `default`."""
+    """As of CreateJob."""
     evaluation: _builtins.str
     """An id that the caller made: the judgings of all calls with it are one evaluation, which KeepEvaluation counts. Of the
     kind `evaluate`, and by a policy that is stored.
     """
     repeat: _builtins.int
     """How often each case was judged in it with these, from 1: the first counts, others say whether it flips. 1 when not set."""
+    tenant: _builtins.str
+    """Whose they are, and who pays for them: the caller's tenant, or else `default`, when not set."""
     @_builtins.property
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingCase]:
         """500 at most."""
@@ -181,10 +184,11 @@ class CreateJudgingsRequest(_message.Message):
         idempotency_key: _builtins.str | None = ...,
         evaluation: _builtins.str | None = ...,
         repeat: _builtins.int = ...,
+        tenant: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "evaluation", b"evaluation", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "_tenant", b"_tenant", "evaluation", b"evaluation", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "cases", b"cases", "evaluation", b"evaluation", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json", "kind", b"kind", "repeat", b"repeat"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation", "_idempotency_key", b"_idempotency_key", "_judge", b"_judge", "_judge_policy_json", b"_judge_policy_json", "_tenant", b"_tenant", "cases", b"cases", "evaluation", b"evaluation", "idempotency_key", b"idempotency_key", "judge", b"judge", "judge_policy_json", b"judge_policy_json", "kind", b"kind", "repeat", b"repeat", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__evaluation: _TypeAlias = _typing.Literal["evaluation"]  # noqa: Y015
     _WhichOneofArgType__evaluation: _TypeAlias = _typing.Literal["_evaluation", b"_evaluation"]  # noqa: Y015
@@ -194,6 +198,8 @@ class CreateJudgingsRequest(_message.Message):
     _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__judge_policy_json: _TypeAlias = _typing.Literal["judge_policy_json"]  # noqa: Y015
     _WhichOneofArgType__judge_policy_json: _TypeAlias = _typing.Literal["_judge_policy_json", b"_judge_policy_json"]  # noqa: Y015
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluation) -> _WhichOneofReturnType__evaluation | None: ...
     @_typing.overload
@@ -202,6 +208,8 @@ class CreateJudgingsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_policy_json) -> _WhichOneofReturnType__judge_policy_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
 
 Global___CreateJudgingsRequest: _TypeAlias = CreateJudgingsRequest  # noqa: Y015
 
@@ -379,19 +387,25 @@ class WatchJudgingsResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     ANSWERED_FIELD_NUMBER: _builtins.int
     COST_USD_FIELD_NUMBER: _builtins.int
+    HELD_BACK_UNTIL_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     answered: _builtins.int
     cost_usd: _builtins.str
+    @_builtins.property
+    def held_back_until(self) -> _timestamp_pb2.Timestamp:
+        """Their tenant has spent what it may in a day (`limit_usd_per_day`): none is judged before."""
+
     def __init__(
         self,
         *,
         total: _builtins.int = ...,
         answered: _builtins.int = ...,
         cost_usd: _builtins.str = ...,
+        held_back_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held_back_until", b"held_back_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "cost_usd", b"cost_usd", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "cost_usd", b"cost_usd", "held_back_until", b"held_back_until", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

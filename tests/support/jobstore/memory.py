@@ -335,7 +335,7 @@ class MemoryJobstore:
         self.entries += jobs.entries
         for new in judgings.new:
             self.judging_groups.add(new.group_id)
-            about = (new.execution_id, new.job_id, None, new.actor, new.judge_policy)
+            about = (new.execution_id, new.job_id, None, new.actor, new.tenant, new.judge_policy)
             self.judgings[new.id] = StoredJudging(new.id, new.kind, JudgingState.LEASED, 1, *about)
         self.judging_costs |= judgings.costs
         for answer in judgings.answers:

@@ -7,8 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from contracts.access import ACCESS, Of, name_roles
-from jobstore.errors import ForbiddenError
-from jobstore.jobs.model import Actor
+from jobstore.errors import ForbiddenError, InvalidError
+from jobstore.jobs.model import DEFAULT_TENANT, Actor
+from signoff.errors import ErrorCode
 from signoff.status import Role
 
 
@@ -46,6 +47,20 @@ def find_actor() -> Actor:
 def find_tenants() -> frozenset[str] | None:
     """Return the tenants whose things the call may read and change which is under way; None: those of all tenants."""
     return CALLER.get().tenants
+
+
+def choose_tenant(given: str | None) -> str:
+    """Return the tenant of what a call makes: the one that is given, or else its caller's own, or else `default`.
+
+    InvalidError: it is not the caller's (`unknown_tenant`), or the caller has several and names none (`tenant_needed`).
+    """
+    tenants = find_tenants()
+    if given is None and tenants is not None and len(tenants) > 1:
+        raise InvalidError(f"name one of {', '.join(sorted(tenants))}", code=ErrorCode.TENANT_NEEDED, field="tenant")
+    tenant = given or next(iter(tenants or ()), DEFAULT_TENANT)
+    if not CALLER.get().may_see(tenant):
+        raise InvalidError(f"no tenant has the name {tenant}", code=ErrorCode.UNKNOWN_TENANT, field="tenant")
+    return tenant
 
 
 def check_access(caller: Caller, method: str) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts.judging.cases import hash_question
 from contracts.resources import JudgingCase, NewJudgings
-from jobstore.access.callers import find_actor
+from jobstore.access.callers import choose_tenant, find_actor
 from jobstore.api.requests import Context, make_page_token, mark_replay, parse_page, parse_uuid, read_key
 from jobstore.engine.parts import check_size
 from jobstore.engine.runner import CommandRunner
@@ -17,7 +18,7 @@ from jobstore.errors import InvalidError, NotFoundError
 from jobstore.jobs.commands import Once
 from jobstore.jobs.model import DEFAULT_TENANT, RequestKey
 from jobstore.judging import reads
-from jobstore.judging.judgings import QueueJudgings, read_reference
+from jobstore.judging.judgings import DRAFT, QueueJudgings, read_reference
 from jobstore.judging.queue import JudgingQueue
 from jobstore.judging.rules import NewJudging
 from jobstore.operations import reads as operations
@@ -48,10 +49,12 @@ class JudgingService(JudgingServiceServicer):
 
     async def CreateJudgings(self, request: pb.CreateJudgingsRequest, context: Context) -> pb.CreateJudgingsResponse:
         new, given, key = NewJudgings(**read_fields(request)), read_key(request), None
-        group_id = self._runner.terms.ids.derive("judgings", given or str(uuid4()))
+        tenant = choose_tenant(new.tenant)
+        of_tenant = () if tenant == DEFAULT_TENANT else (tenant,)
+        group_id = self._runner.terms.ids.derive("judgings", *of_tenant, given or str(uuid4()))
         if given:
-            body = new.model_dump(mode="json", exclude_defaults=True)
-            key = RequestKey.of("CreateJudgings", given, body, tenant=DEFAULT_TENANT)
+            body = new.model_dump(mode="json", exclude_defaults=True, exclude={"tenant"})
+            key = RequestKey.of("CreateJudgings", given, body, tenant=tenant)
         policy, obstacle = None, None
         try:
             async with self._database.session() as session:
@@ -64,13 +67,15 @@ class JudgingService(JudgingServiceServicer):
                 new.kind,
                 group_id,
                 number,
+                tenant,
                 asked=self._write_case(case),
                 judge_policy=policy,
                 **(_describe_evaluated(new, case, policy) if new.evaluation else {}),
             )
             for number, case in enumerate(new.cases)
         ]
-        command = QueueJudgings(made, obstacle, actor=find_actor())
+        named = DRAFT if new.judge_policy is not None else new.judge
+        command = QueueJudgings(made, obstacle, named, actor=find_actor())
         mark_replay(context, await self._runner.judge.run_one(Once(command, key, actor=command.actor)))
         return pb.CreateJudgingsResponse(id=str(group_id))
 
@@ -97,15 +102,16 @@ class JudgingService(JudgingServiceServicer):
     async def WatchJudgings(
         self, request: pb.WatchJudgingsRequest, _: Context
     ) -> AsyncIterator[pb.WatchJudgingsResponse]:
-        group_id, wait_s, sent = parse_uuid(request.judgings_id, "judgings_id"), WATCH_MIN_S, -1
+        group_id, wait_s = parse_uuid(request.judgings_id, "judgings_id"), WATCH_MIN_S
+        sent: tuple[int, datetime | None] = -1, None
         while True:
             answers = self._queue.answers  # taken before the read, so that no later answer is missed
             async with self._database.session() as session:
                 found = await reads.get_progress(session, group_id)
             if not found.total:
                 raise _make_unknown_error(group_id)
-            if found.answered != sent:
-                sent, wait_s = found.answered, WATCH_MIN_S
+            if (found.answered, found.held_back_until) != sent:
+                sent, wait_s = (found.answered, found.held_back_until), WATCH_MIN_S
                 yield write_message(pb.WatchJudgingsResponse, found)
             if found.answered == found.total:
                 return

@@ -214,7 +214,7 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
 
 def _count_cost(uow: UnitOfWork, execution: Execution, report: Report) -> None:
     """Add the cost of a call or a judging to what the tenant spends; FinishJudging adds that of judging again."""
-    if not report.cost_nanos or report.code == REJUDGED:
+    if report.code == REJUDGED:
         return
     if report.actor == VALIDATOR:
         uow[Spending].add(execution.tenant, judges_nanos=report.cost_nanos)

@@ -74,6 +74,9 @@ _OF_BATCH: Final = f"""
         min(judge_away_at) AS judge_away_at, count(*) AS count
     FROM clock CROSS JOIN executions WHERE batch_id = :batch_id AND (state IN ('QUEUED', 'OFFERED') OR {_JUDGE_AWAY})
     GROUP BY stage, state, tenant, flow, due_at > now, due_at > now AND {_IS_AGAIN.format("")}
+    UNION ALL
+    SELECT 'JUDGING', state, tenant, '{{}}', min(now), false, NULL, count(*)
+    FROM clock CROSS JOIN judgings WHERE group_id = :batch_id AND state = 'QUEUED' GROUP BY state, tenant
 """  # noqa: S608 - words of our own
 #: When an execution `e` could begin.
 STARTABLE_AT: Final = "greatest(e.created_at, e.not_before)"
@@ -276,7 +279,7 @@ async def explain_jobs(
 
 
 async def sum_up_batch(connection: Connection, batch_id: UUID, alive_s: float) -> list[WaitingSum]:
-    """Return the reasons why executions of a batch wait, with counts, the most frequent first."""
+    """Return the reasons why executions of a batch, or judgings of an operation, wait, the most frequent first."""
     around, waits = await _read(connection, _SELECT_BATCH, {"batch_id": batch_id}, alive_s)
     return sum_up(_FLOW_WAITS.validate_json(waits), around)
 

@@ -233,14 +233,19 @@ def read_named(policy: Policy) -> rules.PoliciesWish:
 
 def check_named(uow: UnitOfWork, policy: Policy, tenant: str) -> None:
     """Raise InvalidError if a policy names a judge policy that a tenant may not name, or what is unknown or retired."""
-    if (refusal := refuse_policy(uow, tenant, policy.judge)) is not None:
-        raise InvalidError(refusal.message, code=refusal.code)
+    check_policy(uow, tenant, policy.judge)
     for wanted in rules.list_wanted(policy):
         if (refusal := _refuse(uow, wanted)) is not None:
             raise InvalidError(refusal.message, code=refusal.code)
 
 
-def refuse_policy(uow: UnitOfWork, tenant: str, reference: str | None) -> Refusal | None:
+def check_policy(uow: UnitOfWork, tenant: str, reference: str | None) -> None:
+    """Raise InvalidError (`judge_policy_forbidden`) if the limit of a tenant does not let it name a judge policy."""
+    if (refusal := _refuse_policy(uow, tenant, reference)) is not None:
+        raise InvalidError(refusal.message, code=refusal.code)
+
+
+def _refuse_policy(uow: UnitOfWork, tenant: str, reference: str | None) -> Refusal | None:
     """Return the refusal of a judge policy that the limit of a tenant does not let it name, else None."""
     allowed = uow[Limits].find_policies(tenant)
     if reference is None or allowed is None or split_reference(reference)[0] in allowed:
@@ -295,7 +300,10 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
     The judge policy of the service's settings is nobody's to name: it may be used by all tenants.
     """
     named = policy.judge if policy.judge != uow.terms.policy.judge else None
-    refusals = (refuse_policy(uow, spec.tenant, named), *(_refuse(uow, wanted) for wanted in rules.list_wanted(policy)))
+    refusals = (
+        _refuse_policy(uow, spec.tenant, named),
+        *(_refuse(uow, wanted) for wanted in rules.list_wanted(policy)),
+    )
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal
     criteria = find_criteria(uow, spec, policy)

@@ -28,7 +28,7 @@ from jobstore.jobs.model import (
 )
 from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import REJUDGED, list_not_met
-from jobstore.judging.commands import refuse_policy
+from jobstore.judging.commands import check_policy
 from jobstore.judging.rules import (
     JudgingAnswer,
     Judgings,
@@ -41,7 +41,7 @@ from jobstore.judging.rules import (
     Wanted,
     list_frozen,
 )
-from jobstore.limits.rules import LimitsLock, LimitsWish
+from jobstore.limits.rules import LimitsLock, LimitsWish, Spending
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jsontext import parse_json
@@ -52,6 +52,8 @@ from signoff.status import RESTING, JudgingKind, JudgingState, Outcome
 LETTERS: Final[Mapping[Outcome, str]] = {Outcome.PASS: "p", Outcome.FAIL: "f", Outcome.CANNOT_ASSESS: "c"}
 #: The letter of a criterion that was not judged before.
 NO_LETTER: Final = "-"
+#: Stands for a judge policy that is not stored, as a name of which no limit of a tenant speaks.
+DRAFT: Final = "a draft"
 #: The highest number of grants of one judging, since one that crashes its validators costs money each time.
 GRANTS_MAX: Final = 20
 
@@ -60,11 +62,13 @@ GRANTS_MAX: Final = 20
 class QueueJudgings(Creation[None]):
     """Queue the judgings of one call, or raise `obstacle` if it is given; do nothing if the judgings exist.
 
-    RefusedError (`too_many_judgings`): too many judgings are kept.
+    `named`: the judge policy that the call names, or DRAFT. RefusedError (`too_many_judgings`): too many judgings are
+    kept. InvalidError (`judge_policy_forbidden`): their tenant may not name the policy.
     """
 
     judgings: Sequence[NewJudging]
     obstacle: PermanentError | None = None
+    named: str | None = None
 
     @property
     def size(self) -> int:
@@ -87,6 +91,7 @@ class QueueJudgings(Creation[None]):
     def decide(self, uow: UnitOfWork) -> None:
         if self.is_made(uow):
             return
+        check_policy(uow, self.judgings[0].tenant, self.named)
         if self.obstacle is not None:
             raise self.obstacle
         if len(uow[Judgings].new) + len(self.judgings) > uow[Judgings].room:
@@ -116,9 +121,10 @@ class QueueRejudging(Command[None]):
         job = uow[Jobs].require(self.judging.job_id or "")
         execution = _find_execution(uow, self.judging.execution_id)
         raise_refusal(_refuse(job, execution))
-        if execution is not None and self.judging.judge_policy is not None:
-            raise_refusal(refuse_policy(uow, execution.tenant, read_reference(self.judging.judge_policy)))
-        judging = replace(self.judging, job_version=job.version, actor=self.actor)
+        assert execution is not None  # else it was refused
+        if self.judging.judge_policy is not None:
+            check_policy(uow, execution.tenant, read_reference(self.judging.judge_policy))
+        judging = replace(self.judging, job_version=job.version, tenant=execution.tenant, actor=self.actor)
         for own in _list_own(judging, execution):
             judging = replace(judging, judge_policy=_require_policy(uow, own))
         uow[Judgings].new.append(judging)
@@ -199,6 +205,7 @@ class FinishJudging(Command[bool]):
         judging = uow[Judgings].judgings.get(self.judging_id)
         if judging is not None and judging.is_cut_short and judging.lease == self.lease:
             uow[Judgings].costs[judging.id] = (self.cost_nanos, self.tokens)
+            uow[Spending].add(judging.tenant, judges_nanos=self.cost_nanos)
             uow[Judgings].judgings[judging.id] = judging._replace(is_cut_short=False)
             return False
         if judging is None or judging.state is JudgingState.DONE or judging.lease != self.lease:
@@ -211,6 +218,7 @@ class FinishJudging(Command[bool]):
             answer = self._judge(uow, judging, answer, self.verdict)
         uow[Judgings].answers.append(answer)
         uow[Judgings].judgings[judging.id] = judging._replace(state=JudgingState.DONE)
+        uow[Spending].add(judging.tenant, judges_nanos=self.cost_nanos)
         return True
 
     def _find_cost(self, verdict: Verdict | None = None) -> int | None:

@@ -24,11 +24,14 @@ from contracts.judging.versions import (
     NamedJudgePolicy,
     read_golden,
 )
-from jobstore.engine.scoped import Callers
+from jobstore.engine.scoped import Callers, of_all
 from jobstore.engine.sql import Connection, Row, fetch_page
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.judging.judgings import LETTERS, NO_LETTER
 from jobstore.judging.rules import Kind, Version
+from jobstore.limits.rules import end_of_day
+from jobstore.limits.store import list_used_up
+from jobstore.schema.scopes import OfAll
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 from signoff.judging import (
@@ -190,6 +193,13 @@ _PROGRESS: Final = text(
     FROM judgings WHERE group_id = :id
     """
 )
+#: When judgings of a group are queued that are not granted, since their tenant has spent what it may.
+_HELD_BACK: Final = text(
+    f"""
+    SELECT signoff_now() AS now FROM judgings
+    WHERE group_id = :id AND state = 'QUEUED' AND tenant = ANY(ARRAY({list_used_up()})) LIMIT 1
+    """  # noqa: S608 - words of our own
+)
 _SUMS: Final = text(
     """
     SELECT count(*) FILTER (WHERE is_valid IS NOT NULL) AS judged,
@@ -237,9 +247,13 @@ async def list_judgings(connection: Connection, group_id: UUID, limit: int, afte
 
 
 async def get_progress(connection: Connection, group_id: UUID) -> JudgingProgress:
-    """Return how many judgings a group has, how many are answered, and their cost."""
+    """Return how many judgings a group has, how many are answered, their cost, and until when they are held back."""
     row = (await connection.execute(_PROGRESS, {"id": group_id})).one()
-    return JudgingProgress(total=row.total, answered=row.answered, cost_usd=to_usd(int(row.cost_nanos)))
+    progress = JudgingProgress(total=row.total, answered=row.answered, cost_usd=to_usd(int(row.cost_nanos)))
+    if row.answered < row.total:
+        held_back = (await of_all(connection, OfAll.WAITS).execute(_HELD_BACK, {"id": group_id})).one_or_none()
+        progress.held_back_until = None if held_back is None else end_of_day(held_back.now)
+    return progress
 
 
 async def get_report(connection: Connection, operation_id: UUID, limit: int, after: int) -> RejudgeReport:

@@ -15,7 +15,16 @@ from contracts.checks import needs_context as is_bound
 from contracts.criteria import parse_stored_criteria
 from contracts.judging.policy import DEFAULT_POLICY, JudgePolicy, Verdict, join_reference
 from jobstore.engine.parts import Overlay, Part, Wish, overlay
-from jobstore.jobs.model import SIGNOFF, Actor, Execution, Report, Reusable, TransitionKind, bound_chars
+from jobstore.jobs.model import (
+    DEFAULT_TENANT,
+    SIGNOFF,
+    Actor,
+    Execution,
+    Report,
+    Reusable,
+    TransitionKind,
+    bound_chars,
+)
 from signoff import types
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text, parse_json
@@ -435,6 +444,7 @@ class NewJudging:
     kind: JudgingKind
     group_id: UUID
     item: int
+    tenant: str = DEFAULT_TENANT
     asked: str | None = None
     judge_policy: str | None = None
     execution_id: UUID | None = None
@@ -472,6 +482,7 @@ class StoredJudging(NamedTuple):
     job_id: str | None
     before: str | None
     actor: Actor
+    tenant: str
     judge_policy: str | None = None
     has_lapsed: bool = False
     #: Whether it was cancelled under its lease, and its cost is not reported yet.

@@ -21,6 +21,7 @@ from jobstore.jobs.model import SIGNOFF, Actor, ExecutionStage, Reusable, ReuseT
 from jobstore.jobs.rows import Jobs
 from jobstore.judging import rules
 from jobstore.judging.judgings import GRANTS_MAX
+from jobstore.limits.store import list_used_up
 from jobstore.schema import tables
 from jobstore.schema.tables import judgings, reusable
 from signoff import types
@@ -214,9 +215,12 @@ WAITING_MAX: Final = 5_000
 
 FREE: Final = f"kind NOT IN ('{JudgingKind.SHADOW}', '{JudgingKind.REJUDGE}')"
 NOTIFY_QUEUED: Final = text(f"SELECT {notify(Wake.JUDGINGS)}")
-#: No judging of an operation that is paused or cancelled is granted.
+#: No judging of an operation that is paused or cancelled is granted, nor of a tenant that has spent what it may today.
 _STOPPED: Final = "('PAUSED', 'CANCELLING', 'CANCELLED')"
-_RUNS: Final = f"NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})"
+_RUNS: Final = f"""
+    NOT EXISTS (SELECT FROM operations o WHERE o.id = g.group_id AND o.state IN {_STOPPED})
+    AND g.tenant <> ALL(ARRAY({list_used_up()}))
+"""
 #: The result of a job that is judged, and the request that its agent got: in the log, where its execution says.
 _OF_JOB: Final = """
     LEFT JOIN executions e ON e.execution_id = g.execution_id
@@ -461,8 +465,8 @@ _NOTIFY_ANSWERED: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 #: `before`: the response, in the log, of the last verdict of a job that is judged again.
 _LOCK: Final = text(
     f"""
-    SELECT g.id, g.kind, g.state, g.lease, g.execution_id, g.job_id, g.actor, g.judge_policy::text AS judge_policy,
-        g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed,
+    SELECT g.id, g.kind, g.tenant, g.state, g.lease, g.execution_id, g.job_id, g.actor,
+        g.judge_policy::text AS judge_policy, g.state = 'LEASED' AND g.due_at <= signoff_now() AS has_lapsed,
         g.code = 'cancelled' AND g.cost_nanos IS NULL AS is_cut_short, (
         SELECT l.response_payload::text FROM job_logs l WHERE l.job_id = g.job_id AND l.version <= g.job_version
             AND {sql.is_verdict("l")} AND l.execution_id = g.execution_id ORDER BY l.version DESC LIMIT 1

@@ -258,6 +258,8 @@ class Spending(Part):
 
     def add(self, tenant: str, *, agents_nanos: int = 0, judges_nanos: int = 0) -> None:
         """Add what an agent claims for a call, or what a judge costs, to what a tenant spends."""
+        if not agents_nanos and not judges_nanos:
+            return
         before = self.spent.get(tenant, Spent())
         self.spent[tenant] = Spent(before.agents_nanos + agents_nanos, before.judges_nanos + judges_nanos)
 

@@ -31,6 +31,7 @@ SCOPED: Final[Mapping[str, str]] = {
     """,
     "agents": OWN_OR_SHARED,
     "executions": OWN,
+    "judgings": OWN,
     "job_logs": of_job("job_logs"),
     "job_texts": OWN,
     # Not those of several tenants of which the caller lacks one.
@@ -59,7 +60,6 @@ CLOSED: Final[Mapping[str, str]] = {
     "judging_evaluations": "have no tenant yet",
     "judging_moves": "have no tenant yet",
     "judging_versions": "have no tenant yet",
-    "judgings": "have no tenant yet",
     "login_codes": "found by their hashes",
     "operations": "have no tenant yet",
     "request_keys": "found by their hashes",

@@ -603,6 +603,7 @@ judgings = declare(
     "judgings",
     Column("id", Uuid, primary_key=True),
     required("kind", Text),
+    required("tenant", Text, server_default="default", doc="the job's, or of the call that asked for it"),
     required("group_id", Uuid, doc="the operation, or the call, that asked for it"),
     required("item", Integer),
     required("urgency", SmallInteger, doc="the lowest is taken first"),

@@ -3132,6 +3132,8 @@ export interface components {
             evaluation?: string | null;
             /** @description how often each case was judged in the evaluation with these; `1` when not given */
             repeat?: number;
+            /** @description whose they are, and who pays for them; the caller's own when not given */
+            tenant?: string | null;
         };
         /** @description What holds back the executions that a name applies to; what is not set is as the limit of its wildcard says. */
         NewLimit: {
