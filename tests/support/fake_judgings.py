@@ -42,6 +42,7 @@ class FakeJudgings(JudgingServiceServicer):
     def __init__(self) -> None:
         self.judgings: dict[str, list[Judging]] = {}
         self.asked: list[pb.CreateJudgingsRequest] = []
+        self.held_back_until: datetime | None = None
 
     async def CreateJudgings(self, request, context):
         self.asked.append(request)
@@ -54,7 +55,7 @@ class FakeJudgings(JudgingServiceServicer):
 
     async def WatchJudgings(self, request, context):
         total = len(self.judgings[request.judgings_id])
-        yield pb.WatchJudgingsResponse(total=total, answered=0)
+        yield write_message(pb.WatchJudgingsResponse, {"total": total, "held_back_until": self.held_back_until})
         yield pb.WatchJudgingsResponse(total=total, answered=total)
 
     async def GetRejudgeReport(self, request, context):

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
@@ -15,6 +14,8 @@ from uuid import UUID
 
 from cli.errors import CommandError, ExitStatus
 from cli.options import validate_resource
+from cli.output import Output
+from cli.session import await_judgings
 from cli.terminal import replace_controls
 from contracts.judging.cases import (
     LINE_MAX_BYTES,
@@ -121,8 +122,13 @@ CALL_MAX_BYTES: Final = 2 << 20
 PAGE: Final = 50
 
 
-def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) -> JudgeCases:
-    """Return a function that has a jobstore judge cases for `evaluation`, each as the given submission of its job."""
+def judge_through(
+    jobstore: AsyncClient, evaluation: UUID, submission: int = 1, out: Output | None = None
+) -> JudgeCases:
+    """Return a function that has a jobstore judge cases for `evaluation`, each as the given submission of its job.
+
+    On `out`, if it is given, stands for what they wait.
+    """
 
     async def judge(cases: Sequence[Case], policy: str, repeat: int) -> Sequence[Judged]:
         judged: list[Judged] = []
@@ -136,7 +142,7 @@ def judge_through(jobstore: AsyncClient, evaluation: UUID, submission: int = 1) 
                 "repeat": repeat,
             }
             new = validate_resource("NewJudgings", asked, "--judge")
-            judged += map(_read_judging, await _make(jobstore, new))
+            judged += map(_read_judging, await _make(jobstore, new, out))
         return judged
 
     return judge
@@ -156,11 +162,9 @@ def _divide(cases: Sequence[Case]) -> list[list[Case]]:
     return calls
 
 
-async def _make(jobstore: AsyncClient, new: NewJudgings) -> list[Judging]:
+async def _make(jobstore: AsyncClient, new: NewJudgings, out: Output | None) -> list[Judging]:
     group_id = await jobstore.create_judgings(new)
-    async with aclosing(jobstore.watch_judgings(group_id)) as progress:
-        async for _ in progress:
-            pass
+    await await_judgings(jobstore, group_id, out)
     made = await list_all(jobstore.iter_judgings(group_id, page_size=PAGE))
     if len(made) != len(new.cases):
         message = f"{len(new.cases)} judgings were asked for, and {len(made)} came back: are they older than a day?"

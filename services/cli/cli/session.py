@@ -9,15 +9,16 @@ import signal
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
+from uuid import UUID
 
 import typer
 
 from cli.errors import CommandError, ExitStatus, find_exit_status
-from cli.output import Output
+from cli.output import Output, format_time
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from cli.terminal import Styled
 from contracts.topic_prefix import TOPIC_PREFIX
@@ -246,6 +247,17 @@ _CONNECTION_OPTIONS = inspect.signature(_open_session).parameters
 
 class _Command(PlainCommand):
     connection_options = frozenset(_CONNECTION_OPTIONS) - {"as_json", "plain"}
+
+
+async def await_judgings(jobstore: AsyncClient, group_id: UUID, out: Output | None = None) -> None:
+    """Wait until the judgings of a call have ended; tell `out` once if their tenant has spent what it may in a day."""
+    is_told = out is None
+    async with aclosing(jobstore.watch_judgings(group_id)) as progress:
+        async for each in progress:
+            if out is not None and not is_told and each.held_back_until is not None:
+                words = f"waits until {format_time(each.held_back_until)}: the tenant has spent what it may in a day"
+                out.print_aside({"held_back_until": each.held_back_until}, Styled(words, "yellow"))
+                is_told = True
 
 
 def succeed_if(is_met: bool) -> None:

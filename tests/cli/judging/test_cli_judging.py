@@ -1,6 +1,7 @@
 """Judging without a job, and again, from the command line."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -26,6 +27,15 @@ async def test_a_try_prints_the_verdict_and_succeeds_if_the_result_is_accepted(s
     first, second = jobstore.judging.asked
     assert (first.kind, first.judge, first.cases[0].result_json) == (judging_pb.JUDGING_KIND_TRY, "strict@2", '"blue"')
     assert second.cases[0].result_json == '{"n":1}'
+
+
+async def test_a_try_says_once_that_its_tenant_has_spent_what_it_may(signoff, jobstore):
+    jobstore.judging.held_back_until = datetime(2026, 12, 2, tzinfo=UTC)
+    tried = await signoff("judge", "try", '"blue"', "--criteria", "blue")
+    assert tried.err.count("the tenant has spent what it may in a day") == 1
+    assert "accepted" in tried.out
+    as_json = await signoff("judge", "try", '"blue"', "--criteria", "blue", "--json")
+    assert json.loads(as_json.err) == {"held_back_until": "2026-12-02T00:00:00.000000Z"}
 
 
 async def test_criteria_of_a_try_may_be_given_one_by_one_and_the_result_as_a_text(signoff, jobstore, tmp_path):

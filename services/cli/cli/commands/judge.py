@@ -1,7 +1,6 @@
 """The group `signoff judge` and the command `signoff rejudge`."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from cli.parameters import (
     make_filter,
     require_policies,
 )
-from cli.session import Session, command, make_app, succeed_if, with_options
+from cli.session import Session, await_judgings, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
 from signoff import AsyncClient
 from signoff.errors import ErrorCode
@@ -146,7 +145,7 @@ async def try_(
             case["result"] = read_text(result, "RESULT").removesuffix("\n") if text else _read_result(result)
         if criteria:
             case["acceptance_criteria"] = read_texts(criteria, "--criteria")
-        made = await _judge(jobstore, {"kind": "try", "cases": [case], **_read_policy(policy)})
+        made = await _judge(cli.out, jobstore, {"kind": "try", "cases": [case], **_read_policy(policy)})
     show_judging(cli.out, made)
     succeed_if(made.verdict is not None and made.verdict.is_valid)
 
@@ -154,7 +153,7 @@ async def try_(
 @command(app, "test")
 async def probe(cli: Session, jobstore: AsyncClient, policy: Policy = None) -> None:
     """Have a judge judge a harmless case, and print its answer and the abilities of its API."""
-    made = await _judge(jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
+    made = await _judge(cli.out, jobstore, {"kind": "test", "cases": [SAMPLE], **_read_policy(policy)})
     show_judging(cli.out, made)
     succeed_if(made.probe is not None)
 
@@ -194,12 +193,10 @@ async def report(
     show_report(cli.out, await jobstore.get_rejudge_report(operation_id, page_size=page_size, page_token=page_token))
 
 
-async def _judge(jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
+async def _judge(out: Output, jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
     """Create a judging of the one case in `fields`, wait until the judging has ended, and return it."""
     group_id = await jobstore.create_judgings(validate_resource("NewJudgings", fields, "what is judged"))
-    async with aclosing(jobstore.watch_judgings(group_id)) as progress:
-        async for _ in progress:
-            pass
+    await await_judgings(jobstore, group_id, out)
     ((made,), _) = await jobstore.get_judgings(group_id)
     return made
 
@@ -291,7 +288,7 @@ async def evaluate(
             raise CommandError(f"{html} cannot be written: {error.strerror}", code=ErrorCode.UNWRITABLE) from error
     async with cli.jobstore() as jobstore:
         judge = evaluating.judge_through(
-            jobstore.reading(read_model), evaluation, how.submission
+            jobstore.reading(read_model), evaluation, how.submission, cli.out
         )  # amounts are added up
         report = await evaluating.evaluate(file, policies, how.repeats, judge, evaluation)
     if html is not None:
