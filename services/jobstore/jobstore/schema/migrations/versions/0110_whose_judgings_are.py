@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0108"
-down_revision = "0107"
+revision = "0110"
+down_revision = "0109"
 
 CHANGES = (
     "ALTER TABLE judgings ADD COLUMN tenant TEXT DEFAULT 'default' NOT NULL",
