@@ -69,38 +69,37 @@ async def test_without_a_client_for_devices_each_token_needs_its_nonce(provider)
     assert tokens.device_client_id == CLIENT
     with pytest.raises(UnauthenticatedError) as refused:
         await tokens.find(provider.make_token(NONCE, nonce=None), SECRET)
-    assert "nonce" in refused.value.reason
+    assert refused.value.reason == "nonce"
 
 
 WRONG = {
-    "another issuer": {"iss": "https://evil.example"},
-    "no issuer": {"iss": None},
-    "another audience": {"aud": "another"},
-    "no audience": {"aud": None},
-    "made for another client": {"aud": [CLIENT, "another"], "azp": "another"},
-    "over": {"exp": NOW - 60},
-    "without an end": {"exp": None},
-    "of the future": {"iat": NOW + 600},
-    "not yet good": {"nbf": NOW + 600},
-    "old": {"iat": NOW - 1_000},
-    "without a begin": {"iat": None},
-    "another nonce": {"nonce": digest("t" * 43)},
-    "the secret itself": {"nonce": SECRET},
-    "no nonce": {"nonce": None},
-    "a nonce that is no text": {"nonce": 7},
-    "no subject": {"sub": None},
-    "an empty subject": {"sub": ""},
-    "a subject of other characters": {"sub": "ann\n"},
-    "a subject that is no text": {"sub": 7},
+    "another issuer": ({"iss": "https://evil.example"}, "issuer"),
+    "no issuer": ({"iss": None}, "iss"),
+    "another audience": ({"aud": "another"}, "audience"),
+    "no audience": ({"aud": None}, "aud"),
+    "made for another client": ({"aud": [CLIENT, "another"], "azp": "another"}, "audience"),
+    "over": ({"exp": NOW - 60}, "time"),
+    "without an end": ({"exp": None}, "exp"),
+    "of the future": ({"iat": NOW + 600}, "time"),
+    "not yet good": ({"nbf": NOW + 600}, "time"),
+    "old": ({"iat": NOW - 1_000}, "time"),
+    "without a begin": ({"iat": None}, "iat"),
+    "another nonce": ({"nonce": digest("t" * 43)}, "nonce"),
+    "the secret itself": ({"nonce": SECRET}, "nonce"),
+    "no nonce": ({"nonce": None}, "nonce"),
+    "a nonce that is no text": ({"nonce": 7}, "nonce"),
+    "no subject": ({"sub": None}, "sub"),
+    "an empty subject": ({"sub": ""}, "sub"),
+    "a subject of other characters": ({"sub": "ann\n"}, "sub"),
+    "a subject that is no text": ({"sub": 7}, "malformed"),
 }
 
 
-@pytest.mark.parametrize("claims", WRONG.values(), ids=WRONG)
-async def test_a_token_that_says_anything_wrong_is_refused_with_one_text(provider, tokens, claims):
+@pytest.mark.parametrize(("claims", "reason"), WRONG.values(), ids=WRONG)
+async def test_a_token_that_says_anything_wrong_is_refused_with_one_text(provider, tokens, claims, reason):
     with pytest.raises(UnauthenticatedError) as refused:
         await tokens.find(provider.make_token(NONCE, **claims), SECRET)
-    assert str(refused.value) == "the sign-in is not accepted: sign in again"
-    assert len(refused.value.reason) > 20
+    assert (str(refused.value), refused.value.reason) == ("the sign-in is not accepted: sign in again", reason)
 
 
 def encode(part: object) -> str:
@@ -124,25 +123,27 @@ def sign_by_public_key(provider: Provider) -> str:
 
 
 FORGED = {
-    "no signature": lambda p: forge(p, alg="none").rpartition(".")[0] + ".",
-    "none": lambda p: forge(p, alg="none"),
-    "another algorithm": lambda p: forge(p, alg="RS256"),
-    "an algorithm that is not taken": lambda p: forge(p, alg="ES512"),
-    "no algorithm": forge,
-    "HMAC with the public key": sign_by_public_key,
-    "another's key": lambda p: Provider().make_token(NONCE, kid=next(iter(p.keys)), iss=p.issuer),
-    "tampered": lambda p: ".".join([(t := p.make_token(NONCE).split("."))[0], t[1][:-4] + "AAAA", t[2]]),
-    "no key": lambda p: jwt.encode({"iss": p.issuer}, next(iter(p.keys.values()))[1], "ES256"),
-    "a key that is no text": lambda p: forge(p, alg="ES256", kid=7),
-    "no token": lambda _: "x",
-    "nothing": lambda _: "",
+    "no signature": (lambda p: forge(p, alg="none").rpartition(".")[0] + ".", "algorithm"),
+    "none": (lambda p: forge(p, alg="none"), "algorithm"),
+    "another algorithm": (lambda p: forge(p, alg="RS256"), "algorithm"),
+    "an algorithm that is not taken": (lambda p: forge(p, alg="ES512"), "algorithm"),
+    "no algorithm": (forge, "algorithm"),
+    "HMAC with the public key": (sign_by_public_key, "algorithm"),
+    "another's key": (lambda p: Provider().make_token(NONCE, kid=next(iter(p.keys)), iss=p.issuer), "signature"),
+    "tampered": (lambda p: ".".join([(t := p.make_token(NONCE).split("."))[0], t[1][:-4] + "AAAA", t[2]]), "signature"),
+    "no key": (lambda p: jwt.encode({"iss": p.issuer}, next(iter(p.keys.values()))[1], "ES256"), "key"),
+    "a key that is no text": (lambda p: forge(p, alg="ES256", kid=7), "malformed"),
+    "an unknown key": (lambda p: p.make_token(NONCE, kid="unknown"), "key"),
+    "no token": (lambda _: "x", "malformed"),
+    "nothing": (lambda _: "", "malformed"),
 }
 
 
-@pytest.mark.parametrize("make", FORGED.values(), ids=FORGED)
-async def test_a_token_that_the_provider_did_not_sign_so_is_refused(provider, tokens, make):
-    with pytest.raises(UnauthenticatedError, match="the sign-in is not accepted"):
+@pytest.mark.parametrize(("make", "reason"), FORGED.values(), ids=FORGED)
+async def test_a_token_that_the_provider_did_not_sign_so_is_refused(provider, tokens, make, reason):
+    with pytest.raises(UnauthenticatedError, match="the sign-in is not accepted") as refused:
         await tokens.find(make(provider), SECRET)
+    assert refused.value.reason == reason
 
 
 async def test_a_key_for_secrets_that_a_provider_shows_opens_nothing(provider, tokens):
@@ -150,7 +151,7 @@ async def test_a_key_for_secrets_that_a_provider_shows_opens_nothing(provider, t
     token = jwt.encode({"iss": provider.issuer}, "x" * 64, "HS256", {"kid": "k"})
     with pytest.raises(UnauthenticatedError) as refused:
         await tokens.find(token, SECRET)
-    assert "HS256 are not taken" in refused.value.reason
+    assert refused.value.reason == "algorithm"
 
 
 @pytest.mark.parametrize("key", [{}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "!", "y": "!"}, {"kty": 7}])

@@ -91,15 +91,28 @@ async def test_it_opens_nothing_but_a_session(client, provider):
         assert (await refused(call)).code == "unauthenticated"
 
 
-@pytest.mark.parametrize("claims", [{"iss": "https://evil.example"}, {"aud": "x"}, {"nonce": "x"}, {"exp": 1}])
-async def test_one_that_is_not_good_is_refused_like_any(client, provider, claims, caplog):
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"iss": "https://evil.example"}, "issuer"),
+        ({"aud": "another"}, "audience"),
+        ({"nonce": "x"}, "nonce"),
+        ({"exp": 1}, "time"),
+    ],
+)
+async def test_one_that_is_not_good_is_refused_like_any_with_the_reason_in_log_and_audit(
+    client, provider, claims, reason, caplog
+):
     caplog.set_level("INFO")
     error = await refused(
         client.with_id_token(provider.make_token(digest(SECRET), **claims), SECRET).create_session("x")
     )
     assert (error.code, error.message) == ("unauthenticated", REFUSAL)
     (logged,) = [record for record in caplog.records if record.getMessage() == "a call failed"]
-    assert logged.reason != REFUSAL
+    assert logged.reason == reason
+    async with asyncio.timeout(10):
+        while reason not in {each.reason for each in (await client.with_token(TOKEN).list_audit())[0]}:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def test_a_stolen_id_token_makes_nothing_without_its_secret(client, provider):

@@ -36,6 +36,16 @@ SIGNS_IN: Final = "/signoff.v1.IdentityService/CreateSession"
 REFUSAL: Final = "the sign-in is not accepted: sign in again"
 _REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
 _SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_REASONS: Final = {
+    jwt.InvalidIssuerError: "issuer",
+    jwt.InvalidAudienceError: "audience",
+    jwt.InvalidAlgorithmError: "algorithm",
+    jwt.InvalidSignatureError: "signature",
+    jwt.InvalidKeyError: "key",
+    jwt.PyJWKError: "key",
+    jwt.ExpiredSignatureError: "time",
+    jwt.ImmatureSignatureError: "time",
+}
 #: The claims by which a person is called.
 _NAMES: Final = ("preferred_username", "email", "name", "sub")
 
@@ -69,7 +79,8 @@ class IdTokens:
         name = _find_name(claims)
         grant = self._rules.find_grant(claims)
         if grant is None:
-            raise ForbiddenError(f"no rule of SIGNOFF_OIDC_RULES gives {name} a role: ask an administrator for one")
+            message = f"no rule of SIGNOFF_OIDC_RULES gives {name} a role: ask an administrator for one"
+            raise ForbiddenError(message, reason=f"rule: user:{claims['sub']}")
         return Caller(name, Actor(f"user:{claims['sub']}"), grant.role, grant.tenants, spends=spends)
 
     async def _check(self, token: str, secret: str) -> tuple[Mapping[str, object], bytes]:
@@ -78,7 +89,7 @@ class IdTokens:
             header = jwt.get_unverified_header(token)
             key = await self._find_key(header.get("kid"))
             if header.get("alg") != key.algorithm_name:
-                raise jwt.InvalidAlgorithmError(f"the key is for {key.algorithm_name}")
+                raise jwt.InvalidAlgorithmError
             claims: Mapping[str, object] = jwt.decode(
                 *(token, key, ALGORITHMS),
                 audience=self._client_ids,
@@ -88,12 +99,12 @@ class IdTokens:
             )
             return claims, self._check_claims(claims, token, secret)
         except jwt.PyJWTError as error:
-            raise UnauthenticatedError(REFUSAL, reason=f"{type(error).__name__}: {error}") from None
+            raise UnauthenticatedError(REFUSAL, reason=_explain(error)) from None
 
     async def _find_key(self, kid: object) -> jwt.PyJWK:
         """Return the key of an id, of those of the provider. PyJWTError: there is none, or of another kind."""
         if not isinstance(kid, str):
-            raise jwt.InvalidTokenError("the token names no key")
+            raise jwt.InvalidKeyError
         try:
             async with asyncio.timeout(PATIENCE_S):
                 keys = await self._provider.read_keys(kid)
@@ -101,29 +112,36 @@ class IdTokens:
             raise ProviderError(f"{self.issuer} did not give its keys within {PATIENCE_S:g} s") from None
         found = next((key for key in keys if key.get("kid") == kid), None)
         if found is None:
-            raise jwt.InvalidKeyError("the provider has no such key")
+            raise jwt.InvalidKeyError
         key = jwt.PyJWK(found)
         if key.algorithm_name not in ALGORITHMS:
-            raise jwt.InvalidAlgorithmError(f"keys for {key.algorithm_name} are not taken")
+            raise jwt.InvalidAlgorithmError
         return key
 
     def _check_claims(self, claims: Mapping[str, object], token: str, secret: str) -> bytes:
         """Return what a token spends: its nonce, or the hash of what is signed. PyJWTError: it is not good."""
         if not _SUBJECT.fullmatch(str(claims["sub"])):
-            raise jwt.InvalidTokenError("the subject is not 1 to 255 characters of ASCII")
+            raise jwt.MissingRequiredClaimError("sub")
         if "azp" in claims and claims["azp"] not in self._client_ids:
-            raise jwt.InvalidAudienceError("the token was made for another client")
+            raise jwt.InvalidAudienceError
         is_bound = "nonce" in claims
         if is_bound and not hmac.compare_digest(str(claims["nonce"]).encode(), digest(secret).encode()):
-            raise jwt.InvalidTokenError("the nonce is of another secret")
+            raise jwt.MissingRequiredClaimError("nonce")
         if not is_bound and not (
             self._may_be_unbound and claims["aud"] in (self.device_client_id, [self.device_client_id])
         ):
             raise jwt.MissingRequiredClaimError("nonce")
         age_max_s = AGE_MAX_S if is_bound else UNBOUND_AGE_MAX_S
         if clock.now().timestamp() - float(str(claims["iat"])) > age_max_s + LEEWAY_S:
-            raise jwt.ExpiredSignatureError(f"the token was made more than {age_max_s} s ago")
+            raise jwt.ExpiredSignatureError
         return sha256((secret if is_bound else token.rpartition(".")[0]).encode()).digest()
+
+
+def _explain(error: jwt.PyJWTError) -> str:
+    """Return the word by which log and audit say what is wrong with a token."""
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return error.claim
+    return next((word for kind, word in _REASONS.items() if isinstance(error, kind)), "malformed")
 
 
 def _find_name(claims: Mapping[str, object]) -> str:

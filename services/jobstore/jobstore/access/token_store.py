@@ -165,7 +165,7 @@ async def begin_session(connection: Connection, caller: Caller, client: str, las
     if caller.spends is not None:
         spent = await connection.execute(_SPEND, {"nonce": caller.spends, "kept_s": SIGN_IN_KEPT_S})
         if not spent:
-            raise UnauthenticatedError(REFUSAL, reason="the ID token has made its session already")
+            raise UnauthenticatedError(REFUSAL, reason="spent")
     maker_hash = caller.maker_hash if caller.session_id is not None else caller.token_hash or None
     return await add_token(
         *(connection, "session", caller.name, caller.actor, caller.role, caller.tenants),

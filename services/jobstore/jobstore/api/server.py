@@ -289,7 +289,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if presented is None:
             return self._tokens.find(metadata)
         if self._id_tokens is None:
-            raise UnauthenticatedError(REFUSAL, reason="no provider of identities is set: SIGNOFF_OIDC_ISSUER")
+            raise UnauthenticatedError(REFUSAL, reason="no_provider")
         return await self._id_tokens.find(*presented)
 
     async def _read(self, role: Role, context: Context) -> object:
