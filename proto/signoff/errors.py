@@ -451,6 +451,9 @@ class ErrorCode(StrEnum):
     TWO_KEYS = _RECORDED("Keys are given in two ways: give one.")
     TWO_TOKENS = _RECORDED("A token is given in two ways: give one.")
     TOKEN_UNREADABLE = _RECORDED("The token's file cannot be read: correct its name or its rights.")
+    UNKNOWN_PROFILE = _RECORDED("There is no such profile: `signoff profiles` lists them, `signoff login` makes one.")
+    PROFILE_FOR_ANOTHER = _RECORDED("The profile is for another jobstore than the one that is named: give one of them.")
+    PROFILES_UNREADABLE = _RECORDED("The file of profiles cannot be read, or others can read it: mend it.")
     TOKEN_FOR_ANOTHER = _RECORDED("The token is not sent to a jobstore that only a file names: name the place, too.")
     ENDPOINTS_UNREADABLE = _RECORDED("The endpoints file cannot be read: see whether `signoff up` runs.")
 

@@ -44,7 +44,8 @@ def jobstore(jobstore_server: JobStoreServer) -> FakeJobStore:
 def env(jobstore_server: JobStoreServer, tmp_path, monkeypatch) -> dict[str, str | None]:
     monkeypatch.chdir(tmp_path)
     keys = [f"SIGNOFF_{name}{file}" for name in ("SECRETS", "FACT_KEYS") for file in ("", "_FILE")]
-    nowhere = dict.fromkeys(["SIGNOFF_ENDPOINTS", "SIGNOFF_KAFKA", "SIGNOFF_HTTP", "SIGNOFF_TOKEN_FILE", *keys])
+    others = [f"SIGNOFF_{name}" for name in ("ENDPOINTS", "KAFKA", "HTTP", "TOKEN_FILE", "PROFILE", "TENANT")]
+    nowhere = dict.fromkeys([*others, *keys]) | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     return nowhere | {"SIGNOFF_JOBSTORE": jobstore_server.address, "SIGNOFF_TOKEN": TOKEN, "COLUMNS": "200"}
 
 

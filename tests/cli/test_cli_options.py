@@ -31,6 +31,9 @@ OPTIONS = {
     "--not-agent": _LOOKED_UP,
     "--not-batch": _LOOKED_UP,
     "--to": "the agent that jobs are assigned to, beside --agent, to whom they are assigned now",
+    "--lasts": "the length of time of lasts_s, such as 30d",
+    "--overlap": "the length of time of overlap_s, such as 1d",
+    "--not-shared": "the opposite of --shared",
     "--disabled": "the opposite of --enabled",
     "--not-cancelled": "the opposite of --cancelled",
     "--unset": "fields of a limit by their names, which a patch makes null",
@@ -72,6 +75,7 @@ OPTIONS = {
     "--kafka-port": _LOCAL,
     "--no-short-lived": _LOCAL,
     "--postgres-port": _LOCAL,
+    "--profile": _LOCAL,
     "--short-lived": _LOCAL,
     "--token-file": _LOCAL,
 }

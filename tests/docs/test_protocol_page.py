@@ -13,6 +13,7 @@ from jobstore.jobs.transitions import RULES
 from signoff.status import JobStatus
 from signoff.v1 import (
     agent_service_pb2,
+    identity_service_pb2,
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
@@ -28,6 +29,7 @@ SERVICES = {
     service.name: service
     for module in (
         agent_service_pb2,
+        identity_service_pb2,
         job_service_pb2,
         judge_service_pb2,
         judging_service_pb2,

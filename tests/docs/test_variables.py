@@ -18,7 +18,7 @@ from validator.config import Settings as ValidatorSettings
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ConsoleSettings, ExecutorSettings, JobstoreSettings, RebuildSettings, ValidatorSettings, VerifySettings)
 #: The command line's own; its options name those that are left.
-OF_COMMANDS = {"SIGNOFF_FACT_KEYS", "SIGNOFF_FACT_KEYS_FILE"}
+OF_COMMANDS = {"SIGNOFF_TENANT", "SIGNOFF_FACT_KEYS", "SIGNOFF_FACT_KEYS_FILE"}
 COMPOSE = re.compile(r"\$\{(SIGNOFF_\w+)")
 OF_TESTS = {
     f"SIGNOFF_{name}" for name in ("CACHE_DIR", "CHROMIUM", "EXAMPLES", "FAULTS_SEED", "KILLS", "WRITE_EXPECTED")

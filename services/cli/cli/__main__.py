@@ -37,6 +37,10 @@ COMMANDS: Final = {
     "up": Entry("Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, small agents."),
     "demo": Entry("Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."),
     "login-link": Entry("Print a link that logs in to the page: once, and within a quarter of an hour.", "up"),
+    "login": Entry("Sign in, and keep the session for later commands: for this user and this jobstore alone."),
+    "logout": Entry("End the session of the profile, everywhere, and forget it.", "login"),
+    "whoami": Entry("Show who one is: name, role, tenants and end, and where the credential comes from.", "login"),
+    "profiles": Entry("Choose among the jobstores and users that one has signed in to.", "login", "profiles_app"),
     "overview": Entry(
         "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does."
     ),
@@ -69,6 +73,10 @@ COMMANDS: Final = {
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
     ),
     "tenants": Entry("Register tenants: who jobs, agents and all else belong to."),
+    "tokens": Entry("Make, rotate and revoke tokens, each with a name, a role, and the tenants that it is of."),
+    "sessions": Entry(
+        "List and end sessions: of people who signed in at the page, or by `signoff login`.", "tokens", "sessions_app"
+    ),
     "judge": Entry("Try judges, and criteria, without a job."),
     "judges": Entry("Keep judge policies, by which results are judged, by name and version, such as strict@3."),
     "criteria": Entry(

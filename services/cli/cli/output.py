@@ -15,6 +15,7 @@ from signoff.status import JobLogStatus
 from signoff.values import time_text, to_nanos, usd_text
 
 if TYPE_CHECKING:
+    from signoff.identity import AccessToken, Caller, Session
     from signoff.judging import Ask, Criterion, CriterionVerdict, CriterionWarning, Verdict
     from signoff.types import Job, JobLog, PastWait, Policy, Reason, Waiting, WaitingSum
 
@@ -109,6 +110,11 @@ def format_last_code(job: "Job") -> str | None:
     code, message = (None, None) if job.last_log is None else (job.last_log.code, job.last_log.message or "")
     status = message.removeprefix("the agent answered ")[:3] if message and code == ErrorCode.AGENT_STATUS else ""
     return f"{code} {status}" if status.isdecimal() else code
+
+
+def name_tenants(holder: "Caller | AccessToken | Session") -> str:
+    """Return the tenants that a credential is of: `press, web`, or `all tenants`."""
+    return "all tenants" if holder.all_tenants else ", ".join(holder.tenants)
 
 
 def format_labels(labels: Mapping[str, str]) -> str:

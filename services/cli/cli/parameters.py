@@ -146,7 +146,7 @@ def _complete(list_items: Callable[[AsyncClient, str], AsyncIterator[Any]]) -> C
         environment = {name: os.environ.get(f"SIGNOFF_{name.upper()}") for name in ("jobstore", "kafka", "http")}
         file, token_file = os.environ.get("SIGNOFF_ENDPOINTS"), os.environ.get("SIGNOFF_TOKEN_FILE")
         token = read_token(os.environ.get("SIGNOFF_TOKEN"), Path(token_file) if token_file else None)
-        target = find_target(environment | {"token": token}, Path(file) if file else None)
+        target = find_target(environment | token, Path(file) if file else None, os.environ.get("SIGNOFF_PROFILE"))
         if target.jobstore is None:
             return []
         async with asyncio.timeout(_COMPLETED_WITHIN_S), connect(target) as jobstore:

@@ -95,9 +95,14 @@ class DefaultGroup(PlainGroup):
     """A group whose first command is called if the arguments do not begin with the name of a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse `args`, before which the first command's name is put unless they begin with a command's name."""
-        if args and args[0] not in {*self.commands, "--help"}:
-            args = [next(iter(self.commands)), *args]
+        """Parse `args`, before which the first command's name is put unless they begin with a command's name.
+
+        No arguments call the first command if it needs none, and else show the help of the group.
+        """
+        name, first = next(iter(self.commands.items()))
+        is_bare = not args and not any(each.required for each in first.params)
+        if is_bare or (args and args[0] not in {*self.commands, "--help"}):
+            args = [name, *args]
         return super().parse_args(ctx, args)
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ import typer
 from cli.errors import CommandError, ExitStatus, find_exit_status
 from cli.output import Output, format_time
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
+from cli.profiles import Profile, find_profile, read_profiles
 from cli.terminal import Styled
 from contracts.topic_prefix import TOPIC_PREFIX
 from servicekit.errors import ServiceError, TransientError
@@ -49,8 +50,25 @@ class Target:
     topic_prefix: str | None = None
     processes: dict[str, int] = field(default_factory=dict)
     file: Path | None = None
-    #: Whether a token was given, while the jobstore's address comes from a file that was found by searching.
-    is_token_for_another: bool = False
+    #: Of whose jobs commands are, unless they name a tenant.
+    tenant: str | None = None
+    profile: Profile | None = None
+    #: The option, the variable or the pipe that gave the token, if one did.
+    given_by: str | None = None
+    #: Whether `file` was found by searching.
+    is_found: bool = False
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether the token is the session of the profile."""
+        return self.given_by is None and self.profile is not None and self.profile.token is not None
+
+    @property
+    def credential(self) -> str | None:
+        """Where the token comes from, in words; None without a token."""
+        if self.profile is not None and self.is_signed_in:
+            return f"the session of the profile {self.profile.name}"
+        return None if self.token is None else self.given_by or str(self.file)
 
     @property
     def other_prefix(self) -> str | None:
@@ -60,18 +78,47 @@ class Target:
         return f"topics there begin with {self.topic_prefix!r}, and are looked for with {TOPIC_PREFIX!r}"
 
 
-def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:
-    """Return the target that the options name, completed from the file `endpoints`, else from the one that is found.
+def find_target(
+    options: Mapping[str, str | None],
+    endpoints: Path | None = None,
+    profile: str | None = None,
+    *,
+    signs_in: bool = False,
+) -> Target:
+    """Return the target that the options name, completed from a profile and an endpoints file.
 
-    No file is searched for if an option names a jobstore, since the token in a file is not for that jobstore. A token
-    of the options is not sent to a jobstore that a found file names: the author of the file's folder, such as a
-    repository's, would get the token. Raise CommandError if the file cannot be read.
+    The file is `endpoints`, else one that is found; none is searched for if an option or `profile` names a jobstore,
+    since the token in a file is not for that jobstore. A token of the options is not sent to a jobstore that a found
+    file names: the author of the file's folder, such as a repository's, would get the token. Without a name the profile
+    is the one for the jobstore that was used last. Raise CommandError if a file cannot be read; or, unless the command
+    `signs_in` to a profile, if there is no such profile, or it is for another jobstore.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value}
-    file = endpoints or (None if options["jobstore"] else _find_endpoints())
-    if file is None:
-        return Target(**given)
-    return replace(read_endpoints(file), **given, is_token_for_another=endpoints is None and "token" in given)
+    profiles = read_profiles()
+    named = profiles.get(profile or "") if signs_in else find_profile(profiles, profile) if profile else None
+    file = endpoints or (None if "jobstore" in given or named else _find_endpoints())
+    target = replace(
+        Target() if file is None else read_endpoints(file), **given, is_found=endpoints is None is not file
+    )
+    if not profile:
+        named = next((each for each in reversed(profiles.values()) if target.jobstore in {None, each.jobstore}), None)
+    address = target.jobstore or (named.jobstore if named else None)
+    if profile and address and signs_in and (named is None or named.jobstore != address):
+        named = Profile(profile, address)
+    if named and named.jobstore != address:
+        message = f"the profile {named.name} is for {named.jobstore}, and not for {address}: name one of them"
+        raise CommandError(message, code=ErrorCode.PROFILE_FOR_ANOTHER)
+    return _complete(replace(target, jobstore=address), named)
+
+
+def _complete(target: Target, profile: Profile | None) -> Target:
+    """Return a target with the tenant of the environment, and what is not given from a profile of its jobstore."""
+    tenant = os.environ.get("SIGNOFF_TENANT") or (profile.tenant if profile else None)
+    target = replace(target, profile=profile, tenant=tenant)
+    if profile is None:
+        return target
+    token = target.token if target.given_by else profile.token or target.token
+    return replace(target, token=token, http=target.http or profile.http)
 
 
 def _find_endpoints() -> Path | None:
@@ -89,8 +136,8 @@ def _find_endpoints() -> Path | None:
     return None
 
 
-def read_token(token: str | None, file: Path | None) -> str | None:
-    """Return the token in a text or a file, the first of several, as while one replaces another; None without one.
+def read_token(token: str | None, file: Path | None) -> dict[str, str | None]:
+    """Return the `token` in a text or a file, the first of several, as while one replaces another, and what gave it.
 
     Raise CommandError if both text and file are given, or the file cannot be read.
     """
@@ -101,7 +148,10 @@ def read_token(token: str | None, file: Path | None) -> str | None:
         values = (file.read_text() if file else token or "").replace(",", " ").split()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"cannot read the token's file: {error}", code=ErrorCode.TOKEN_UNREADABLE) from error
-    return values[0] if values else None
+    if not values:
+        return {}
+    own = "SIGNOFF_TOKEN" if os.environ.get("SIGNOFF_TOKEN") == token else "--token"
+    return {"token": values[0], "given_by": str(file) if file else own}
 
 
 _FIELDS_OF_FILE: Final[dict[str, Callable[[Any], Any]]] = {
@@ -139,11 +189,16 @@ class Session:
     @asynccontextmanager
     async def jobstore(self) -> AsyncIterator[AsyncClient]:
         """Yield a client of the jobstore. Raise CommandError if the jobstore's address is not known."""
+        self.require_jobstore()
+        async with connect(self.target) as jobstore:
+            yield jobstore
+
+    def require_jobstore(self) -> str:
+        """Return the jobstore's address. Raise CommandError if it is not known."""
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
             raise CommandError(message, code=ErrorCode.NO_JOBSTORE)
-        async with connect(self.target) as jobstore:
-            yield jobstore
+        return self.target.jobstore
 
     def require_kafka(self) -> str:
         """Return Kafka's address. Raise CommandError if it is unknown, or if topics have another prefix there."""
@@ -188,9 +243,9 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
     The client returns records, not pydantic's models: pydantic takes longer to import than a call takes.
     """
     assert target.jobstore is not None
-    if target.is_token_for_another:
+    if target.is_found and target.given_by:
         message = (
-            f"the token that was given (SIGNOFF_TOKEN, --token) is not sent to {target.jobstore}, which {target.file} "
+            f"the token that was given ({target.given_by}) is not sent to {target.jobstore}, which {target.file} "
             "names: name the place, too, with --jobstore or --endpoints, or give no token to use that of the file"
         )
         raise CommandError(message, code=ErrorCode.TOKEN_FOR_ANOTHER)
@@ -205,7 +260,7 @@ async def make_login_link(target: Target) -> str:
         return f"{target.http.rstrip('/')}/login#{await jobstore.create_login_code()}"
 
 
-def _open_session(
+def _open_session(  # noqa: PLR0913 - each is an option
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text; JSON lines for streams.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, and nothing cut: as into a pipe.")] = False,
@@ -236,13 +291,22 @@ def _open_session(
     http: Annotated[
         str | None, typer.Option(envvar="SIGNOFF_HTTP", metavar="URL", help="The console's address.")
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SIGNOFF_PROFILE", metavar="NAME", help="The profile, of those that `signoff profiles` lists."
+        ),
+    ] = None,
+    signs_in: bool = False,
 ) -> Session:
-    options = {"jobstore": jobstore, "token": read_token(token, token_file), "kafka": kafka, "http": http}
-    return Session(find_target(options, endpoints), Output(as_json=as_json, plain=plain))
+    options = {"jobstore": jobstore, **read_token(token, token_file), "kafka": kafka, "http": http}
+    return Session(find_target(options, endpoints, profile, signs_in=signs_in), Output(as_json=as_json, plain=plain))
 
 
 # Typer reads a command's options from its signature: these are added to the signature of each command.
-_CONNECTION_OPTIONS = inspect.signature(_open_session).parameters
+_CONNECTION_OPTIONS = {
+    name: option for name, option in inspect.signature(_open_session).parameters.items() if name != "signs_in"
+}
 
 
 class _Command(PlainCommand):
@@ -281,18 +345,20 @@ def make_app(
     )
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
+def command(app: typer.Typer, name: str, *, signs_in: bool = False) -> Callable[[Command], Command]:
     """Return a decorator that makes a coroutine function the command `name`. The parameter `cli` is the session.
 
-    A parameter `jobstore` is a client of the jobstore while the command runs; other parameters are options.
+    A parameter `jobstore` is a client of the jobstore while the command runs; other parameters are options. A command
+    that `signs_in` makes its profile, and has an option `--token` of its own.
     """
+    connecting = {name: one for name, one in _CONNECTION_OPTIONS.items() if not (signs_in and name == "token")}
 
     def register(function: Command) -> Command:
         def run(**options: Any) -> None:
-            connection = {name: options.pop(name) for name in _CONNECTION_OPTIONS}
-            _run(function, connection, options)
+            connection = {name: options.pop(name) for name in connecting}
+            _run(function, connection | {"signs_in": signs_in}, options)
 
-        everything = (*_list_options(function), *_CONNECTION_OPTIONS.values())
+        everything = (*_list_options(function), *connecting.values())
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -342,15 +408,17 @@ def _run(
     out = Output(as_json=connection["as_json"], plain=connection["plain"])
     if unknown := describe_unknown(os.environ):
         out.print_aside({"warning": {"message": unknown}}, Styled(f"warning: {unknown}", "yellow"))
+    session = None
     try:
-        asyncio.run(_cancel_at_sigterm(_call(function, _open_session(**connection), options)))
+        session = _open_session(**connection)
+        asyncio.run(_cancel_at_sigterm(_call(function, session, options)))
     except CommandError as error:
         status = error.status
         out.print_error(str(error), error.code, status)
     except SignoffError as error:
         grpc_status = error.grpc_status.name
         status = find_exit_status(error.code, grpc_status)
-        out.print_error(_explain(error), error.code, status, grpc_status=grpc_status, fields=error.fields)
+        out.print_error(_explain(error, session), error.code, status, grpc_status=grpc_status, fields=error.fields)
     except ServiceError as error:
         status = _find_status(error)
         out.print_error(str(error), error.code, status)
@@ -391,11 +459,15 @@ async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:
     await running
 
 
-def _explain(error: SignoffError) -> str:
+def _explain(error: SignoffError, session: Session | None) -> str:
+    used = session and session.target.credential
     match error.code:
         case ErrorCode.UNAVAILABLE | ErrorCode.CALL_DEADLINE_EXCEEDED:
             return f"the jobstore cannot be reached ({error.message}); `signoff doctor` may say more"
         case ErrorCode.UNAUTHENTICATED:
-            return f"{error.message}; give a token with --token, --token-file or SIGNOFF_TOKEN"
+            named = f", not {used}" if used else ""
+            return f"{error.message}{named}: sign in by `signoff login`, or give one by --token-file or SIGNOFF_TOKEN"
+        case ErrorCode.FORBIDDEN:
+            return f"{error.message}; `signoff whoami` shows who you are, `signoff login` signs in as somebody else"
         case _:
             return error.message

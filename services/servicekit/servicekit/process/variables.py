@@ -29,8 +29,10 @@ _SETTINGS: Final = (  # noqa: SIM905
     "SESSION_S STALLED_AFTER_S TOPIC_PREFIX TOPIC_REPLICATION VERDICT_REUSE_AGE_S VIEWERS_MAX WAITING_MAX_BYTES "
     "WATCHES_MAX"
 ).split()
-#: Variables of Compose, the local stack, and tests.
-_OTHERS: Final = "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT KILLS WRITE_EXPECTED".split()  # noqa: SIM905
+#: Variables of Compose, the local stack, the profiles of the command line, and tests.
+_OTHERS: Final = (  # noqa: SIM905
+    "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT KILLS PROFILE TENANT WRITE_EXPECTED"
+).split()
 KNOWN: Final = frozenset(
     PREFIX + name for name in (*_SETTINGS, *_OTHERS, *_SECRETS, *(f"{secret}_FILE" for secret in _SECRETS))
 )
