@@ -8,8 +8,12 @@ from support.factories import SECRETS, execute_requested, request_body
 from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps, new_job
 
-from contracts.resources import NewAgent
+from contracts.resources import NewAgent, NewTenant
+from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.api.work_service import WorkService
+from jobstore.errors import ConflictError, InvalidError
+from jobstore.jobs.model import SIGNOFF
+from jobstore.tenants.commands import CreateTenant
 from signoff.worker.v1 import work_service_pb2 as pb
 
 
@@ -39,3 +43,21 @@ async def test_a_grant_says_whose_the_agent_and_whose_the_job_is(steps: Steps, i
         await steps.requested(agent_id=agent_id, tenant=tenant)
     grant = await claim(steps, job=None if is_known else new_job(agent_id=agent_id, tenant=tenant))
     assert (grant.agent_tenant, grant.tenant) == ("press", tenant)
+
+
+@pytest.mark.parametrize("field", ["headers", "signing"])
+async def test_a_tenant_whose_values_are_named_already_is_not_registered(steps: Steps, field: str) -> None:
+    name = f"late-{uuid4().hex[:8]}"
+    reference = f"env:SIGNOFF_AGENT_{name.upper().replace('-', '_')}__KEY"
+    named: Any = {"headers": {"X-Key": reference}} if field == "headers" else {"signing": reference}
+    new = NewAgent(name="a", url="http://127.0.0.1:1/", **named)
+    agent_id, make = uuid4().hex, CreateTenant(NewTenant(name=name), actor=SIGNOFF)
+    await steps.runner.administer.run_one(RegisterAgent(agent_id, new, actor=SIGNOFF))
+    with pytest.raises(ConflictError, match="agents of default name values of late-"):
+        await steps.runner.administer.run_one(make)
+    plain = NewAgent(name="a", url="http://127.0.0.1:1/")
+    await steps.runner.administer.run_one(UpdateAgent(agent_id, plain, actor=SIGNOFF))
+    await steps.runner.administer.run_one(make)
+    with pytest.raises(InvalidError) as refused:
+        await steps.runner.administer.run_one(UpdateAgent(agent_id, new, actor=SIGNOFF))
+    assert refused.value.code == "agent_value_forbidden"

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.agent_settings import format_settings
+from contracts.agents import list_owners
 from contracts.criteria import format_references
 from contracts.judging.policy import Verdict, split_reference
 from contracts.resources import NewAgent, Policy
@@ -257,6 +258,9 @@ class MemoryJobstore:
         tenants.names |= {name: self.tenants[name] for name in asked & self.tenants.keys()}
         tenants.titles |= dict.fromkeys(tenants.names.values())
         tenants.unknown |= asked - tenants.names.keys()
+        of_default = [agent for agent in self.agents.values() if agent.tenant == "default"]
+        references = {each for agent in of_default for each in (*agent.headers.values(), agent.signing or "")}
+        tenants.named_owners |= wish.made & frozenset().union(*map(list_owners, references))
         ids = (*self.jobs, *self.agents)
         tenants.used_prefixes |= {name for name in wish.made if any(each.startswith(f"{name}:") for each in ids)}
 

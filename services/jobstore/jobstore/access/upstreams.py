@@ -1,6 +1,5 @@
 """Check who may request and cancel by topics, and for which tenants."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.signing import KeyUse, Secrets, Signature, SigningKey
-from jobstore.jobs.model import DEFAULT_TENANT, SIGNOFF, UPSTREAM, Actor
+from jobstore.jobs.model import SIGNOFF, UPSTREAM, Actor
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 
@@ -66,18 +65,6 @@ class Upstreams:
 
 #: The default: the README's example needs no secret.
 OPEN: Final = Upstreams()
-
-
-def may_be_of(job_id: str, tenants: Iterable[str]) -> bool:
-    """Return whether a job of one of these tenants may come to have an id: a UUID, or one with the tenant's prefix."""
-    return DEFAULT_TENANT in tenants or _is_uuid(job_id) or job_id.startswith(tuple(f"{each}:" for each in tenants))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def make_forbidden_message(author: Actor, tenants: frozenset[str], what: str) -> str:

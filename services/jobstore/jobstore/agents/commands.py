@@ -7,15 +7,16 @@ from typing import Final
 from pydantic import ValidationError
 
 from contracts.agent_settings import check_settings
-from contracts.agents import check_signed, has_userinfo, hide_userinfo, may_name, tell_owners
+from contracts.agents import check_signed, has_userinfo, hide_userinfo, list_owners, may_name, tell_owners
 from contracts.fields import Merged, code_of_problem, find_problem, message_of
 from contracts.resources import AgentPatch, NewAgent, Policy
 from jobstore.agents.rules import CLOSED, Agents, AgentsWish, Circuits, CircuitsWish
 from jobstore.engine.parts import Command, Creation, UnitOfWork, Wishes, check_version, merge_patch
 from jobstore.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RefusedError
+from jobstore.jobs.model import DEFAULT_TENANT
 from jobstore.judging.commands import check_named, read_named
 from jobstore.tasks.rules import Tasks
-from jobstore.tenants.rules import Tenants, read_owner
+from jobstore.tenants.rules import Tenants, TenantsWish, read_owner
 from signoff.errors import ErrorCode
 from signoff.status import Protocol
 from signoff.types import Agent
@@ -64,7 +65,8 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
-        return (read_owner(self.new.tenant, self.agent_id), read_named(self.new.policy))
+        owner = read_owner(self.new.tenant, self.agent_id)
+        return (owner, _read_owners(self.new, self.new.tenant), read_named(self.new.policy))
 
     def is_made(self, uow: UnitOfWork) -> bool:
         return self.agent_id in uow[Agents].agents
@@ -77,7 +79,7 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
         if stored is None:
             given["tenant"] = uow[Tenants].resolve_owner(self.new.tenant, self.agent_id)
             _check_url(self.new, stored=None)
-            _check_values(self.new)
+            _check_values(uow, self.new, given["tenant"])
             check_named(uow, self.new.policy, given["tenant"])
             now = uow.clock.now
             agent = Agent(**given, id=self.agent_id, created_at=now, updated_at=now)
@@ -101,8 +103,9 @@ class UpdateAgent(_ChangeAgent):
     version: int | None = None
 
     def reads(self, uow: UnitOfWork) -> Wishes:
-        del uow
-        return (read_named(self.change.policy or Policy()), CircuitsWish(agents=frozenset({self.agent_id})))
+        stored = uow[Agents].agents.get(self.agent_id)
+        owners = _read_owners(self.change, DEFAULT_TENANT if stored is None else stored.tenant)
+        return (owners, read_named(self.change.policy or Policy()), CircuitsWish(agents=frozenset({self.agent_id})))
 
     def decide(self, uow: UnitOfWork) -> None:
         stored = self._require_agent(uow)
@@ -117,8 +120,7 @@ class UpdateAgent(_ChangeAgent):
         after = stored.model_copy(update=changes)
         _check_protocol(after)
         _check_url(after, stored=stored.url)
-        if (after.headers, after.signing) != (stored.headers, stored.signing):
-            _check_values(after)
+        _check_values(uow, after, stored.tenant, stored)
         if self.change.policy is not None and dict(after.policy) != dict(stored.policy):
             check_named(uow, self.change.policy, stored.tenant)
         uow[Agents].change(stored, changes, self.actor)
@@ -189,12 +191,22 @@ def _check_url(new: NewAgent | Agent, stored: str | None) -> None:
         )
 
 
-def _check_values(agent: NewAgent | Agent) -> None:
-    """Raise InvalidError if a header or the signing of an agent refers to a value that its tenant may not name."""
-    references = {f"headers.{name}": reference for name, reference in agent.headers.items()}
-    if agent.signing is not None:
-        references["signing"] = agent.signing
-    for field, reference in references.items():
-        if not may_name(reference, agent.tenant):
-            code, message = ErrorCode.AGENT_VALUE_FORBIDDEN, tell_owners(agent.tenant)
-            raise InvalidError(message, code=code, field=f"agent.{field}")
+def _list_references(agent: NewAgent | AgentPatch | Agent) -> dict[str, str]:
+    """Return the references of an agent's headers and signing, by the names of their fields."""
+    references = {f"headers.{name}": reference for name, reference in (agent.headers or {}).items()}
+    return {name: each for name, each in {**references, "signing": agent.signing}.items() if each is not None}
+
+
+def _read_owners(agent: NewAgent | AgentPatch, tenant: str) -> TenantsWish:
+    """Return the wish for those tenants to whom values may belong that an agent of `default` refers to."""
+    owners = frozenset().union(*map(list_owners, _list_references(agent).values()))
+    return TenantsWish(prefixes=owners - {DEFAULT_TENANT} if tenant == DEFAULT_TENANT else frozenset())
+
+
+def _check_values(uow: UnitOfWork, agent: NewAgent | Agent, tenant: str, stored: Agent | None = None) -> None:
+    """Raise InvalidError if an agent refers to a value that its tenant may not name, unless it did before."""
+    kept = frozenset(() if stored is None else _list_references(stored).values())
+    for name, reference in _list_references(agent).items():
+        if reference not in kept and not may_name(reference, tenant, uow[Tenants].registered):
+            code, message = ErrorCode.AGENT_VALUE_FORBIDDEN, tell_owners(tenant)
+            raise InvalidError(message, code=code, field=f"agent.{name}")

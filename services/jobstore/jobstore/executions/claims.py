@@ -302,7 +302,7 @@ class ClaimExecution(Command[ClaimAnswer]):
 
     def _names_own_job(self, uow: UnitOfWork, tenants: frozenset[str]) -> bool:
         named = uow[Jobs].specs.get(self.job_id) or self.inline
-        return named is not None and named.tenant in tenants
+        return named is not None and not tenants.isdisjoint({named.tenant, uow[Tenants].find(named.tenant)})
 
     def _answer_replay(self, execution: Execution | None) -> ClaimAnswer:
         """Return the answer to a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""

@@ -7,7 +7,7 @@ from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.judging.policy import Verdict, find_mismatch
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from jobstore.access.upstreams import make_forbidden_message, may_be_of
+from jobstore.access.upstreams import make_forbidden_message
 from jobstore.agents.rules import AgentsWish, Circuits
 from jobstore.engine.parts import (
     NOTHING,
@@ -50,6 +50,7 @@ from jobstore.jobs.rows import Jobs, JobsWish, JobView
 from jobstore.jobs.transitions import is_cut_short, list_not_met
 from jobstore.judging.rules import Kind, PoliciesWish, list_frozen
 from jobstore.limits.rules import LimitsLock, LimitsWish, QueuesWish
+from jobstore.tenants.rules import Tenants, read_owner
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import JobStatus, ReportKind
@@ -187,10 +188,16 @@ class CancelJob(Command[JobView | None]):
             return NOTHING if job is None or job.live else (JobsWish(last_entries=frozenset({job.id})),)
         execution = uow[Executions].executions.get(self.execution_id)
         if execution is None:
-            named = JobsWish(specs=optional(self.job_id) if self.tenants is not None else frozenset())
-            return (ExecutionsWish(early_cancels=True), named)
+            return (ExecutionsWish(early_cancels=True), *self._read_whose())
         shown = {execution.job_id} & jobs.jobs.keys() if self.by_call else set()
         return (JobsWish(specs=frozenset(shown - jobs.specs.keys())),)
+
+    def _read_whose(self) -> Wishes:
+        """Return the wishes to learn whether the job that is named is, or may become, one of `tenants`."""
+        if self.tenants is None or self.job_id is None:
+            return NOTHING
+        may_be = (read_owner(tenant, self.job_id) for tenant in self.tenants)
+        return (JobsWish(specs=frozenset({self.job_id})), *may_be)
 
     def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
@@ -245,8 +252,9 @@ class CancelJob(Command[JobView | None]):
             return self.job_id in {None, execution.job_id} and execution.tenant in tenants
         if self.job_id is None:
             return True
-        spec = uow[Jobs].specs.get(self.job_id)
-        return may_be_of(self.job_id, tenants) if spec is None else spec.tenant in tenants
+        if (spec := uow[Jobs].specs.get(self.job_id)) is not None:
+            return spec.tenant in tenants
+        return not all(uow[Tenants].refuses(tenant, self.job_id) for tenant in tenants)
 
 
 #: The maximum of a verdict: its criteria, which are part of a job, and the judge's words. A partial result has less.

@@ -14,7 +14,8 @@ from signoff.errors import ErrorCode
 class CreateTenant(Creation[None]):
     """Register a tenant; do nothing if it is registered with this title.
 
-    ConflictError (`tenant_conflict`): it is registered otherwise, or ids of others begin with its name.
+    ConflictError (`tenant_conflict`): it is registered otherwise, or ids of others begin with its name, or agents of
+    `default` name what would be its values.
     """
 
     given: Given
@@ -43,6 +44,9 @@ class CreateTenant(Creation[None]):
             raise ConflictError(message, code=ErrorCode.TENANT_CONFLICT)
         if name in tenants.used_prefixes:
             message = f"ids of other tenants' jobs or agents begin with `{name}:`: choose another name"
+            raise ConflictError(message, code=ErrorCode.TENANT_CONFLICT)
+        if name in tenants.named_owners:
+            message = f"agents of default name values of {name} as headers, or to sign: put these elsewhere first"
             raise ConflictError(message, code=ErrorCode.TENANT_CONFLICT)
         tenants.new.append(NewTenant(name, self.given.title, self.actor))
         tenants.names[name], tenants.titles[name] = name, self.given.title

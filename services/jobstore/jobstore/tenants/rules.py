@@ -18,8 +18,8 @@ _PREFIX: Final = re.compile(r"([a-z0-9-]{1,40}):")
 class TenantsWish(Wish):
     """Tenants to be read by their `names`, and tenants to be `made`.
 
-    Tenants with names in `prefixes`, with which new ids of `default` begin, are read, and none is made until the
-    commit.
+    Tenants with names in `prefixes`, with which new ids of `default` begin, or to whom values belong that its agents
+    name, are read, and none is made until the commit.
     """
 
     names: frozenset[str] = frozenset()
@@ -58,11 +58,18 @@ class Tenants(Part):
     unknown: set[str] = field(default_factory=set)
     titles: dict[str, str | None] = field(default_factory=dict)
     used_prefixes: set[str] = field(default_factory=set)
+    #: Names of tenants whose values agents of `default` name.
+    named_owners: set[str] = field(default_factory=set)
     new: list[NewTenant] = field(default_factory=list)
 
     def find(self, name: str) -> str | None:
         """Return the tenant that a name means; None if none is registered. `default` always is."""
         return DEFAULT_TENANT if name == DEFAULT_TENANT else self.names.get(name)
+
+    @property
+    def registered(self) -> frozenset[str]:
+        """The names of those tenants that were read, without former ones."""
+        return frozenset(self.names.values())
 
     def resolve(self, name: str) -> str:
         """Return the tenant that a name means. InvalidError (`unknown_tenant`): no tenant with it is registered."""

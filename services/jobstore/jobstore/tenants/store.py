@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from contracts.agents import list_owners
 from jobstore.engine.facts import tell
 from jobstore.engine.locks import Lock, hold, share
 from jobstore.engine.parts import UnitOfWork, WishList
@@ -23,6 +24,11 @@ _READ: Final = text(
 _IS_USED: Final = text(
     "SELECT EXISTS (SELECT FROM jobs WHERE starts_with(id, :prefix)) "
     "OR EXISTS (SELECT FROM agents WHERE starts_with(id, :prefix))"
+)
+#: Of the values that agents of `default` name.
+_REFERENCES: Final = text(
+    "SELECT value FROM agents CROSS JOIN LATERAL json_each_text(headers::json) WHERE tenant = 'default' "
+    "UNION SELECT signing FROM agents WHERE tenant = 'default' AND signing IS NOT NULL"
 )
 _INSERT: Final = tell(
     tables.tenants, "INSERT INTO tenants (name, title, actor) VALUES (:name, :title, :actor) RETURNING *"
@@ -62,9 +68,13 @@ class TenantsStore(Store):
                 tenants.names |= {name: row.name for name in (row.name, row.renamed_from) if name is not None}
             known.update(tenants.names)
             tenants.unknown |= missing - tenants.names.keys()
-        for name in sorted(wish.made - tenants.names.keys()):
+        new = wish.made - tenants.names.keys()
+        for name in sorted(new):
             if await connection.scalar(_IS_USED, {"prefix": f"{name}:"}):
                 tenants.used_prefixes.add(name)
+        if new:
+            references = await connection.scalars(_REFERENCES)
+            tenants.named_owners |= new & frozenset().union(*map(list_owners, references))
 
     async def write(self, connection: Connection, uow: UnitOfWork) -> None:
         """Write new tenants, each with the fact of it."""

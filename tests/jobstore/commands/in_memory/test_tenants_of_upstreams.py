@@ -104,6 +104,23 @@ def test_a_cancel_before_its_request_is_remembered_where_the_job_may_be_its_tena
     assert life.execution.answer == "cancelled"
 
 
+def test_of_default_it_cancels_beforehand_what_is_no_other_tenants(jobstore: MemoryJobstore) -> None:
+    for job_id in ("order-7", "nobody:7"):
+        cancel(Life(jobstore, job_id), frozenset({"default"}))
+    with pytest.raises(PermanentError, match="default alone"):
+        cancel(Life(jobstore, "radio:7"), frozenset({"default"}))
+    assert len(jobstore.executions) == 2
+
+
+def test_a_former_name_of_its_tenant_means_it_still(jobstore: MemoryJobstore) -> None:
+    jobstore.tenants["The Press"] = "press"
+    life = Life(jobstore, "press:1")
+    assert claim(life, inline=new_job(tenant="The Press")).outcome is ClaimOutcome.GRANTED
+    assert jobstore.specs["press:1"].tenant == "press"
+    jobstore.tenants["The Radio"] = "radio"
+    assert forbids(claim(Life(jobstore, "press:2"), inline=new_job(tenant="The Radio")))
+
+
 def test_a_job_that_is_there_says_itself_whose_it_is(jobstore: MemoryJobstore) -> None:
     """An id from before tenants had prefixes, and one that nobody guesses."""
     own, theirs = Life(jobstore, "old-id").created(), Life(jobstore, str(UUID(int=7)))
