@@ -259,7 +259,7 @@ filter_options: Final = Options(
         "--status", list[JobStatus], "At this status. May be repeated: any of them.", "statuses", case_sensitive=False
     ),
     option("--agent", str, "Assigned to this agent.", "agent_id", **_agent),
-    option("--tenant", str, "Of this tenant."),
+    option("--tenant", str, "Of this tenant; not given: that of the profile, if it has one, and '' is all."),
     option("--label", list[str], "With this label. May be repeated: all of them.", "labels", **_label),
     option("--batch", str, "The items of this batch, or of another operation.", "batch_id", **_batch),
     option("--text", str, "With these words, or words that begin so; or with this text in the id or the title."),

@@ -210,6 +210,12 @@ class Session:
             raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
         return self.target.kafka
 
+    def in_tenant(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return fields with the tenant that commands are for, unless they have one; "" stands for none."""
+        if self.target.tenant is None or not fields.keys().isdisjoint(("tenant", "not_tenants")):
+            return {name: value for name, value in fields.items() if (name, value) != ("tenant", "")}
+        return {**fields, "tenant": self.target.tenant}
+
     async def learn_agents(self, jobstore: AsyncClient, agent_ids: Iterable[str | None] | None = None) -> None:
         """Look up the names of these agents, or of all for None, for output as text; do nothing with --json."""
         wanted = None if agent_ids is None else {*agent_ids} - {None, ""} - self.out.agent_names.keys()
@@ -465,7 +471,7 @@ def _explain(error: SignoffError, session: Session | None) -> str:
         case ErrorCode.UNAVAILABLE | ErrorCode.CALL_DEADLINE_EXCEEDED:
             return f"the jobstore cannot be reached ({error.message}); `signoff doctor` may say more"
         case ErrorCode.UNAUTHENTICATED:
-            named = f", not {used}" if used else ""
+            named = f" ({used} opens nothing)" if used else ""
             return f"{error.message}{named}: sign in by `signoff login`, or give one by --token-file or SIGNOFF_TOKEN"
         case ErrorCode.FORBIDDEN:
             return f"{error.message}; `signoff whoami` shows who you are, `signoff login` signs in as somebody else"

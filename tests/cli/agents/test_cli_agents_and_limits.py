@@ -194,7 +194,7 @@ async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
     at = f"{datetime.now().astimezone():%Y-%m-%d}" + r" \d\d:\d\d:\d\d \S+"
     assert re.fullmatch(rf"a-dlq/0/2 +{at} +malformed +a/\?/2 *", newest)
     shown = (await signoff("dlq", "list", "--all")).out
-    assert re.search(rf"a-dlq/0/1 .* discarded by administrator, {at}: a test", shown)
+    assert re.search(rf"a-dlq/0/1 .* discarded by token:bootstrap, {at}: a test", shown)
 
 
 async def test_the_overview_says_what_waits_what_ended_and_how_agents_do(signoff, jobstore):

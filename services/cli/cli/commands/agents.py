@@ -121,10 +121,14 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     limit: dict[str, Any],
     agent_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
     protocol: Annotated[Protocol, typer.Option(help="How executors talk to it.")] = Protocol.HTTP,
-    tenant: Annotated[str | None, typer.Option(help="Whose it is; its id begins with `<tenant>:` then.")] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(help="Whose it is, by itself that of the profile; its id begins with `<tenant>:` then."),
+    ] = None,
 ) -> None:
     """Register an agent."""
-    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol} | find_given(tenant=tenant)
+    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol}
+    fields = cli.in_tenant(fields | find_given(tenant=tenant))
     agent = validate_resource("NewAgent", fields | _take_settings(options), "the agent")
     created = await jobstore.create_agent(agent)
     await _set_limit(jobstore, created.id, limit)

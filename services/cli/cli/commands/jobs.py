@@ -137,7 +137,9 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
         ),
     ] = None,
     job_id: Annotated[str | None, typer.Option("--id", help="Its id; one is made when not given.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="The tenant that owns it; `default` when not given.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="The tenant that owns it; not given: that of the profile, or `default`.")
+    ] = None,
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The job as JSON, or - (standard input); options override it.")
     ] = None,
@@ -148,7 +150,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     """Create a job."""
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    fields = _add_file(file, options) | find_given(agent_id=agent, id=job_id, tenant=tenant)
+    fields = cli.in_tenant(_add_file(file, options) | find_given(agent_id=agent, id=job_id, tenant=tenant))
     new = validate_resource("NewJob", fields | {"policy": fields.get("policy") or {}}, "--file" if file else "the job")
     if execute and not (new.agent_id or new.capabilities):
         raise typer.BadParameter("needs --agent, or --capability to match one", param_hint="--execute")
@@ -207,7 +209,7 @@ async def list_(  # noqa: PLR0917 - each is an option
     view: Detail = View.BASIC,
 ) -> None:
     """List jobs, newest first unless sorted otherwise, each that waits with why."""
-    job_filter = await make_filter(jobstore, conditions)
+    job_filter = await make_filter(jobstore, cli.in_tenant(conditions))
     page = await jobstore.list_matching(job_filter, page_size=page_size, page_token=page_token, order=sort, view=view)
     reasons = [reason for job in page.jobs if job.waiting for reason in job.waiting.reasons]
     await cli.learn_agents(jobstore, [*(job.agent_id for job in page.jobs), *list_agents_of(reasons)])
@@ -218,7 +220,7 @@ async def list_(  # noqa: PLR0917 - each is an option
 @with_filter
 async def count(cli: Session, jobstore: AsyncClient, conditions: dict[str, Any]) -> None:
     """Count jobs by status, and those that were cancelled; a filter's statuses are ignored."""
-    job_filter = await make_filter(jobstore, conditions)
+    job_filter = await make_filter(jobstore, cli.in_tenant(conditions))
     found = await jobstore.count_jobs(job_filter)
     cli.out.print_json(found)
     counts = {**dict(sorted(found.counts.items())), "cancelled, whatever their status": found.cancelled}
@@ -240,7 +242,7 @@ async def facets(
     page_token: PageToken = "",
 ) -> None:
     """Count jobs by the values of a field, the most frequent first; a filter's condition on that field is ignored."""
-    job_filter = await make_filter(jobstore, conditions)
+    job_filter = await make_filter(jobstore, cli.in_tenant(conditions))
     found = await jobstore.list_job_facets(field, job_filter, page_size=page_size, page_token=page_token)
     cli.out.print_json(found)
     rows = [(format_count(one.count, found.capped_at), one.value, one.name or "") for one in found.facets]

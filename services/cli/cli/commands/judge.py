@@ -176,7 +176,7 @@ async def draft(
     if not how.job_ids:
         chosen = {"statuses": sorted(RESTING), **conditions}
         async with cli.jobstore() as jobstore:
-            page = await jobstore.list_matching(await make_filter(jobstore, chosen), page_size=last)
+            page = await jobstore.list_matching(await make_filter(jobstore, cli.in_tenant(chosen)), page_size=last)
         if not page.jobs:
             raise CommandError("no job matches that has a result", code=ErrorCode.NOTHING_MATCHES)
         how, conditions = replace(how, job_ids=[job.id for job in page.jobs]), {}

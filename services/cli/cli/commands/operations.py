@@ -213,7 +213,7 @@ async def make_operation(
         )
     async with cli.jobstore() as jobstore:
         if conditions:
-            chosen: dict[str, Any] = {"filter": await make_checked_filter(jobstore, conditions)}
+            chosen: dict[str, Any] = {"filter": await make_checked_filter(jobstore, cli.in_tenant(conditions))}
         else:
             chosen = {"job_ids": await find_job_ids(jobstore, how.job_ids or [])}
         if isinstance(agent := parameters.get("agent_id"), str):
@@ -267,9 +267,12 @@ async def create_batch(  # noqa: PLR0917 - each is an option
     """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
     if [bool(job_ids), bool(file), bool(conditions)].count(True) != 1:
         raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
-    jobs = validate_resource("NewJob", read_json_file(file, "--file"), "--file", many=True) if file else []
+    given = read_json_file(file, "--file") if file else []
+    if isinstance(given, list):
+        given = [cli.in_tenant(each) if isinstance(each, dict) else each for each in given]
+    jobs = validate_resource("NewJob", given, "--file", many=True)
     async with cli.jobstore() as jobstore:
-        job_filter = await make_checked_filter(jobstore, conditions) if conditions else None
+        job_filter = await make_checked_filter(jobstore, cli.in_tenant(conditions)) if conditions else None
         found = await find_job_ids(jobstore, job_ids or [])
         created = await jobstore.execute_jobs(found, jobs, filter=job_filter, name=name, idempotency_key=key)
         await _show_created(cli, jobstore, created, wait=wait)
