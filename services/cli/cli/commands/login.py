@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ from cli.terminal import Styled
 from signoff import AsyncClient, UnauthenticatedError
 from signoff.errors import ErrorCode
 from signoff.values import time_text
+
+if TYPE_CHECKING:
+    from servicekit.oidc import Device
+    from signoff.identity_client import BegunSession, SignIn
 
 app = make_app()
 profiles_app = make_app("Choose among the jobstores and users that one has signed in to.", has_default=True)
@@ -36,14 +40,13 @@ async def login(
 ) -> None:
     """Sign in, and keep the session for later commands: for this user and this jobstore alone.
 
-    It is kept in a profile, which is named like the jobstore's address, or by --profile. A token in --token-file is
-    taken, too.
+    Where people sign in at a provider of identities, it shows an address to open in any browser, and a code to enter
+    there. The session is kept in a profile, which is named like the jobstore's address, or by --profile. A token in
+    --token-file is taken, too.
     """
     lasts_s = None if lasts is None else float(parse_seconds(lasts, "--lasts"))
     address = cli.require_jobstore()
-    target = cli.target if cli.target.given_by and not by_token else _read_token(cli)
-    async with connect(target) as jobstore:
-        session, secret = await jobstore.create_session("cli", lasts_s=lasts_s)
+    session, secret = await _begin_session(cli, lasts_s, by_token=by_token)
     before = cli.target.profile or Profile(address, address)
     await _end_session(cli, before)
     ends_at = time_text(session.ends_at) if session.ends_at else None
@@ -128,6 +131,34 @@ async def remove(cli: Session, name: ProfileName) -> None:
     with changing_profiles() as profiles:
         del profiles[find_profile(profiles, name).name]
     cli.out.print({"removed": name}, f"{name} is forgotten")
+
+
+async def _begin_session(cli: Session, lasts_s: float | None, *, by_token: bool) -> "BegunSession":
+    """Begin a session by the token that is given, else by the provider where people sign in, else by a token typed."""
+    if not cli.target.given_by and not by_token:
+        async with connect(replace(cli.target, token=None)) as jobstore:
+            sign_in = await jobstore.get_sign_in()
+            if sign_in.issuer:
+                return await _sign_in_by_device(cli, jobstore, sign_in, lasts_s)
+    async with connect(cli.target if cli.target.given_by and not by_token else _read_token(cli)) as jobstore:
+        return await jobstore.create_session("cli", lasts_s=lasts_s)
+
+
+async def _sign_in_by_device(
+    cli: Session, jobstore: AsyncClient, sign_in: "SignIn", lasts_s: float | None
+) -> "BegunSession":
+    from cli.device import sign_in_by_device  # noqa: PLC0415 - heavy
+
+    if cli.target.is_found:  # its author would get what signs in at another jobstore
+        message = f"{cli.target.file} names {cli.target.jobstore}: name it yourself, with --jobstore, to sign in there"
+        raise CommandError(message, code=ErrorCode.TOKEN_FOR_ANOTHER)
+
+    def show(device: "Device") -> None:
+        address = device.verification_uri_complete or device.verification_uri
+        text = f"open {address} in any browser, check or enter the code {device.user_code} there, and agree"
+        cli.out.print_aside({"sign_in": {"address": address, "user_code": device.user_code}}, Styled(text))
+
+    return await sign_in_by_device(jobstore, sign_in, show, lasts_s)
 
 
 def _read_token(cli: Session) -> Target:
