@@ -132,7 +132,9 @@ class ErrorCode(StrEnum):
     # What contradicts what stands.
     JOB_CONFLICT = _CONFLICT("Another job has this id: choose another id, or use that job.")
     AGENT_CONFLICT = _CONFLICT("Another agent has this id: choose another, or change that agent.")
-    TENANT_CONFLICT = _CONFLICT("Another tenant has this name, or ids of others begin with it: choose another name.")
+    TENANT_CONFLICT = _CONFLICT(
+        "Another tenant has this name, or ids or values of others do: choose another name, as the message says."
+    )
     TOKEN_CONFLICT = _CONFLICT("A live token has this name: rotate it, or choose another name.")
     EXECUTION_CONFLICT = _CONFLICT("The execution id is another job's, or was cancelled: choose another.")
     VERSION_CONFLICT = _STALE("It has changed since it was read: read it again, and decide anew.")

@@ -223,7 +223,9 @@ class System(Asking):
 
     def keep_header(self, name: str, value: str) -> None:
         """Keep what executors read as `file:<name>`."""
-        (_headers_of(self.endpoints_file.parent) / name).write_text(value)
+        file = _headers_of(self.endpoints_file.parent) / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(value)
 
 
 def _headers_of(data: Path) -> Path:

@@ -47,6 +47,29 @@ async def test_an_agent_is_sent_values_that_are_found_nowhere_else(system: Syste
     assert not [path for path, data in written for secret in SECRETS if secret.encode() in data]
 
 
+async def test_an_agent_of_a_tenant_is_sent_its_tenants_values_alone(system: System, agent: Agent) -> None:
+    """It is not saved with others; and where others stand in the database all the same, nothing is sent."""
+    await system.client.create_tenant(name="press")
+    system.keep_header("press/key", "a key of the press")
+    new = {"id": "press:keyed", "name": "keyed", "url": agent.url, "tenant": "press"}
+    async with system.http.post("/api/agents", json=new | {"headers": HEADERS}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (422, "agent_value_forbidden")
+    async with system.http.post("/api/agents", json=new | {"headers": {"X-Key": "file:press/key"}}) as answer:
+        assert answer.status == 201, await answer.text()
+    own, forged = [await system.create("press:keyed", tenant="press") for _ in range(2)]
+    await system.client.execute_job(own.id)
+    assert (await system.at_rest(own.id)).status is JobStatus.COMPLETED
+    ((headers, _),) = agent.calls[own.id]
+    assert headers["X-Key"] == "a key of the press"
+
+    database = await asyncpg.connect(system.endpoints["postgres"])
+    await database.execute("UPDATE agents SET headers = $1 WHERE id = 'press:keyed'", json.dumps(HEADERS))
+    await database.close()
+    await system.client.execute_job(forged.id)
+    assert (await system.at_rest(forged.id)).code == "agent_value_forbidden"
+    assert forged.id not in agent.calls
+
+
 async def rows(postgres: str) -> list[str]:
     """All rows of all tables, as text."""
     database = await asyncpg.connect(postgres)
