@@ -10,6 +10,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 from promises.__main__ import CATALOGUE, DOCUMENT, ROOT
 
+from contracts.access import ADMINISTRATORS, Access, Of
+from jobstore.access import callers
 from jobstore.access.tokens import Tokens
 from jobstore.api.server import CallInterceptor, CallLimits
 from servicekit.deprecations import DEPRECATIONS, Deprecation, find_in_call
@@ -64,6 +66,7 @@ async def test_a_call_that_uses_it_is_answered_with_metadata_that_say_so(monkeyp
         return asked
 
     handlers = {"Ask": grpc.unary_unary_rpc_method_handler(answer, *coding)}
+    monkeypatch.setattr(callers, "ACCESS", {"/old.v1.OldService/Ask": Access(ADMINISTRATORS, Of.ANYBODY)})
     server = grpc.aio.server(interceptors=[CallInterceptor(Tokens({Role.ADMINISTRATOR: [token]}), CallLimits())])
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("old.v1.OldService", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")

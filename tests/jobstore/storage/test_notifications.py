@@ -13,7 +13,7 @@ def test_a_payload_says_what_there_is_to_do(wake: Wake) -> None:
 
 def test_letters_keep_their_meaning() -> None:
     """An older or a newer jobstore beside this one reads and writes the same."""
-    assert Wake.of_payload("lqfaojrt") == ~Wake.NOTHING
+    assert Wake.of_payload("lqfaojrti") == ~Wake.NOTHING
     assert notify(Wake.RECORDED | Wake.AGENTS) == "pg_notify('signoff', 'la')"
 
 

@@ -106,6 +106,7 @@ const ADVICE: Record<string, Advice> = {
   check_unknown: { means: "There is no check of that name.", todo: EDIT_CRITERIA },
   check_invalid: { means: "A check cannot be read; the message says at which character.", todo: EDIT_CRITERIA },
   criterion_ambiguous: { means: "A criterion looks as if it were marked twice.", todo: EDIT_CRITERIA },
+  unknown_agent: { means: "No agent of the job's tenant has the id.", todo: "Assign an agent that you see in Agents." },
   unknown_judge_policy: { means: "The judge policy is not known, or retired.", todo: "Name another in the policy." },
   judge_policy_forbidden: {
     means: "The tenant may not name the judge policy.",
