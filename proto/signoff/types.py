@@ -434,6 +434,7 @@ class Operation(Model):
     """Something done to many jobs; a batch is one that executes them."""
 
     id: UUID
+    tenant: str | None = optional("of all its jobs; not of those from before 0.3.0, and where they are of several")
     kind: Open[OperationKind]
     name: str | None = optional("given when it was made; need not be unique")
     state: Open[OperationState] = Field(description="`RUNNING` until every job of it rests, then `DONE`")

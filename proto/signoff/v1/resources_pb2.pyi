@@ -2213,6 +2213,7 @@ class Operation(_message.Message):
     COST_USD_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: Global___OperationKind.ValueType
     state: Global___OperationState.ValueType
@@ -2235,6 +2236,8 @@ class Operation(_message.Message):
     cost_usd: _builtins.str
     """What its executions, or its judgings, have cost so far, as far as it is known; not set where it makes none."""
     tokens: _builtins.int
+    tenant: _builtins.str
+    """Whose it is: the tenant of all its jobs; not set where they are of several, and of those from before 0.3.0."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Items by their outcome: see OperationItem."""
@@ -2283,10 +2286,11 @@ class Operation(_message.Message):
         cost_usd: _builtins.str | None = ...,
         tokens: _builtins.int | None = ...,
         refused: _abc.Iterable[Global___OperationItem] | None = ...,
+        tenant: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow", "tenant", b"tenant", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "progress", b"progress", "rate_per_s", b"rate_per_s", "refused", b"refused", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "tokens", b"tokens", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "progress", b"progress", "rate_per_s", b"rate_per_s", "refused", b"refused", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "tenant", b"tenant", "tokens", b"tokens", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
@@ -2302,6 +2306,8 @@ class Operation(_message.Message):
     _WhichOneofArgType__retry_of: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of"]  # noqa: Y015
     _WhichOneofReturnType__shadow: _TypeAlias = _typing.Literal["shadow"]  # noqa: Y015
     _WhichOneofArgType__shadow: _TypeAlias = _typing.Literal["_shadow", b"_shadow"]  # noqa: Y015
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
     _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
     @_typing.overload
@@ -2318,6 +2324,8 @@ class Operation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_of) -> _WhichOneofReturnType__retry_of | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shadow) -> _WhichOneofReturnType__shadow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
 

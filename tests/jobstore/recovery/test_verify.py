@@ -18,6 +18,7 @@ PLANTED = {
     "job_logs": ("UPDATE job_logs SET message = 'another' WHERE code = 'agent_status'", "message"),
     "executions": ("UPDATE executions SET answer = 'failed' WHERE answer = 'completed'", "answer"),
     "facts": ("UPDATE facts SET body = '{}'", "body"),
+    "tenants": ("UPDATE tenants SET title = concat(title, 'x')", "title"),
     "limits": ("UPDATE limits SET paused = NOT paused", "paused"),
     "judging_versions": ("UPDATE judging_versions SET body = '{}'", "body"),
     "judging_moves": ("UPDATE judging_moves SET version = 7", "version"),

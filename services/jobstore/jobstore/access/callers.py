@@ -63,6 +63,14 @@ def choose_tenant(given: str | None) -> str:
     return tenant
 
 
+def name_key_tenant() -> str:
+    """Return the name under which the keys of a caller's requests are known, where these are of no one tenant.
+
+    That of a caller of all tenants is `default`, and that of several has all their names.
+    """
+    return "+".join(sorted(find_tenants() or {DEFAULT_TENANT}))
+
+
 def check_access(caller: Caller, method: str) -> None:
     """Raise ForbiddenError, which names the roles that may, if a caller may not call a method."""
     access = ACCESS.get(method)

@@ -1,6 +1,7 @@
 """Commands on agents: register, update or disable one. Pure."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,11 @@ class _ChangeAgent(Command[None]):
 
     @abstractmethod
     def decide(self, uow: UnitOfWork) -> None: ...
+
+    def check_shared(self, fields: Mapping[str, object]) -> None:
+        """Raise ForbiddenError if the fields of an agent share the agent, and the caller is not of all tenants."""
+        if fields.get("shared") and self.limited_to is not None:
+            raise ForbiddenError("an agent is shared with other tenants by who administers all of them")
 
     def _require_agent(self, uow: UnitOfWork) -> Agent:
         """Return the agent. NotFoundError (`unknown_agent`). ForbiddenError: it is shared by another tenant."""
@@ -76,6 +82,9 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
 
     def decide(self, uow: UnitOfWork) -> None:
         stored, given = uow[Agents].agents.get(self.agent_id), self.new.model_dump(include=set(_GIVEN))
+        if self.limited_to is not None and "shared" not in self.new.model_fields_set:
+            given["shared"] = False
+        self.check_shared(given)
         if stored is None:
             given["tenant"] = uow[Tenants].resolve_owner(self.new.tenant, self.agent_id)
             _check_url(self.new, stored=None)
@@ -117,6 +126,8 @@ class UpdateAgent(_ChangeAgent):
         if changes.get("tenant", stored.tenant) != stored.tenant:
             message = f"the agent is of the tenant {stored.tenant} for good: register another one"
             raise InvalidError(message, field="agent.tenant")
+        if not stored.shared:
+            self.check_shared(changes)
         after = stored.model_copy(update=changes)
         _check_protocol(after)
         _check_url(after, stored=stored.url)

@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from contracts.agents import hide_userinfo
 from contracts.resources import AgentPatch, NewAgent, NewAgentTry
-from jobstore.access.callers import find_actor
+from jobstore.access.callers import choose_tenant, find_actor, name_key_tenant
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent, make_unknown_agent_error
 from jobstore.agents.store import get_agent, list_agents
 from jobstore.api.requests import (
@@ -47,12 +47,14 @@ class AgentService(AgentServiceServicer):
         self._runner = runner
 
     async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
-        new, key = NewAgent(**read_fields(request.agent)), None
+        fields, key = read_fields(request.agent), None
+        new = NewAgent(**{**fields, "tenant": choose_tenant(fields.get("tenant"))})
         agent_id = new.id or generate_id()
         if given := read_key(request):
             body = new.model_dump(mode="json", exclude_defaults=True)
-            key = RequestKey.of("CreateAgent", given, body, tenant=DEFAULT_TENANT)
-            agent_id = new.id or str(self._runner.terms.ids.derive("agent", given))
+            key = RequestKey.of("CreateAgent", given, body, tenant=new.tenant)
+            of_tenant = () if new.tenant == DEFAULT_TENANT else (new.tenant,)
+            agent_id = new.id or str(self._runner.terms.ids.derive("agent", *of_tenant, given))
         command = RegisterAgent(agent_id, new, actor=find_actor())
         mark_replay(context, await self._runner.administer.run_one(Once(command, key, actor=command.actor)))
         return agent_pb.CreateAgentResponse(agent=await self._show(agent_id))
@@ -86,7 +88,7 @@ class AgentService(AgentServiceServicer):
         try_id = self._runner.terms.ids.derive("try", request.agent_id, given or str(uuid4()))
         if given:
             body = [request.agent_id, new.model_dump(mode="json", exclude_defaults=True)]
-            key = RequestKey.of("CreateAgentTry", given, body, tenant=DEFAULT_TENANT)
+            key = RequestKey.of("CreateAgentTry", given, body, tenant=name_key_tenant())
         command = TryAgent(try_id, request.agent_id, new, actor=find_actor())
         mark_replay(context, await self._runner.administer.run_one(Once(command, key, actor=command.actor)))
         return agent_pb.CreateAgentTryResponse(agent_try=await self._show_try(request.agent_id, try_id))

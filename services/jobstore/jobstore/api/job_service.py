@@ -10,7 +10,7 @@ from uuid import UUID
 
 from contracts.criteria import KEPT_MAX_CHARS, parse_stored_criteria
 from contracts.lint import find_warnings
-from contracts.resources import JobFilter, JobPatch, NewJob, job_message, new_job_of, patch_of
+from contracts.resources import JobFilter, JobPatch, NewJob, job_message, patch_of
 from jobstore.access.callers import find_actor
 from jobstore.api.requests import (
     Context,
@@ -23,6 +23,7 @@ from jobstore.api.requests import (
     parse_uuid,
     read_key,
     read_name,
+    read_new_job,
     read_version,
     reject_nul,
     wants_text,
@@ -83,7 +84,7 @@ class JobService(JobServiceServicer):
         self._payload_max_bytes = payload_max_bytes
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        new = new_job_of(request.job)
+        new = read_new_job(request.job)
         check_job_size(new, self._payload_max_bytes)
         key = None
         if given := read_key(request):
@@ -223,7 +224,7 @@ class JobService(JobServiceServicer):
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
         new = []
         for number, job in enumerate(request.jobs, start=1):
-            new.append(new_job_of(job))
+            new.append(read_new_job(job))
             check_job_size(new[-1], self._payload_max_bytes)
             if number % CONVERTED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # ten thousand in one go would stall every other call

@@ -13,8 +13,9 @@ from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.fields import OperationName, Patch
-from contracts.resources import NewJob, patch_of
+from contracts.resources import NewJob, new_job_of, patch_of
 from contracts.topics import measure, measure_job
+from jobstore.access.callers import choose_tenant
 from jobstore.engine.parts import check_size
 from jobstore.errors import ForbiddenError, InvalidError
 from jobstore.jobs.commands import Answer
@@ -43,6 +44,16 @@ _SHOWN: Final = frozenset({"page_size", "page_token", "view"})
 def wants_text(context: Context) -> bool:
     """Return whether the caller takes JSON as text: it does unless its metadata asks for values."""
     return JSON_AS_VALUE not in {(key, value) for key, value in context.invocation_metadata() or ()}
+
+
+def read_new_job(message: pb.NewJob) -> NewJob:
+    """Return the new job in a message, which is of its caller's tenant unless it names one (`choose_tenant`).
+
+    ValidationError or ValueError: the message is malformed. InvalidError (`unknown_tenant`, `tenant_needed`).
+    """
+    new = new_job_of(message)
+    new.tenant = choose_tenant(new.tenant if "tenant" in new.model_fields_set else None)
+    return new
 
 
 def reject_nul(text: str | None) -> str | None:

@@ -7,12 +7,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from contracts.resources import JobFilter, NewJob, NewOperation
+from jobstore.access.callers import choose_tenant, find_tenants, name_key_tenant
 from jobstore.agents.store import get_agent
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
+from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.jobs.commands import Answer, Once
-from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, RequestKey, hash_spec
+from jobstore.jobs.model import UNPROVEN, Actor, RequestKey, hash_spec
 from jobstore.jobs.waits import sum_up_batch
 from jobstore.judging.rules import Kind
 from jobstore.operations import reads as operations
@@ -70,16 +72,18 @@ class Batches:
         """
         check_batch_size(len(job_ids) + len(new))
         obstacle = None
-        if chosen is not None:
-            async with self._answering.transaction() as session:
+        async with self._answering.transaction() as session:
+            if chosen is not None:
                 obstacle = _refuse_number(await snapshots.count_matching(session, chosen, BATCH_MAX), BATCH_MAX)
-        tenant = _find_tenant(chosen)
+            owner = await _find_owner(session, chosen, job_ids, [job.tenant for job in new])
+        tenant = _find_key_tenant(chosen)
         batch_id = self._derive_id("batch", tenant, key=idempotency_key)
         spec = OperationSpec(
             items=make_items(self._worker.ids, batch_id, job_ids, new),
             snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
             name=name,
             parameters=_dump_filter(chosen),
+            tenant=owner,
         )
         jobs = [[job.id, hash_spec(job).hex()] for job in new]
         key = _make_key("ExecuteJobs", idempotency_key, [list(job_ids), jobs, _dump_filter(chosen), name], tenant)
@@ -99,7 +103,9 @@ class Batches:
             number = await snapshots.count_items(session, snapshot)
         message = f"nothing of the batch ended as {' or '.join(statuses)} and still stands there"
         parameters = {"statuses": [status.value for status in statuses]}
-        spec = OperationSpec(OperationKind.RETRY, (), snapshot, name or source.name, source.id, parameters)
+        spec = OperationSpec(
+            OperationKind.RETRY, (), snapshot, name or source.name, source.id, parameters, source.tenant
+        )
         obstacle = None if number else RefusedError(message, code=ErrorCode.NOTHING_TO_RETRY)
         key = _make_key("RetryOperation", idempotency_key, [str(source.id), sorted(set(statuses)), name])
         return await self._create(CreateOperation(batch_id, spec, obstacle, actor=actor), key)
@@ -109,7 +115,7 @@ class Batches:
 
         RefusedError: no job matches. InvalidError: too many jobs match, or an agent, policy or set is unknown.
         """
-        tenant = _find_tenant(new.filter)
+        tenant = _find_key_tenant(new.filter)
         operation_id = self._derive_id("operation", tenant, key=idempotency_key)
         chosen, retry_of = _limit_to_rested(new), None
         judged_by: dict[str, object] = {}
@@ -126,6 +132,7 @@ class Batches:
                 obstacle = InvalidError(f"no agent has the id {new.agent_id}", code=ErrorCode.UNKNOWN_AGENT)
             if chosen is not None and chosen.batch_id and new.kind is OperationKind.RETRY:
                 retry_of = await session.scalar(_FIND, {"id": chosen.batch_id})
+            owner = await _find_owner(session, chosen, new.job_ids)
         snapshot = (
             snapshots.matching_items(new.kind, chosen, self._items_max)
             if chosen is not None
@@ -136,7 +143,7 @@ class Batches:
         if new.kind is OperationKind.RETRY:
             parameters["statuses"] = [status.value for status in (chosen.statuses if chosen else [JobStatus.FAILED])]
             parameters["codes"] = chosen.codes if chosen else []
-        spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, parameters)
+        spec = OperationSpec(new.kind, (), snapshot, new.name, retry_of, parameters, owner)
         key = _make_key("CreateOperation", idempotency_key, new.model_dump(mode="json", exclude_defaults=True), tenant)
         return await self._create(CreateOperation(operation_id, spec, obstacle, actor=actor), key, waits=False)
 
@@ -238,10 +245,29 @@ def _dump_filter(chosen: JobFilter | None) -> dict[str, object]:
     return {} if chosen is None else {"filter": chosen.model_dump(mode="json", exclude_defaults=True)}
 
 
-def _find_tenant(chosen: JobFilter | None) -> str:
-    """Return the tenant of an operation's idempotency key: the filter's tenant, or the default one."""
-    return (chosen.tenant if chosen else None) or DEFAULT_TENANT
+async def _find_owner(
+    connection: Connection, chosen: JobFilter | None, job_ids: Sequence[str], others: Sequence[str] = ()
+) -> str | None:
+    """Return the tenant of an operation: that of all jobs that match or are named, and of those of tenants in `others`.
+
+    None: the jobs are of several, and the caller is of all tenants. InvalidError (`tenant_needed`): the caller is of
+    some.
+    """
+    if (tenants := find_tenants()) is not None and len(tenants) == 1:
+        return choose_tenant(None)
+    found = {*others, *await snapshots.find_tenants_of(connection, chosen or job_ids)}
+    if len(found) > 1 and tenants is not None:
+        message = f"the jobs are of {', '.join(sorted(found))}: make an operation for each, or name one in the filter"
+        raise InvalidError(message, code=ErrorCode.TENANT_NEEDED)
+    if len(found) == 1:
+        return found.pop()
+    return None if found else choose_tenant(None)
 
 
-def _make_key(method: str, key: str, body: object, tenant: str = DEFAULT_TENANT) -> RequestKey | None:
-    return RequestKey.of(method, key, body, tenant=tenant) if key else None
+def _find_key_tenant(chosen: JobFilter | None) -> str:
+    """Return the tenant of an operation's idempotency key: the filter's tenant, or that of the caller's keys."""
+    return (chosen.tenant if chosen else None) or name_key_tenant()
+
+
+def _make_key(method: str, key: str, body: object, tenant: str | None = None) -> RequestKey | None:
+    return RequestKey.of(method, key, body, tenant=tenant or name_key_tenant()) if key else None

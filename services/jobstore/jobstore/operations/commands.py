@@ -7,7 +7,18 @@ from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from contracts.resources import NAMED_MAX
-from jobstore.engine.parts import Command, Creation, Overlay, Part, UnitOfWork, Wish, Wishes, overlay, raise_refusal
+from jobstore.engine.parts import (
+    Command,
+    Creation,
+    Overlay,
+    Part,
+    UnitOfWork,
+    Wish,
+    Wishes,
+    WishList,
+    overlay,
+    raise_refusal,
+)
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.model import Actor, Job, Refusal
 from jobstore.jobs.rows import Jobs
@@ -58,10 +69,11 @@ class ItemAnswer:
 
 
 class StoredOperation(NamedTuple):
-    """The state and the kind of a stored operation."""
+    """The state, the kind and the tenant of a stored operation."""
 
     state: OperationState
     kind: OperationKind = OperationKind.EXECUTE
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ class OperationSpec:
     name: str | None = None
     retry_of: UUID | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
+    #: Of all its jobs; None: they are of several.
+    tenant: str | None = None
 
 
 class NewOperation(NamedTuple):
@@ -108,9 +122,14 @@ class Operations(Part):
     #: In how many seconds a worker may carry out the next items of an operation.
     rests_s: dict[UUID, float] = field(default_factory=dict)
 
+    def is_foreign(self, asked: WishList, tenants: frozenset[str]) -> bool:
+        """Return whether a command locks an operation that is not of these tenants."""
+        found = (self.operations.get(operation_id) for operation_id in asked[OperationsWish].locked)
+        return any(operation is not None and operation.tenant not in tenants for operation in found)
+
     def add(self, new: NewOperation) -> None:
         """Add an operation, which is RUNNING from its beginning."""
-        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.spec.kind)
+        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.spec.kind, new.spec.tenant)
         self.new.append(new)
 
     def move(self, operation_id: UUID, state: OperationState, about: Mapping[str, str]) -> None:
@@ -197,7 +216,7 @@ class MoveOperation(Command[None]):
         )
 
     def decide(self, uow: UnitOfWork) -> None:
-        state, kind = _require_operation(uow, self.operation_id)
+        state, kind, _ = _require_operation(uow, self.operation_id)
         if state not in _SOURCES[self.to]:
             if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
                 return

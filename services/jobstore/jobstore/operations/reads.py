@@ -119,7 +119,7 @@ _RETRIED: Final = f"""
     GROUP BY i.job_id
 """
 #: The columns of an operation that are shown as they are.
-_ROW: Final = ("id", "kind", "state", "name", "actor", "created_at", "finished_at", "retry_of")
+_ROW: Final = ("id", "tenant", "kind", "state", "name", "actor", "created_at", "finished_at", "retry_of")
 _COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
     *(operations.c[name] for name in _ROW),
     text("parameters::text AS parameters"),

@@ -104,6 +104,18 @@ async def count_matching(connection: Connection, chosen: JobFilter, limit: int) 
     return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(limit + 1))
 
 
+async def find_tenants_of(connection: Connection, chosen: JobFilter | Sequence[str]) -> list[str]:
+    """Return the tenants of the jobs that match a filter or are named; call this within a transaction."""
+    if isinstance(chosen, JobFilter) and chosen.tenant is not None:
+        return [chosen.tenant]
+    query = select(jobs.c.tenant).distinct()
+    if isinstance(chosen, JobFilter):
+        await connection.execute(PLAN_ANEW)
+        return await connection.scalars(where_matching(query, chosen))
+    named = query.where(jobs.c.id == func.any(literal(list(chosen), ARRAY(Text))))
+    return await connection.scalars(named) if chosen else []
+
+
 async def count_items(connection: Connection, items: Query) -> int:
     """Return how many items a query selects; call this within a transaction."""
     await connection.execute(PLAN_ANEW)

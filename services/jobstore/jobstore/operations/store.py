@@ -23,7 +23,7 @@ _ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec
 _SNAPSHOT: Final = ("item", "job_id", "execution_id", "operation_id", "answered")
 _ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id", "code", "message"})
 _LOCK_OPERATIONS: Final = text(
-    "SELECT id, state, kind FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
+    "SELECT id, state, kind, tenant FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
 )
 #: One statement sees one snapshot: between two, an execution that is requested meanwhile would be missed. Of a
 #: cancelled operation only items of new jobs count, whose specifications are still to be deleted.
@@ -45,8 +45,8 @@ _OPEN_ITEMS: Final = text(
 _INSERT_OPERATION: Final = tell(
     tables.operations,
     """
-    INSERT INTO operations (id, actor, kind, name, retry_of, parameters)
-    VALUES (:id, :actor, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
+    INSERT INTO operations (id, actor, tenant, kind, name, retry_of, parameters)
+    VALUES (:id, :actor, :tenant, :kind, :name, :retry_of, CAST(CAST(:parameters AS text) AS json))
     RETURNING *
     """,
 )
@@ -92,7 +92,7 @@ class OperationsStore(Store):
         """Lock operations in the order of their ids."""
         if locked := asked[OperationsWish].locked:
             for row in await connection.execute(_LOCK_OPERATIONS, {"ids": sorted(locked)}):
-                stored = StoredOperation(OperationState(row.state), OperationKind(row.kind))
+                stored = StoredOperation(OperationState(row.state), OperationKind(row.kind), row.tenant)
                 uow[Operations].operations.stored[row.id] = stored
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
@@ -126,7 +126,7 @@ async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     spec, tenants = new.spec, new.tenants
     limited = {} if tenants is None else {"tenants": sorted(tenants)}
     row = {"id": new.id, "actor": new.actor, "parameters": json_text({**spec.parameters, **limited})}
-    named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of}
+    named = {"kind": spec.kind.value, "name": spec.name, "retry_of": spec.retry_of, "tenant": spec.tenant}
     await connection.execute(_INSERT_OPERATION, row | named)
     if spec.items:
         items = [asdict(item) for item in spec.items]

@@ -39,6 +39,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "WHERE (of.tenant {mine}) IS NOT TRUE))",
     "operation_items": of_job("operation_items"),
     "jobs": OWN,
+    "operations": OWN,
     "spending": OWN,
     "tenants": "name {mine}",
 }
@@ -61,7 +62,6 @@ CLOSED: Final[Mapping[str, str]] = {
     "judging_moves": "have no tenant yet",
     "judging_versions": "have no tenant yet",
     "login_codes": "found by their hashes",
-    "operations": "have no tenant yet",
     "request_keys": "found by their hashes",
     "reusable": "what agents were paid for, of all",
     "rollup": "how far is counted",

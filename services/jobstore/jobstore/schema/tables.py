@@ -434,6 +434,7 @@ reusable = declare(
 operations = declare(
     "operations",
     Column("id", Uuid, primary_key=True),
+    Column("tenant", Text, doc="of all its jobs; none: they are of several, or it is from before 0.3.0"),
     required("created_at", TIME, server_default=func.signoff_now()),
     required("kind", Text, server_default="execute"),
     required("state", Text, server_default="RUNNING"),

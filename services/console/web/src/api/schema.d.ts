@@ -3225,6 +3225,8 @@ export interface components {
         Operation: {
             /** Format: uuid */
             id: string;
+            /** @description of all its jobs; not of those from before 0.3.0, and where they are of several */
+            tenant?: string;
             kind: string;
             /** @description given when it was made; need not be unique */
             name?: string;
