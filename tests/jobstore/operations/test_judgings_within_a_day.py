@@ -11,6 +11,7 @@ from batch_world import NOBODY, World
 from rejudge_world import MET, Validator, made, rested
 from support.jobstore.administered import put_limit
 
+from contracts.judging.policy import JudgeModel, JudgePolicy, Stage
 from contracts.resources import NewJudgings, NewLimit
 from contracts.waiting import WaitCode
 from jobstore.access.callers import CALLER, Caller
@@ -175,3 +176,16 @@ async def test_a_tenant_has_nothing_judged_by_a_policy_that_it_may_not_name(tena
         assert caught.value.code == ErrorCode.JUDGE_POLICY_FORBIDDEN
     await tenants.ask()
     await tenants.ask(("games",), judge_policy={"name": "cheap"})
+
+
+@pytest.mark.parametrize("tenant", ["press", "default"])
+async def test_a_draft_of_a_policy_is_asked_with_keys_of_the_tenant_of_who_gives_it(
+    tenants: Tenants, tenant: str
+) -> None:
+    """Whatever its name says of a policy that is stored."""
+    stage = Stage(kind="single", judges=[JudgeModel(model="m", key="house")])
+    await tenants.ask((tenant,), judge_policy=JudgePolicy(name="default", version=1, stages=[stage]))
+    await tenants.ask((tenant,))
+    drafted, plain = await tenants.validator.take()
+    assert (drafted.policy_tenant, plain.policy_tenant) == (tenant, "default")
+    assert "house" in drafted.judge_policy_json

@@ -70,6 +70,7 @@ class JudgingService(JudgingServiceServicer):
                 tenant,
                 asked=self._write_case(case),
                 judge_policy=policy,
+                policy_tenant=tenant if new.judge_policy is not None else DEFAULT_TENANT,
                 **(_describe_evaluated(new, case, policy) if new.evaluation else {}),
             )
             for number, case in enumerate(new.cases)

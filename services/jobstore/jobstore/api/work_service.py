@@ -112,6 +112,7 @@ class JudgingClaims:
             judging_kind=row.kind,
             judge_empty=given.get("judge_empty", policy.get("empty_result") == EmptyResult.JUDGE),
             judge_policy_json=row.judge_policy or "",
+            policy_tenant=row.policy_tenant,
             submission=given.get("submission", row.submission or 0),
             submissions=given.get("submissions", policy.get("max_submissions", 0)),
             payload_json=payload,

@@ -434,7 +434,7 @@ class JudgingsWish(Wish):
 
 @dataclass(frozen=True, slots=True)
 class NewJudging:
-    """A judging to be queued. `asked` and `judge_policy` are JSON texts.
+    """A judging to be queued. `asked` and `judge_policy` are JSON texts; the policy is one of `policy_tenant`.
 
     If a job's result is judged again, `execution_id` is the result's execution, `job_version` the job's version, and
     `asked` has the fields that replace those of the job.
@@ -447,6 +447,7 @@ class NewJudging:
     tenant: str = DEFAULT_TENANT
     asked: str | None = None
     judge_policy: str | None = None
+    policy_tenant: str = DEFAULT_TENANT
     execution_id: UUID | None = None
     job_id: str | None = None
     job_version: int | None = None

@@ -254,7 +254,8 @@ _GRANT: Final = text(
         UPDATE judgings g SET state = 'LEASED', lease = g.lease + 1, owner = :owner,
             due_at = signoff_now() + make_interval(secs => :lease_s)
         WHERE g.id = ANY(ARRAY(SELECT id FROM fitting))
-        RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id
+        RETURNING g.id, g.lease, g.kind, g.asked::text AS asked, g.judge_policy::text AS judge_policy, g.execution_id,
+            g.policy_tenant
     )
     SELECT g.*, j.acceptance_criteria, j.reference_texts::text AS reference_texts, s.body AS criteria_of_set,
         j.policy::text AS policy_of_job, j.cost_nanos, j.tokens,

@@ -617,6 +617,7 @@ judgings = declare(
     Column("job_version", BigInteger, doc="of the job when it was queued: by then its log has the verdict before"),
     Column("asked", JSON, doc="the result and what it is judged by; of a job judged again, what is judged by instead"),
     Column("judge_policy", JSON, doc="as frozen; none: the validators' own settings"),
+    required("policy_tenant", Text, server_default="default", doc="whose the policy is, and the keys that it names"),
     Column("actor", Text, doc="who asked for it"),
     Column("evaluation", Uuid, doc="the one that it is part of, and as what"),
     Column("judge", Text, doc="the policy and its version, of an evaluation"),
