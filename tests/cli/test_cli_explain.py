@@ -1,6 +1,7 @@
 """Why jobs wait, from the command line: for one, and for all."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from contracts.resources import NewJob
 from signoff.types import Reason, Waiting, WaitingSum
@@ -26,6 +27,18 @@ async def test_a_job_that_waits_is_told_why_with_numbers_and_what_lifts_it(signo
     told = (await signoff("jobs", "explain", "j", "--json")).json
     assert [reason["code"] for reason in told["reasons"]] == ["limit_concurrency", "circuit_open"]
     assert (told["place"], "starts_at" in told) == (34, False)
+
+
+async def test_what_a_tenant_spent_is_told_apart(signoff, jobstore):
+    about = {"code": "limit_usd_per_day", "name": "tenant:press", "owner": "time", "remedy": REMEDY}
+    spent = {"allowed_usd": 20, "agents_usd": Decimal("19.5"), "judges_usd": Decimal("0.75")}
+    until = datetime(2100, 1, 2, 12, tzinfo=UTC)
+    await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="w"))
+    jobstore.waiting["j"] = Waiting(reasons=[Reason(**about, **spent, until=until)])
+    shown = (await signoff("jobs", "explain", "j")).out
+    assert "limit_usd_per_day tenant:press, agents 19.5 USD and judges 0.75 USD of 20 USD, until 2100-01-02" in shown
+    (reason,) = (await signoff("jobs", "explain", "j", "--json")).json["reasons"]
+    assert (reason["allowed_usd"], reason["agents_usd"], reason["judges_usd"]) == ("20", "19.5", "0.75")
 
 
 async def test_a_job_that_waits_for_its_time_is_told_when_it_begins(signoff, jobstore):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.administered import put_limit, remove_limit
 from support.jobstore.steps import Published, Steps, seen, verdict
 
@@ -268,3 +269,22 @@ async def test_a_tenant_names_the_judge_policies_that_its_limit_allows(money: Mo
         await money.steps().created(tenant="press", policy={"judge": "cheap"})
     assert caught.value.code == ErrorCode.UNKNOWN_JUDGE_POLICY
     await money.steps().requested(tenant="press")
+
+
+async def test_no_more_is_overspent_than_what_is_under_way(money: Money) -> None:
+    """By two dispatchers, at 1 USD a call, four at once: no more begin than ten, and those beside the tenth."""
+    await money.limit(usd_per_day="10", concurrency=4)
+    waiting = {steps.job_id: steps for steps in [await money.steps().requested(tenant="press") for _ in range(20)]}
+    others = [money.dispatcher, Dispatcher(money.database, money.sink, money.runner.terms, SECRETS)]  # type: ignore[arg-type]
+    begun = 0
+    while True:
+        before = len(money.sink.events)
+        await asyncio.gather(*(dispatcher.offer() for dispatcher in others))
+        offered = [waiting[event.job_id] for event in money.sink.events[before:]]
+        if not offered:
+            break
+        leases = [(steps, (await money.begin(steps)).execution.lease) for steps in offered]
+        await asyncio.gather(*(steps.result(lease, usage=Usage(cost_usd="1")) for steps, lease in leases))
+        begun += len(offered)
+    assert 10 <= begun < 10 + 4
+    assert await money.spent() == (begun * 10**9, 0)

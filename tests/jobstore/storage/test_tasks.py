@@ -221,6 +221,7 @@ async def test_an_executor_is_given_tasks_of_its_protocols_while_it_has_room(exe
 async def test_a_try_calls_the_agent_as_it_is_now_within_its_policy_and_keeps_what_came_of_it(
     executor: Executor,
 ) -> None:
+    await executor.sql("DELETE FROM spending")
     try_id = await tried(executor, payload={"topic": "rain"}, title="Rain")
     (task,) = await executor.take()
     assert (task.kind, task.lease.execution_id, task.lease_s) == (pb.TASK_KIND_TRY, str(try_id), 60.0 + rules.MARGIN_S)
@@ -234,11 +235,13 @@ async def test_a_try_calls_the_agent_as_it_is_now_within_its_policy_and_keeps_wh
         row = await store.get_try(session, AGENT, try_id)
     assert row is not None
     assert (row.state, json.loads(row.answer)["result"], row.cost_nanos, row.tokens) == ("DONE", "drops", 5 * 10**8, 7)
+    (spent,) = await executor.sql("SELECT tenant, agents_nanos, judges_nanos FROM spending")
+    assert tuple(spent) == ("default", 5 * 10**8, 0)
 
 
 async def test_a_try_leaves_no_job_fact_statistic_or_failure_of_a_circuit(executor: Executor) -> None:
-    """Nor any row of another table, also if its executor is lost, or its agent fails more often than circuits let."""
-    tables = metadata.tables.keys() - {"agent_tasks"}
+    """Nor any row of another table but of what it cost, also if its executor is lost, or its agent fails too often."""
+    tables = metadata.tables.keys() - {"agent_tasks", "spending"}
     rows = " UNION ALL ".join(f"SELECT '{name}', t::text FROM {name} t" for name in sorted(tables))
     before = {tuple(row.values()) for row in await executor.sql(rows)}
     for number in range(rules.TRIES_MAX):

@@ -273,6 +273,18 @@ class StartsStore(Store):
 #: How many rows of `spending` a day of a tenant has: transactions beside each other do not wait for the same row.
 _PARTS: Final = 8
 _SPENT: Final = {"tenant": "text"} | sql.columns(spending, only=set(rules.Spent._fields))
+
+
+def spend(rows: str) -> str:
+    """Return the SQL that adds rows (tenant, agents_nanos, judges_nanos), which the SQL `rows` names, to their day."""
+    return f"""
+        INSERT INTO spending (day, tenant, part, agents_nanos, judges_nanos)
+        SELECT {TODAY}, tenant, pg_backend_pid() % {_PARTS}, agents_nanos, judges_nanos FROM {rows} ORDER BY tenant
+        ON CONFLICT (day, tenant, part) DO UPDATE
+            SET {", ".join(sql.add_up("spending", name) for name in rules.Spent._fields)}
+    """  # noqa: S608 - names of our own
+
+
 _USED_UP: Final = text(list_used_up("tenant = ANY(CAST(:tenants AS text[]))"))
 
 
@@ -280,20 +292,7 @@ class SpendingStore(Store):
     """Add what tenants spend to the sums of the day, and read which of them may spend no more."""
 
     part, wish = rules.Spending, rules.SpendingWish
-    pieces: ClassVar[Mapping[str, Piece]] = {
-        "spending": Piece(
-            f"""
-            INSERT INTO spending (day, tenant, part, agents_nanos, judges_nanos)
-            SELECT CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), tenant, pg_backend_pid() % {_PARTS},
-                agents_nanos, judges_nanos
-            FROM {sql.unnest("sp", _SPENT)} ORDER BY tenant
-            ON CONFLICT (day, tenant, part) DO UPDATE
-                SET {", ".join(sql.add_up("spending", name) for name in rules.Spent._fields)}
-            """,  # noqa: S608 - names of our own
-            _SPENT,
-            "sp",
-        )
-    }
+    pieces: ClassVar[Mapping[str, Piece]] = {"spending": Piece(spend(sql.unnest("sp", _SPENT)), _SPENT, "sp")}
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
         """Load which tenants have spent what they may."""

@@ -13,6 +13,7 @@ from jobstore.engine.locks import Lock, hold
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection, Row
+from jobstore.limits.store import spend
 from jobstore.schema.tables import agent_tasks
 from jobstore.tasks import rules
 from signoff.errors import ErrorCode
@@ -107,6 +108,11 @@ _IS_OTHER: Final = "excluded.card::text <> agent_cards.card::text"
 #: `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _OWN: Final = "id = :id AND lease = :lease AND state || '' = 'LEASED'"
 _FIND_KIND: Final = text(f"SELECT kind FROM agent_tasks WHERE {_OWN}")  # noqa: S608 - fragments of our own
+#: What the agent claims for a try is spent by the tenant that tries it.
+_CLAIMED: Final = """
+    (SELECT tenant, CAST(:cost_nanos AS bigint) AS agents_nanos, 0 AS judges_nanos FROM own
+    WHERE kind IN ('try', 'check') AND CAST(:cost_nanos AS bigint) > 0) AS claimed
+"""
 #: What was stopped, or read, is not kept; what failed is due again, the later the more often.
 _FINISH: Final = text(
     f"""
@@ -116,6 +122,7 @@ _FINISH: Final = text(
             answer = CAST(CAST(:answer AS text) AS json), code = :code, message = :message, cost_nanos = :cost_nanos,
             tokens = :tokens, duration_s = :duration_s
         FROM own WHERE t.id = own.id AND own.kind IN ('try', 'check')
+    ), spent AS ({spend(_CLAIMED)}
     ), again AS (
         UPDATE agent_tasks t SET state = 'QUEUED', owner = NULL, code = :code, message = :message,
             due_at = signoff_now() + make_interval(secs => least({AGAIN_MAX_S}, {AGAIN_S} * 2 ^ least(t.lease - 1, 20)))
