@@ -51,6 +51,7 @@ OPTIONS = {
     "--full": _HERE,
     "--html": _HERE,
     "--json": _HERE,
+    "--none": _HERE,
     "--output": _HERE,
     "--plain": _HERE,
     "--promote": _HERE,

@@ -72,11 +72,12 @@ COMMANDS: Final = {
     "limits": Entry(
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
     ),
-    "tenants": Entry("Register tenants: who jobs, agents and all else belong to."),
+    "tenants": Entry("Register tenants, to whom jobs, agents and all else belong; and choose among them."),
     "tokens": Entry("Make, rotate and revoke tokens, each with a name, a role, and the tenants that it is of."),
     "sessions": Entry(
         "List and end sessions: of people who signed in at the page, or by `signoff login`.", "tokens", "sessions_app"
     ),
+    "audit": Entry("Read what callers did that changes who may what, and what they were refused."),
     "judge": Entry("Try judges, and criteria, without a job."),
     "judges": Entry("Keep judge policies, by which results are judged, by name and version, such as strict@3."),
     "criteria": Entry(

@@ -305,6 +305,10 @@ class Output:
             lines = [f"warning: {one.message}", *(one.suggestion or "").splitlines()]
             self.print_aside({"warning": one}, Styled("; instead: ".join(lines), "yellow"))
 
+    def warn(self, message: str) -> None:
+        """Print a warning beside the output of the command, on standard error."""
+        self.print_aside({"warning": {"message": message}}, Styled(f"warning: {message}", "yellow"))
+
     def print_aside(self, document: Any, text: Styled) -> None:
         """Print a remark beside the output of the command, on standard error: `document` with --json, else `text`."""
         line = to_json(document) if self.as_json else render_line([text], sys.stderr, plain=self.plain)

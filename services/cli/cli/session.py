@@ -413,7 +413,7 @@ def _run(
 ) -> None:
     out = Output(as_json=connection["as_json"], plain=connection["plain"])
     if unknown := describe_unknown(os.environ):
-        out.print_aside({"warning": {"message": unknown}}, Styled(f"warning: {unknown}", "yellow"))
+        out.warn(unknown)
     session = None
     try:
         session = _open_session(**connection)

@@ -56,8 +56,7 @@ async def login(
     who = f"{session.name}, {session.role} of {name_tenants(session)}"
     cli.out.print(document, f"signed in to {address} as {who}: kept in the profile {before.name}")
     if variable := next((name for name in ("SIGNOFF_TOKEN", "SIGNOFF_TOKEN_FILE") if os.environ.get(name)), None):
-        warning = f"{variable} is set, and goes before the profile: unset it to be {session.name}"
-        cli.out.print_aside({"warning": {"message": warning}}, Styled(f"warning: {warning}", "yellow"))
+        cli.out.warn(f"{variable} is set, and goes before the profile: unset it to be {session.name}")
 
 
 @command(app, "logout")
