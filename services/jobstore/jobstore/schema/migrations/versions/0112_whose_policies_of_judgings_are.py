@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0111"
-down_revision = "0110"
+revision = "0112"
+down_revision = "0111"
 
 
 def upgrade() -> None:
