@@ -28,7 +28,12 @@ SHELL = {
     "HTTPS_PROXY": "http://user:password@proxy",
     "AWS_SECRET_ACCESS_KEY": "anything",
     "TZ": "UTC",
+    "SIGNOFF_OIDC_CLIENT_SECRET": "a provider's",
 }
+
+
+#: What a provider of identities gave, and no stack can make: the shell's.
+ISSUED = "SIGNOFF_OIDC_CLIENT_SECRET"
 
 
 def secrets_of(kind: str) -> set[str]:
@@ -39,7 +44,7 @@ def secrets_of(kind: str) -> set[str]:
         if any(
             isinstance(a, type) and issubclass(a, SecretStr) for a in (field.annotation, *_arguments(field.annotation))
         )
-    }
+    } - {ISSUED}
 
 
 def _arguments(annotation: Any) -> tuple[Any, ...]:
@@ -72,7 +77,8 @@ def test_a_service_is_given_its_secrets_and_no_others(environments: dict[str, di
 
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_of_the_shell_a_service_is_given_what_is_its_own(environments: dict[str, dict[str, str]], kind: str) -> None:
-    own = {"executor": {"SIGNOFF_AGENT_SECRET"}, "validator": {"OPENAI_API_KEY", "HTTPS_PROXY"}}.get(kind, set())
+    owns = {"executor": {"SIGNOFF_AGENT_SECRET"}, "validator": {"OPENAI_API_KEY", "HTTPS_PROXY"}, "console": {ISSUED}}
+    own = owns.get(kind, set())
     given = {name for name, value in SHELL.items() if environments[kind].get(name) == value}
     assert given == {"SIGNOFF_LOG_LEVEL", "TZ"} | own
 

@@ -33,8 +33,9 @@ INHERITED = re.compile(
     r"|SIGNOFF_(?!AGENT_|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
 )
 # And what only services of one kind are given: an executor what agents are called with, a validator
-# what a judge is, a jobstore the secrets of upstreams.
+# what a judge is, a jobstore the secrets of upstreams, a console the secret that a provider of identities gave it.
 INHERITED_BY = {
+    "console": re.compile(r"SIGNOFF_OIDC_CLIENT_SECRET(_FILE)?"),
     "executor": re.compile(r"SIGNOFF_AGENT_\w+"),
     "jobstore": re.compile(r"SIGNOFF_UPSTREAM_SECRETS(_FILE)?"),
     "validator": re.compile(r"OPENAI_\w+|(?i:(https?|all|no)_proxy)"),

@@ -1,5 +1,8 @@
 """Rules turn what a provider says of a person into a role and tenants, and nothing into nothing."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobstore.access.sign_in_rules import Grant, SignInRules
@@ -110,3 +113,14 @@ RULE = '[[rule]]\nclaims = { groups = "a" }\nrole = "viewer"\ntenants = ["press"
 def test_a_file_that_is_wrong_is_refused_with_the_line(text, message):
     with pytest.raises(ValueError, match=message):
         SignInRules.parse(text)
+
+
+def test_the_rules_of_the_page_for_operators_do_what_it_says():
+    page = (Path(__file__).parents[3] / "docs/operations/sign-in.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    rules = SignInRules.parse(example)
+    reader = {"resource_access": {"signoff": {"roles": ["reader"]}}, "email_verified": True}
+    assert rules.find_grant({"groups": ["press", "lab"]}) == Grant(Role.OPERATOR, frozenset({"press", "lab"}))
+    assert rules.find_grant({"groups": ["press"], **reader}) == Grant(Role.OPERATOR, frozenset({"press"}))
+    assert rules.find_grant(reader) == Grant(Role.VIEWER, frozenset({"press", "lab"}))
+    assert rules.find_grant({"groups": ["signoff-admins"]}) == Grant(Role.ADMINISTRATOR, None)
