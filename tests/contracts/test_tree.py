@@ -80,6 +80,17 @@ def test_each_table_says_which_rows_a_caller_reads():
     assert sorted(declared) == sorted(metadata.tables)
 
 
+def test_migrations_follow_each_other_in_one_chain():
+    """Of two with the same number neither runs: take the next free one."""
+    folder = ROOT / "services/jobstore/jobstore/schema/migrations/versions"
+    found = [
+        (path.name[:4], *re.findall(r'^(?:down_)?revision = "?(\w+)', path.read_text("utf-8"), re.MULTILINE))
+        for path in sorted(folder.glob("[0-9]*.py"))
+    ]
+    numbers = [number for number, *_ in found]
+    assert found == [(number, number, before) for number, before in zip(numbers, ["None", *numbers[:-1]], strict=True)]
+
+
 def test_the_jobstore_says_what_its_values_are(files):
     """Lines with `Any` are for what strangers send, and for what libraries do not say."""
     package = ROOT / "services/jobstore/jobstore"
