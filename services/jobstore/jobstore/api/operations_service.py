@@ -16,7 +16,7 @@ from contracts.fields import LimitName
 from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution, job_message
 from jobstore.access.audit import add_own
 from jobstore.access.audited import ENTRY
-from jobstore.access.callers import CALLER, find_actor
+from jobstore.access.callers import CALLER, find_actor, find_tenants
 from jobstore.access.token_store import SESSION_S, TokenFollower, begin_session
 from jobstore.access.tokens import Tokens
 from jobstore.access.upstreams import OPEN, Upstreams
@@ -258,9 +258,12 @@ class OperationsService(OperationsServiceServicer):
     async def GetOverview(self, request: pb.GetOverviewRequest, _: Context) -> pb.GetOverviewResponse:
         if not 0 <= request.range_s <= RANGE_MAX_S:
             raise InvalidError(f"must be between 0 and {RANGE_MAX_S}", field="range_s")
-        counts = await self._dead_letters.count_if_reachable() if self._dead_letters is not None else {}
-        now = await self._waiting.get()
+        counts: dict[str, int] = {}
+        now = await self._waiting.get() if (is_of_all := find_tenants() is None) else None
+        if self._dead_letters is not None and is_of_all:  # what cannot be read is of no tenant
+            counts |= await self._dead_letters.count_if_reachable()
         async with self._database.session() as session:
+            now = now or await self._waiting.read(session)
             view = await overview.get_overview(session, request.range_s or RANGE_S, now, counts)
         view.upstreams_sign = self._upstreams.secrets is not None
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""

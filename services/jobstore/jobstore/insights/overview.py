@@ -12,7 +12,6 @@ from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection, Row
 from jobstore.insights import histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
-from jobstore.jobs.model import ExecutionStage
 from jobstore.jobs.waits import WaitingNow, sum_up_all
 from servicekit.errors import ServiceError
 from signoff.types import AgentStats, Overview, OverviewCounts, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
@@ -61,13 +60,12 @@ async def get_overview(
         since += timedelta(seconds=point_s)
     for row in rows:
         parts.setdefault(get_span_begin(row.at, point_s), []).append(row)
-    executors = now.rooms[ExecutionStage.EXECUTING]
     return Overview(
         points=[OverviewPoint(**dict(_sum_up(parts[at])), at=at) for at in sorted(parts)],
         totals=OverviewTotals(**dict(_sum_up(rows))),
         now=OverviewNow(
             queued=now.queued,
-            running=executors.leased + executors.offered,
+            running=now.running,
             judging=now.judging,
             oldest_wait_s=None if now.oldest_at is None else max(0.0, (now.at - now.oldest_at).total_seconds()),
             dead_letters=dict(dead_letters),
@@ -106,7 +104,7 @@ CHEAP_S, SPARE_S, ASKED_S = 0.02, 0.3, 30.0
 
 
 class WaitingSums:
-    """Read the sums of waiting executions once for all callers; sums that are expensive are read ahead of callers."""
+    """Read the sums of what waits once for all callers of all tenants; sums that are expensive are read ahead."""
 
     def __init__(self, database: Database, alive_s: float) -> None:
         self._database = database
@@ -125,6 +123,10 @@ class WaitingSums:
         if self._took_s > CHEAP_S and (self._keeping is None or self._keeping.done()):
             self._keeping = asyncio.create_task(self._keep(), name="waiting sums")
         return sums
+
+    async def read(self, connection: Connection) -> WaitingNow:
+        """Return the sums of what waits of the tenants that a connection reads, which are few and read each time."""
+        return await sum_up_all(connection, self._alive_s)
 
     async def close(self) -> None:
         """Stop reading ahead."""

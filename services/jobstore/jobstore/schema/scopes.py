@@ -26,7 +26,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "circuits": of_agent("circuits"),
     "limits": """
         CASE WHEN name LIKE 'tenant:%' THEN substr(name, 8)
-            WHEN name LIKE 'agent:%' THEN (SELECT owner.tenant FROM agents AS owner WHERE owner.id = substr(name, 7))
+            WHEN name LIKE 'agent:%' THEN (SELECT tenant FROM agents WHERE id = substr(limits.name, 7))
         END {mine}
     """,
     "agents": OWN_OR_SHARED,
