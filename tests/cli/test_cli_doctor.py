@@ -88,8 +88,8 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
         "endpoints", "process jobstore", "console", "jobstore", "database", "token", "secrets", "upstreams",
-        "executors", "validators", "versions", "clocks", "limits", "facts", "dead letters", "waiting", "agent writer",
-        "judge",
+        "executors", "validators", "versions", "clocks", "limits", "database role", "facts", "dead letters", "waiting",
+        "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
 
@@ -133,6 +133,14 @@ async def test_it_warns_of_requests_that_nobody_signs_beside_several_tenants(sig
     check = checks(await signoff("doctor", "--json"))["upstreams"]
     assert check["ok"]
     assert ("SIGNOFF_UPSTREAM_SECRETS=<id>@<tenant>:<base64>" in check["remedy"]) is (several and not signed)
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("is_superuser", [False, True])
+async def test_it_warns_of_a_jobstore_that_is_a_superuser(signoff, jobstore, is_superuser):
+    jobstore.diagnosis.is_superuser = is_superuser
+    check = checks(await signoff("doctor", "--json"))["database role"]
+    assert (check["ok"], "SIGNOFF_MIGRATE_DATABASE_URL" in check["remedy"]) == (True, is_superuser)
 
 
 async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_path, gone_pid):

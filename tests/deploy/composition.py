@@ -38,7 +38,7 @@ SECRETS = {
 } | {"SIGNOFF_SECRETS": f"test:{b64encode(sha256(b'secrets').digest()).decode()}"}
 #: Read by the OpenAI SDK under these names.
 OPENAI = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
-_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*(?:\$\{\w+\})?))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*(?:\$\{\w+\}[^{}]*)?))?\}")
 
 
 def load(env: Mapping[str, str]) -> Any:

@@ -20,6 +20,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "validator": ValidatorSettings,
     "console": ConsoleSettings,
 }
+DATABASES = ("SIGNOFF_DATABASE_URL", "SIGNOFF_MIGRATE_DATABASE_URL")
 SHELL = {
     "SIGNOFF_LOG_LEVEL": "DEBUG",
     "SIGNOFF_FACT_KEY": "somebody's",
@@ -60,7 +61,9 @@ def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, d
             monkeypatch.setenv(name, "the shell's")
             monkeypatch.setenv(f"{name}_FILE", "the shell's")
     secrets = make_secrets(DataDir(tmp_path))
-    addresses = Addresses("k:1", "g:1", "h:1", "postgresql://u:p@h/db", {}, None, secrets)
+    addresses = Addresses(
+        "k:1", "g:1", "h:1", "postgresql://u:p@h/db", {}, None, secrets, migrating="postgresql://m:p@h/db"
+    )
     specs = make_service_specs(addresses, Fleet(), lambda _: 1)
     return {spec.name: dict(spec.env) for spec in specs}
 
@@ -72,7 +75,7 @@ def test_a_service_is_given_its_secrets_and_no_others(environments: dict[str, di
     own = secrets_of(kind) - ({"SIGNOFF_TOKEN"} if kind == "console" else set())  # which it needed in 0.2.0
     assert {name for name in given if name.removesuffix("_FILE") in known} == own
     assert not {name for name, value in given.items() if value == "the shell's"}
-    assert own == {*SECRETS[kind], *(("SIGNOFF_DATABASE_URL",) if kind == "jobstore" else ())}
+    assert own == {*SECRETS[kind], *(DATABASES if kind == "jobstore" else ())}
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

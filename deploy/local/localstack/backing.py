@@ -68,7 +68,13 @@ def make_backing(
 ) -> tuple[Postgres, Kafka]:
     """Make both for a data directory, without starting them; port 0 means the port of last time, or a free one."""
     password = data_dir.get_secret("postgres_password")
-    postgres = Postgres(data_dir.path / "postgres", data_dir.get_port("postgres", postgres_port), password)
+    postgres = Postgres(
+        data_dir.path / "postgres",
+        data_dir.get_port("postgres", postgres_port),
+        password,
+        jobstore_password=data_dir.get_secret("postgres_jobstore_password"),
+        migrate_password=data_dir.get_secret("postgres_migrate_password"),
+    )
     controller_port = data_dir.get_port("kafka-controller")
     port = data_dir.get_port("kafka", kafka_port)
     kafka = Kafka(

@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import tempfile
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,10 +34,16 @@ SETTINGS = {
 
 
 class Postgres:
-    """A server of PostgreSQL and its directory."""
+    """A server of PostgreSQL and its directory. `url` is the superuser's, the others are of the roles in roles.sql."""
 
-    def __init__(self, directory: Path, port: int, password: str) -> None:
-        self.url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+    def __init__(
+        self, directory: Path, port: int, password: str, *, jobstore_password: str, migrate_password: str
+    ) -> None:
+        place = f"127.0.0.1:{port}/{DATABASE}"
+        self.url = f"postgresql://{USER}:{password}@{place}"
+        self.jobstore_url = f"postgresql://jobstore:{jobstore_password}@{place}"
+        self.migrate_url = f"postgresql://signoff_migrate:{migrate_password}@{place}"
+        self._passwords = {"jobstore_password": jobstore_password, "migrate_password": migrate_password}
         self.socket_dir = _socket_dir(directory)
         self._port = port
         self._password = password
@@ -97,7 +104,7 @@ class Postgres:
             return  # the server itself copes with a pid that is nobody's
 
     async def _is_ready(self) -> bool:
-        """Return whether the server answers queries; create the database if it is missing."""
+        """Return whether the server answers queries; create the database if it is missing, and its roles."""
         try:
             maintenance = self.url.removesuffix(DATABASE) + "postgres"
             connection = await asyncpg.connect(maintenance, timeout=5)
@@ -108,7 +115,19 @@ class Postgres:
                 await connection.execute(f"CREATE DATABASE {DATABASE}")
         finally:
             await connection.close()
+        await make_roles(self.url, **self._passwords)
         return True
+
+
+async def make_roles(url: str, *, jobstore_password: str, migrate_password: str) -> None:
+    """Make the roles of the database at a superuser's URL, and let its tables have their owner."""
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        for name, value in {"jobstore_password": jobstore_password, "migrate_password": migrate_password}.items():
+            await connection.execute("SELECT set_config($1, $2, false)", f"signoff.{name}", value)
+        await connection.execute(files("localstack").joinpath("roles.sql").read_text("utf-8"))
+    finally:
+        await connection.close()
 
 
 def find_binaries() -> Path:

@@ -56,6 +56,9 @@ class Addresses:
     agents: Mapping[str, str]
     judge: str | None
     secrets: Mapping[str, str]  # by the variable that each is set in
+    # Of the jobstores' role, and of the role that migrates; None: jobstores have the superuser's for both.
+    database: str | None = None
+    migrating: str | None = None
 
     @property
     def token(self) -> str:
@@ -114,9 +117,12 @@ def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
     dial = common | {"SIGNOFF_JOBSTORE": addresses.grpc}
     secrets = {name: addresses.secrets[name] for name in SECRETS[kind]}
     if kind == "jobstore":
-        database = addresses.postgres.replace("postgresql://", "postgresql+asyncpg://", 1)
-        listen = {"SIGNOFF_DATABASE_URL": database, "SIGNOFF_GRPC_ADDRESS": addresses.grpc}
-        return common | listen | secrets
+        urls = {
+            "SIGNOFF_DATABASE_URL": addresses.database or addresses.postgres,
+            "SIGNOFF_MIGRATE_DATABASE_URL": addresses.migrating,
+        }
+        databases = {name: url.replace("postgresql:", "postgresql+asyncpg:", 1) for name, url in urls.items() if url}
+        return common | databases | {"SIGNOFF_GRPC_ADDRESS": addresses.grpc} | secrets
     if kind == "console":
         return dial | secrets | {"SIGNOFF_HTTP_ADDRESS": addresses.http}
     if kind == "executor":

@@ -137,6 +137,8 @@ class Stack:
             agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
             judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
             secrets=make_secrets(self._data_dir),
+            database=postgres.jobstore_url,
+            migrating=postgres.migrate_url,
         )
 
     def _write_endpoints(self) -> None:

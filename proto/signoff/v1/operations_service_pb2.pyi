@@ -1165,6 +1165,7 @@ class DiagnoseResponse(_message.Message):
     TURN_S_FIELD_NUMBER: _builtins.int
     ARE_LIMITS_LOST_FIELD_NUMBER: _builtins.int
     HAS_SEVERAL_TENANTS_FIELD_NUMBER: _builtins.int
+    IS_SUPERUSER_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the jobstore that answers."""
     alive_s: _builtins.float
@@ -1184,6 +1185,8 @@ class DiagnoseResponse(_message.Message):
     """
     has_several_tenants: _builtins.bool
     """Whether jobs of more than one tenant are kept: then requests by topics should be signed."""
+    is_superuser: _builtins.bool
+    """Whether the jobstore is a superuser of its database, and might change what is only added to."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The time of the database, by which leases and deadlines run."""
@@ -1209,10 +1212,11 @@ class DiagnoseResponse(_message.Message):
         turn_s: _builtins.float | None = ...,
         are_limits_lost: _builtins.bool = ...,
         has_several_tenants: _builtins.bool = ...,
+        is_superuser: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "at", b"at", "turn_s", b"turn_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "are_limits_lost", b"are_limits_lost", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "has_several_tenants", b"has_several_tenants", "processes", b"processes", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "are_limits_lost", b"are_limits_lost", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "has_several_tenants", b"has_several_tenants", "is_superuser", b"is_superuser", "processes", b"processes", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__turn_s: _TypeAlias = _typing.Literal["turn_s"]  # noqa: Y015
     _WhichOneofArgType__turn_s: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s"]  # noqa: Y015

@@ -90,7 +90,7 @@ DISCONNECT_TIMEOUT_S = 0.5
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the jobstore until `stop` is set."""
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
+        database = _open_database(settings)
         stack.push_async_callback(database.close)
         terms = ExecutionTerms(
             **{name: getattr(settings, name) for name in _TERMS}, job_max_bytes=settings.payload_max_bytes
@@ -256,6 +256,15 @@ async def _run_on_kafka(
         await stop_consuming(broker, subscriptions)
         await close()
         await publisher.stop()
+
+
+def _open_database(settings: Settings) -> Database:
+    migrating = settings.migrate_database_url
+    return Database(
+        settings.database_url.get_secret_value(),
+        migrate_url=None if migrating is None else migrating.get_secret_value(),
+        pool_size=settings.database_pool,
+    )
 
 
 async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:

@@ -38,6 +38,8 @@ class Settings(ServiceSettings):
     """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
     database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
+    #: By which the tables are migrated, and their use is granted to the role of the other; None: that one does both.
+    migrate_database_url: SecretStr | None = None
     database_pool: int = 12
     #: How long a record may fail, while others can be written, until it goes to the dead-letter queue.
     database_patience_s: float = PATIENCE_S
@@ -95,6 +97,11 @@ class Settings(ServiceSettings):
     result_reuse_age_s: float = 86_400.0
     #: How many results and verdicts are remembered.
     reuse_max: int = 100_000
+
+    @field_validator("migrate_database_url", mode="before")
+    @classmethod
+    def _leave_out_empty(cls, url: object) -> object:
+        return url or None  # as Compose sets a variable that .env does not have
 
     @field_validator("id_key")
     @classmethod

@@ -336,6 +336,7 @@ def _check_diagnosis(diagnosis: pb.DiagnoseResponse, asked_at: float) -> list[Ch
         *_check_versions([(name, each.version) for name, each in named]),
         *_check_clocks([*ahead, ("this machine", ours)]),
         _check_limits(diagnosis),
+        _check_role(diagnosis),
         _check_facts(diagnosis),
         *_check_groups(diagnosis),
     ]
@@ -386,6 +387,17 @@ def _check_limits(diagnosis: pb.DiagnoseResponse) -> Check:
         return Check("limits", True, "as administrators set them")
     found = "nothing is offered, since a rebuild did not find what administrators had set (`limits_lost`)"
     return Check("limits", False, found, f"{CONFIRM_LIMITS} (docs/operations/backup.md)")
+
+
+def _check_role(diagnosis: pb.DiagnoseResponse) -> Check:
+    if not diagnosis.is_superuser:
+        return Check("database role", True, "of the jobstore, which is no superuser")
+    found = "the jobstore is a superuser of its database, and could change its log and its audit"
+    remedy = (
+        "give it a role that owns nothing, and SIGNOFF_MIGRATE_DATABASE_URL one that owns the tables "
+        "(docs/operations.md#who-owns-the-tables)"
+    )
+    return Check("database role", True, found, remedy)
 
 
 def _check_facts(diagnosis: pb.DiagnoseResponse) -> Check:

@@ -144,9 +144,18 @@ DRIVER_ERRORS: Final = (
 _STATE: Final = text(
     "SELECT pg_is_in_recovery() AS recovering, "
     "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing, "
-    "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name CROSS JOIN unnest("
-    "ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege "
-    "WHERE NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name) AS forbidden"
+    "ARRAY(SELECT DISTINCT name "
+    "FROM unnest(CAST(:names AS text[]), CAST(:privileges AS text[])) AS needed (name, privilege) "
+    "WHERE NOT has_table_privilege(to_regclass(name), privilege)) AS forbidden"
+)
+_IS_SUPERUSER: Final = text("SELECT current_setting('is_superuser') = 'on'")
+
+
+#: What lacks for a moment while this process migrates, and is no outage then.
+_WHILE_MIGRATING: Final = {ErrorCode.DATABASE_NOT_MIGRATED, ErrorCode.DATABASE_FORBIDDEN}
+SUPERUSER_REMEDY: Final = (
+    "give it a role that owns nothing, and SIGNOFF_MIGRATE_DATABASE_URL one that owns the tables "
+    "(docs/operations.md#who-owns-the-tables)"
 )
 
 
@@ -198,7 +207,7 @@ class Availability:
             except TransientError as error:
                 reason = str(error)
             outage = self.find_outage()
-            if self.is_migrating and outage == ErrorCode.DATABASE_NOT_MIGRATED:
+            if self.is_migrating and outage in _WHILE_MIGRATING:
                 return
             if [outage] != logged:
                 for code in DATABASE_OUTAGES:
@@ -276,7 +285,9 @@ class Availability:
 
 async def _check_tables(connection: Connection) -> None:
     names = [table.name for table in metadata.sorted_tables]
-    state = (await connection.execute(_STATE, {"tables": names})).one()
+    needed = [*migration.list_privileges()]
+    asked = {"tables": names, "names": [name for name, _ in needed], "privileges": [each for _, each in needed]}
+    state = (await connection.execute(_STATE, asked)).one()
     if state.recovering:
         raise TransientError("pg_is_in_recovery()", code=ErrorCode.DATABASE_IN_RECOVERY)
     if state.missing:
@@ -435,8 +446,10 @@ class Database:
     `bounded`: statements time out, and rows are looked up by key. A rebuild has a database that is not bounded.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
+    def __init__(self, url: str, *, migrate_url: str | None = None, pool_size: int = 10, bounded: bool = True) -> None:
+        """`migrate_url`: of a role that owns the tables, and grants their use to the role of `url`."""
         self.url = make_url(url)
+        self._migrate_url = None if migrate_url is None else make_url(migrate_url)
         dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
         self._options: dict[str, object] = {
             **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
@@ -542,10 +555,12 @@ class Database:
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
         """Call `use` with a synchronous connection of SQLAlchemy, as Alembic needs it; return its result. No timeout.
 
+        It is of the role that migrates.
+
         `use` may commit; changes that `use` has not committed are committed at the end.
         """
         settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
-        engine = create_async_engine(self.url, poolclass=NullPool, connect_args=settings)
+        engine = create_async_engine(self._migrate_url or self.url, poolclass=NullPool, connect_args=settings)
         try:
             with self.availability.watching():
                 async with engine.connect() as connection:
@@ -557,7 +572,7 @@ class Database:
 
     async def migrate(self, *, tell_every_s: float = migration.TELL_S) -> None:
         """Bring the tables up to date, logging it every `tell_every_s`. Processes that start together take turns."""
-        migrating = migration.Migration()
+        migrating = migration.Migration(None if self._migrate_url is None else self.url.username)
         telling = asyncio.create_task(migrating.tell(tell_every_s))
         self.availability.is_migrating = True
         try:
@@ -571,6 +586,12 @@ class Database:
         """Migrate the tables, and begin the epoch under which every session is opened from now on."""
         await self.migrate()
         await retry_transient(self.availability.probe, on="postgres")
+        await retry_transient(self._warn_of_superuser, on="postgres")
+
+    async def _warn_of_superuser(self) -> None:
+        async with self.session() as session:
+            if await session.scalar(_IS_SUPERUSER):
+                log.warning("the jobstore is a superuser of its database: %s", SUPERUSER_REMEDY)
 
     async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with the kinds of work, or `settled` with the settled cursor.

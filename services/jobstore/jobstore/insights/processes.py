@@ -65,7 +65,8 @@ _BACKLOG: Final = text(
         ))::float8, 0) AS unpublished_s,
         (SELECT count(*) FROM executions WHERE state = 'OFFERED' AND offers > 1) AS unclaimed, signoff_now() AS now,
         {ARE_LOST} AS are_limits_lost,
-        coalesce((SELECT min(tenant) < max(tenant) FROM jobs), false) AS has_several_tenants
+        coalesce((SELECT min(tenant) < max(tenant) FROM jobs), false) AS has_several_tenants,
+        current_setting('is_superuser') = 'on' AS is_superuser
     FROM relay
     """  # noqa: S608 - words of our own
 )
@@ -100,7 +101,7 @@ class Backlog(NamedTuple):
     """The number of unpublished facts, the age of the oldest, the number of unclaimed offers, and the database's time.
 
     `are_limits_lost`: nothing is offered until an administrator confirms the limits. `has_several_tenants`: jobs are
-    of more than one tenant.
+    of more than one tenant. `is_superuser`: this jobstore is a superuser of its database.
     """
 
     unpublished: int
@@ -109,6 +110,7 @@ class Backlog(NamedTuple):
     now: datetime
     are_limits_lost: bool
     has_several_tenants: bool
+    is_superuser: bool
 
 
 async def list_processes(connection: Connection) -> list[Process]:

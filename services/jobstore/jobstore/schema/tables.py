@@ -44,6 +44,8 @@ from jobstore.schema.columns import (
 #: All tables, those of `access_tables` included.
 metadata: Final = access_tables.tokens.metadata
 tenants: Final = access_tables.tenants
+#: Tables to which jobstores only add rows: their role may change none.
+APPEND_ONLY: Final = frozenset({"audit", "job_logs"})
 
 agents = declare(
     "agents",

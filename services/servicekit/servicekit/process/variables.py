@@ -12,8 +12,8 @@ REFERRING: Final = "SIGNOFF_JUDGE_KEYS"
 _REFERENCE: Final = re.compile(r"\benv:(\w+)")
 #: Secrets, each of which may be in a file instead: `<NAME>_FILE`.
 _SECRETS: Final = (  # noqa: SIM905 - a list of them would fill a screen
-    "CONSOLE_TOKEN DATABASE_URL EXECUTOR_TOKEN FACT_KEYS ID_KEY LIVE_URL OIDC_CLIENT_SECRET REBUILT_URL SECRETS "
-    "SESSION_SECRET TOKEN UPSTREAM_SECRETS VALIDATOR_TOKEN"
+    "CONSOLE_TOKEN DATABASE_URL EXECUTOR_TOKEN FACT_KEYS ID_KEY LIVE_URL MIGRATE_DATABASE_URL OIDC_CLIENT_SECRET "
+    "REBUILT_URL SECRETS SESSION_SECRET TOKEN UPSTREAM_SECRETS VALIDATOR_TOKEN"
 ).split()
 #: Settings of services, their tools and the command line. A test compares them with the code.
 _SETTINGS: Final = (  # noqa: SIM905

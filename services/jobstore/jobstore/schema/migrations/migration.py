@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +14,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from jobstore.engine.locks import Lock
+from jobstore.schema.tables import APPEND_ONLY, metadata
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 
@@ -38,10 +39,32 @@ _HOLDER: Final = text(
 ).bindparams(lock=Lock.MIGRATION)
 
 
+_OF_TABLES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+#: Whether a role has each of some privileges.
+_PRIVILEGES: Final = text(
+    "SELECT name, privilege, has_table_privilege(:role, name, privilege) AS is_granted "
+    "FROM unnest(CAST(:names AS text[]), CAST(:privileges AS text[])) AS each (name, privilege)"
+)
+_SEQUENCES: Final = text(
+    "SELECT sequencename FROM pg_sequences "
+    "WHERE schemaname = current_schema() AND NOT has_sequence_privilege(:role, sequencename, 'USAGE')"
+)
+
+
+def list_privileges() -> Iterator[tuple[str, str]]:
+    """Yield the tables, each with each privilege that a jobstore needs on it."""
+    for table in metadata.tables:
+        yield from ((table, privilege) for privilege in ("SELECT", "INSERT"))
+        if table not in APPEND_ONLY:
+            yield from ((table, privilege) for privilege in ("UPDATE", "DELETE"))
+
+
 class Migration:
     """Migrate the tables from one process, and log its progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, grantee: str | None = None) -> None:
+        """`grantee`: the role of the jobstores, if it is not the owner, but is granted what it needs."""
+        self._grantee = grantee
         self._doing: dict[str, object] = {}
         self._began = time.monotonic()
 
@@ -64,6 +87,8 @@ class Migration:
             self._enter(doing="migrate", revision=script.revision, change=script.doc)
             command.upgrade(config, script.revision)
             self._tell("a migration is done")
+        if self._grantee is not None:
+            _grant(connection, self._grantee)
         return True
 
     async def tell(self, every_s: float) -> None:
@@ -82,6 +107,23 @@ class Migration:
         since = datetime.now(UTC) - timedelta(seconds=seconds)
         times = {"since": since.isoformat(timespec="seconds"), "seconds": round(seconds, 1)}
         log.info(message, extra=self._doing | times)
+
+
+def _grant(connection: Connection, role: str) -> None:
+    """Grant a role what it needs on the tables, and no more.
+
+    Nothing is executed that is granted already, since each change would let all sessions make their plans anew.
+    """
+    needed = {*list_privileges()}
+    pairs = sorted({(table, privilege) for table in metadata.tables for privilege in _OF_TABLES})
+    asked = {"role": role, "names": [name for name, _ in pairs], "privileges": [each for _, each in pairs]}
+    for name, privilege, is_granted in connection.execute(_PRIVILEGES, asked).all():
+        if is_granted is not ((name, privilege) in needed):
+            change = f'REVOKE {privilege} ON "{name}" FROM' if is_granted else f'GRANT {privilege} ON "{name}" TO'
+            connection.exec_driver_sql(f'{change} "{role}"')
+    for (name,) in connection.execute(_SEQUENCES, {"role": role}).all():
+        connection.exec_driver_sql(f'GRANT USAGE ON SEQUENCE "{name}" TO "{role}"')
+    connection.commit()
 
 
 def _find_pending(connection: Connection, scripts: ScriptDirectory) -> Sequence[Script]:

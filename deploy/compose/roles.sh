@@ -1,0 +1,9 @@
+#!/bin/bash
+# Make the roles of the database, if .env has their passwords. The image sources this file, so that it must not exit.
+if [ -n "$JOBSTORE_PASSWORD" ] && [ -n "$MIGRATE_PASSWORD" ]; then
+    psql --set ON_ERROR_STOP=1 --set jobstore="$JOBSTORE_PASSWORD" --set migrate="$MIGRATE_PASSWORD" --quiet \
+        --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
+SELECT set_config('signoff.jobstore_password', :'jobstore', false), set_config('signoff.migrate_password', :'migrate', false) \g /dev/null
+\i /roles.sql
+SQL
+fi
