@@ -303,7 +303,7 @@ class MemoryJobstore:
         known = self.names.get(named, Versions())
         number = version or known.current
         body = self.versions.get(named, {}).get(number or 0)
-        return None if body is None or number is None else Version(name, number, body, known.current is None)
+        return None if body is None or number is None else _version(name, number, body, known)
 
     def put(self, kind: Kind, name: str, body: str, **fields: Any) -> int:
         """Put a version of a judge policy or a criteria set."""
@@ -376,6 +376,11 @@ class MemoryJobstore:
     def refused(self) -> list[str]:
         """The codes of what the last batch refused."""
         return [refusal.code for _, _, refusal in self.uow[Jobs].refusals]
+
+
+def _version(name: str, number: int, body: str, known: Versions) -> Version:
+    owner = None if known.shared else known.tenant
+    return Version(name, number, body, known.current is None, owner, known.tenant)
 
 
 def _decide(command: Command[Any], uow: UnitOfWork) -> Any:

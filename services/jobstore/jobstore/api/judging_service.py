@@ -55,10 +55,10 @@ class JudgingService(JudgingServiceServicer):
         if given:
             body = new.model_dump(mode="json", exclude_defaults=True, exclude={"tenant"})
             key = RequestKey.of("CreateJudgings", given, body, tenant=tenant)
-        policy, obstacle = None, None
+        policy, policy_tenant, obstacle = None, DEFAULT_TENANT, None
         try:
             async with self._database.session() as session:
-                policy = await freeze_policy(session, new.judge, new.judge_policy)
+                policy, policy_tenant = await freeze_policy(session, new.judge, new.judge_policy, tenant)
         except PermanentError as error:  # the request may be a repeat, and the policy was retired since
             obstacle = error
         made = [
@@ -70,7 +70,7 @@ class JudgingService(JudgingServiceServicer):
                 tenant,
                 asked=self._write_case(case),
                 judge_policy=policy,
-                policy_tenant=tenant if new.judge_policy is not None else DEFAULT_TENANT,
+                policy_tenant=policy_tenant,
                 **(_describe_evaluated(new, case, policy) if new.evaluation else {}),
             )
             for number, case in enumerate(new.cases)

@@ -90,6 +90,8 @@ class ClaimAnswer:
     judge_policy: str = ""
     task: str = ""
     context: JudgingContext | None = None
+    #: Whose the judge policy is.
+    policy_tenant: str = ""
 
 
 def try_grant(
@@ -130,17 +132,28 @@ def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer
         judge_policy=judge_policy,
         task="" if task is None else judging.format_task(task, judge_policy),
         context=_find_context(uow, execution),
+        policy_tenant=_find_policy_tenant(uow, execution),
     )
 
 
 def find_judge_policy(uow: UnitOfWork, execution: Execution) -> str:
     """Return the loaded judge policy that an execution froze, as JSON text; empty if none is frozen or loaded."""
+    version = _find_judge_version(uow, execution)
+    return "" if version is None else version.policy_json
+
+
+def _find_policy_tenant(uow: UnitOfWork, execution: Execution) -> str:
+    version = _find_judge_version(uow, execution)
+    return "" if version is None else version.tenant
+
+
+def _find_judge_version(uow: UnitOfWork, execution: Execution) -> judging.Version | None:
     policies = (
         uow[judging.Policies].versions.get(each)
         for each in judging.list_frozen(execution.policy)
         if each.kind is judging.Kind.JUDGE
     )
-    return next((version.policy_json for version in policies if version is not None), "")
+    return next((version for version in policies if version is not None), None)
 
 
 def _find_context(uow: UnitOfWork, execution: Execution) -> JudgingContext | None:

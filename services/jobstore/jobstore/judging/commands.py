@@ -1,7 +1,7 @@
 """Commands on judge policies and criteria sets: put or promote a version, or retire a name. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from contracts.criteria import CriteriaError, check_numbers, parse_criteria, parse_stored_criteria
@@ -10,10 +10,11 @@ from contracts.judging.versions import Evaluated, Report, find_refusal
 from contracts.resources import Policy
 from contracts.topics import measure_job
 from jobstore.engine.parts import NOTHING, Command, R_co, UnitOfWork, Wishes, check_size
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.jobs.model import Refusal, Spec
+from jobstore.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RefusedError
+from jobstore.jobs.model import DEFAULT_TENANT, Refusal, Spec
 from jobstore.judging import rules
 from jobstore.limits.rules import Limits
+from jobstore.tenants.rules import Tenants, read_name_owner
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
 
@@ -31,6 +32,15 @@ class _ChangeName(Command[R_co]):
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
         return (rules.PoliciesWish(names=frozenset({self.named})),)
+
+    def check_owner(self, known: rules.Versions) -> None:
+        """Raise NotFoundError if a name that is known is another tenant's. ForbiddenError: it is shared by it."""
+        if self.limited_to is None or not known.newest or known.tenant in self.limited_to:
+            return
+        if not known.shared:
+            raise make_unknown_error(self.named.kind, self.named.name)
+        message = f"the {self.named.kind.words} {self.named.name} is shared: who administers all tenants changes it"
+        raise ForbiddenError(message)
 
     def check_newest(self, newest: int) -> None:
         """Raise ConflictError (such as `judge_policy_conflict`) if the caller expects a version other than `newest`."""
@@ -67,11 +77,8 @@ class PutVersion(_ChangeName[int]):
     def reads(self, uow: UnitOfWork) -> Wishes:
         del uow
         policy = rules.Named(rules.Kind.JUDGE, self.named.name)
-        return (
-            rules.PoliciesWish(
-                names=frozenset({self.named, policy} if self.named.kind is rules.Kind.GOLDEN else {self.named})
-            ),
-        )
+        names = frozenset({self.named, policy} if self.named.kind is rules.Kind.GOLDEN else {self.named})
+        return (rules.PoliciesWish(names=names), read_name_owner(self.named.name))
 
     def decide(self, uow: UnitOfWork) -> int:
         self.check_name()
@@ -80,7 +87,12 @@ class PutVersion(_ChangeName[int]):
         if self.named.kind is rules.Kind.JUDGE:
             check_size(len(self.body.encode()), rules.POLICY_MAX_BYTES)
         known = uow[rules.Policies].names.get(self.named) or rules.Versions()
+        self.check_owner(known)
         newest = known.newest
+        if not newest:
+            tenant = uow[Tenants].find_name_owner(self.named.name, self.limited_to)
+            is_shared = tenant == DEFAULT_TENANT and self.limited_to is None
+            known = uow[rules.Policies].names[self.named] = replace(known, tenant=tenant, shared=is_shared)
         if newest and known.hashes[newest] == rules.hash_body(self.body):
             if known.current is None and self.named.kind is not rules.Kind.JUDGE:
                 uow[rules.Policies].move(self.named, newest, None, self.actor)
@@ -136,6 +148,7 @@ class PromoteVersion(_ChangeName[None]):
     def decide(self, uow: UnitOfWork) -> None:
         self.check_name()
         known = _require_name(uow, self.named)
+        self.check_owner(known)
         if self.version not in known.hashes:
             raise make_unknown_error(self.named.kind, f"{self.named.name}@{self.version}")
         self.check_newest(known.newest)
@@ -196,6 +209,7 @@ class RetireName(_ChangeName[None]):
     def decide(self, uow: UnitOfWork) -> None:
         self.check_name()
         known = _require_name(uow, self.named)
+        self.check_owner(known)
         self.check_newest(known.newest)
         if known.current is not None:
             uow[rules.Policies].move(self.named, None, self.reason, self.actor)
@@ -235,7 +249,7 @@ def check_named(uow: UnitOfWork, policy: Policy, tenant: str) -> None:
     """Raise InvalidError if a policy names a judge policy that a tenant may not name, or what is unknown or retired."""
     check_policy(uow, tenant, policy.judge)
     for wanted in rules.list_wanted(policy):
-        if (refusal := _refuse(uow, wanted)) is not None:
+        if (refusal := _refuse(uow, wanted, tenant)) is not None:
             raise InvalidError(refusal.message, code=refusal.code)
 
 
@@ -302,7 +316,7 @@ def find_judging_obstacle(uow: UnitOfWork, spec: Spec, policy: Policy) -> Refusa
     named = policy.judge if policy.judge != uow.terms.policy.judge else None
     refusals = (
         _refuse_policy(uow, spec.tenant, named),
-        *(_refuse(uow, wanted) for wanted in rules.list_wanted(policy)),
+        *(_refuse(uow, wanted, spec.tenant) for wanted in rules.list_wanted(policy)),
     )
     if (refusal := next(filter(None, refusals), None)) is not None:
         return refusal
@@ -331,7 +345,10 @@ def _find(uow: UnitOfWork, wanted: rules.Wanted) -> rules.Version | None:
     return version if is_usable else None
 
 
-def _refuse(uow: UnitOfWork, wanted: rules.Wanted) -> Refusal | None:
-    if _find(uow, wanted) is not None:
+def _refuse(uow: UnitOfWork, wanted: rules.Wanted, tenant: str) -> Refusal | None:
+    version = uow[rules.Policies].versions.get(wanted)
+    if version is not None and version.owner not in {None, tenant}:
+        version = None  # to this tenant it is as if it were not there
+    elif _find(uow, wanted) is not None:
         return None
-    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(uow[rules.Policies].versions.get(wanted)))
+    return Refusal(wanted.kind.unknown, wanted.describe_obstacle(version))

@@ -38,6 +38,7 @@ from jobstore.judging.rules import (
     Policies,
     PoliciesWish,
     StoredJudging,
+    Version,
     Wanted,
     list_frozen,
 )
@@ -126,7 +127,8 @@ class QueueRejudging(Command[None]):
             check_policy(uow, execution.tenant, read_reference(self.judging.judge_policy))
         judging = replace(self.judging, job_version=job.version, tenant=execution.tenant, actor=self.actor)
         for own in _list_own(judging, execution):
-            judging = replace(judging, judge_policy=_require_policy(uow, own))
+            version = _require_policy(uow, own)
+            judging = replace(judging, judge_policy=version.policy_json, policy_tenant=version.tenant)
         uow[Judgings].new.append(judging)
 
 
@@ -136,13 +138,13 @@ def _list_own(judging: NewJudging, execution: Execution | None) -> Iterator[Want
         yield from (each for each in list_frozen(execution.policy) if each.kind is Kind.JUDGE)
 
 
-def _require_policy(uow: UnitOfWork, own: Wanted) -> str:
-    """Return a policy that an execution froze, as JSON text, even if retired. RefusedError: the version is unknown."""
+def _require_policy(uow: UnitOfWork, own: Wanted) -> Version:
+    """Return the policy that an execution froze, even if retired. RefusedError: the version is unknown."""
     version = uow[Policies].versions.get(own)
     if version is None:
         message = f"the judge policy {own.reference} is not known: put it back under that number, or name another"
         raise RefusedError(message, code=own.kind.unknown)
-    return version.policy_json
+    return version
 
 
 def _refuse(job: Job, execution: Execution | None) -> Refusal | None:

@@ -108,6 +108,10 @@ class Version:
     version: int
     body: str
     is_retired: bool
+    #: The tenant that alone may name it; None: it is shared.
+    owner: str | None = None
+    #: Whose it is: its models are asked with keys of this tenant.
+    tenant: str = DEFAULT_TENANT
 
     @property
     def reference(self) -> str:
@@ -130,13 +134,15 @@ class Version:
 class Versions:
     """The versions of a name: the hashes of their bodies, the current version, and how often another became current.
 
-    `names` counts the names of the same kind. A name without versions is unknown.
+    `names` counts the names of the same kind. A name without versions is unknown. `tenant`: whose the name is.
     """
 
     hashes: Mapping[int, bytes] = field(default_factory=dict)
     current: int | None = None
     moves: int = 0
     names: int = 0
+    tenant: str = DEFAULT_TENANT
+    shared: bool = True
 
     @property
     def newest(self) -> int:
@@ -330,6 +336,8 @@ class NewVersion(NamedTuple):
     body: str
     note: str | None
     actor: Actor
+    tenant: str = DEFAULT_TENANT
+    shared: bool = True
 
 
 class NameMove(NamedTuple):
@@ -386,7 +394,7 @@ class Policies(Part):
         """Add a version of a judge policy, a criteria set or a golden set."""
         known = self.names.get(named) or Versions()
         self.names[named] = replace(known, hashes={**known.hashes, version: hash_body(body)})
-        self.new.append(NewVersion(named, version, body, note, actor))
+        self.new.append(NewVersion(named, version, body, note, actor, known.tenant, known.shared))
 
     def move(self, named: Named, version: int | None, reason: str | None, actor: Actor) -> None:
         """Make a version the current one of its name; None retires the name."""

@@ -1,7 +1,7 @@
 """Judge policies, judgings and reusable results as rows: load, lock and write them, and grant leases of judgings."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from signoff.status import JudgingKind, JudgingState
 #: A reference without a version means the current one; of a retired name it means none.
 _VERSIONS: Final = text(
     """
-    SELECT w.kind, w.reference, v.name, v.version, v.body, m.version IS NULL AS is_retired
+    SELECT w.kind, w.reference, v.name, v.version, v.body, m.version IS NULL AS is_retired, v.tenant, v.shared
     FROM unnest(CAST(:kinds AS text[]), CAST(:references AS text[]), CAST(:names AS text[]), CAST(:versions AS int[]))
             AS w(kind, reference, name, version)
         CROSS JOIN LATERAL (SELECT version FROM judging_moves
@@ -41,7 +41,8 @@ _VERSIONS: Final = text(
 )
 _NAMES: Final = text(
     """
-    SELECT n.kind, n.name, v.version, sha256(convert_to(v.body, 'UTF8')) AS hash, m.version AS current,
+    SELECT n.kind, n.name, v.version, sha256(convert_to(v.body, 'UTF8')) AS hash, v.tenant, v.shared,
+        m.version AS current,
         coalesce(m.move, 0) AS moves,
         (SELECT count(*) FROM judging_moves first WHERE first.kind = n.kind AND first.move = 1) AS names
     FROM unnest(CAST(:kinds AS text[]), CAST(:names AS text[])) AS n(kind, name)
@@ -70,8 +71,8 @@ COUNTED: Final = ("met", "not_met", "unjudged", "cost_nanos", "tokens")
 _COUNT: Final = {"kind": "text", "reference": "text"} | sql.columns(tables.judging_counts, only=set(COUNTED))
 _INSERT_VERSION: Final = tell(
     tables.judging_versions,
-    "INSERT INTO judging_versions (kind, name, version, body, note, actor) "
-    "VALUES (:kind, :name, :version, :body, :note, :actor) RETURNING *",
+    "INSERT INTO judging_versions (kind, name, version, body, note, actor, tenant, shared) "
+    "VALUES (:kind, :name, :version, :body, :note, :actor, :tenant, :shared) RETURNING *",
 )
 _INSERT_MOVE: Final = tell(
     tables.judging_moves,
@@ -164,7 +165,7 @@ async def load_versions(
     }
     return {
         rules.Wanted(rules.Kind(row.kind), row.reference): rules.Version(
-            row.name, row.version, row.body, row.is_retired
+            *(row.name, row.version, row.body, row.is_retired), None if row.shared else row.tenant, row.tenant
         )
         for row in await connection.execute(_VERSIONS, parameters)
     }
@@ -177,8 +178,10 @@ async def _load_names(connection: Connection, names: Collection[rules.Named]) ->
     for row in await connection.execute(_NAMES, parameters):
         named = rules.Named(rules.Kind(row.kind), row["name"])
         known = found.get(named) or rules.Versions({}, row.current, row.moves, row.names)
-        hashes = known.hashes if row.version is None else {**known.hashes, row.version: row.hash}
-        found[named] = rules.Versions(hashes, row.current, row.moves, row.names)
+        if row.version is not None:
+            hashes = {**known.hashes, row.version: row.hash}
+            known = replace(known, hashes=hashes, tenant=row.tenant, shared=row.shared)
+        found[named] = known
     return found
 
 

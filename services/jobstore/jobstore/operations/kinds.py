@@ -17,7 +17,7 @@ from jobstore.errors import InvalidError
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.commands import AssignAgent, CreateJob
-from jobstore.jobs.model import UNPROVEN, Actor, Job, Refusal
+from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, Job, Refusal
 from jobstore.judging.judgings import QueueRejudging
 from jobstore.judging.rules import NewJudging
 from jobstore.operations.commands import CarryOutItem, Item
@@ -38,6 +38,7 @@ class Parameters(TypedDict, total=False):
     codes: list[str]
     judge: str
     judge_policy: str
+    policy_tenant: str
     criteria: str
     shadow: bool
     rate_per_s: float
@@ -117,6 +118,7 @@ def _rejudge(operation: ClaimedOperation, item: Item, judging_id: UUID) -> _Made
         item.item,
         asked=None if asked is None else json_text(asked),
         judge_policy=operation.parameters.get("judge_policy"),
+        policy_tenant=operation.parameters.get("policy_tenant", DEFAULT_TENANT),
         execution_id=item.execution_id,
         job_id=item.job_id,
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -15,7 +15,7 @@ from contracts.resources import NewOperation
 from jobstore.engine.sql import Connection, Row
 from jobstore.errors import InvalidError
 from jobstore.jobs.finding import Query
-from jobstore.jobs.model import UNPROVEN
+from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN
 from jobstore.judging.rules import Kind, Version, Wanted
 from jobstore.judging.store import load_versions
 from jobstore.schema.tables import operations
@@ -200,14 +200,26 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     )
 
 
-async def freeze_policy(connection: Connection, reference: str | None, body: JudgePolicy | None = None) -> str | None:
-    """Return the JSON text of the judge policy that `reference` means now, or else of `body`; None if both are None.
+class FrozenPolicy(NamedTuple):
+    """A judge policy as JSON text, and its tenant, with whose keys it is asked; None: the validators' own settings."""
+
+    text: str | None
+    tenant: str
+
+
+async def freeze_policy(
+    connection: Connection, reference: str | None, body: JudgePolicy | None = None, tenant: str = DEFAULT_TENANT
+) -> FrozenPolicy:
+    """Return the judge policy that `reference` means now, or else `body`, which is of `tenant`.
 
     InvalidError (`unknown_judge_policy`): no policy has that name or that version, or the name is retired.
     """
     if reference is not None:
-        return (await find_version(connection, Kind.JUDGE, reference)).policy_json
-    return None if body is None else body.model_dump_json(exclude_defaults=True)
+        version = await find_version(connection, Kind.JUDGE, reference)
+        return FrozenPolicy(version.policy_json, version.tenant)
+    if body is not None:
+        return FrozenPolicy(body.model_dump_json(exclude_defaults=True), tenant)
+    return FrozenPolicy(None, DEFAULT_TENANT)
 
 
 async def find_version(connection: Connection, kind: Kind, reference: str) -> Version:
@@ -229,6 +241,8 @@ async def freeze_parameters(connection: Connection, new: NewOperation) -> dict[s
     frozen: dict[str, object] = {}
     if new.criteria_set is not None:
         frozen["criteria"] = (await find_version(connection, Kind.CRITERIA, new.criteria_set)).body
-    if (policy := await freeze_policy(connection, new.judge)) is not None:
-        frozen |= {"judge_policy": policy, "judge": JudgePolicy.model_validate_json(policy).reference}
+    policy, tenant = await freeze_policy(connection, new.judge)
+    if policy is not None:
+        judge = JudgePolicy.model_validate_json(policy).reference
+        frozen |= {"judge_policy": policy, "judge": judge, "policy_tenant": tenant}
     return frozen

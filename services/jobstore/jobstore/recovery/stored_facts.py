@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Table, TextClause, text
+from sqlalchemy import Column, DefaultClause, Table, TextClause, text
 
 from jobstore.engine import sql
 from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION, AGENTS, REFUSALS, told_columns
@@ -103,12 +103,26 @@ _COUNT_SPENDING: Final = text(
 )
 
 
+def _complete(column: Column[object], kind: str) -> str:
+    """Return the SQL expression of a column that is never NULL: as in the fact, or else the column's default."""
+    value, default = sql.value("newest", column.name, kind), column.server_default
+    if not isinstance(default, DefaultClause):
+        return value
+    given = f"'{default.arg}'" if isinstance(default.arg, str) else str(default.arg)
+    return f"coalesce({value}, {given})"
+
+
 def _project(table: Table) -> TextClause:
     """Return the statement that adds the rows of a table, each as in its newest fact, unless that fact removed the row.
 
     If the beginning of the topic is lost, rows that refer to lost rows are left out.
     """
     columns = told_columns(table)
+    # Facts of a release before do not have the columns of later ones.
+    values = [
+        sql.value("newest", name, kind) if table.c[name].nullable else _complete(table.c[name], kind)
+        for name, kind in columns.items()
+    ]
     types = ", ".join(f"{name} {sql.CAST.get(kind, kind)}" for name, kind in columns.items())
     key = ", ".join(f"given.{column.name}" for column in table.primary_key)
     is_whole = "".join(
@@ -117,7 +131,7 @@ def _project(table: Table) -> TextClause:
     )
     return text(
         f"""
-        INSERT INTO {table.name} ({", ".join(columns)}) SELECT {sql.values("newest", columns)} FROM (
+        INSERT INTO {table.name} ({", ".join(columns)}) SELECT {", ".join(values)} FROM (
             SELECT DISTINCT ON ({key}) given.*, facts.body ->> 'removed' = 'true' AS is_removed
             FROM facts CROSS JOIN LATERAL json_to_recordset(facts.body -> 'rows') AS given({types})
             WHERE facts.topic = '{ADMINISTRATION}' AND facts.seq > :since AND facts.body ->> 'kind' = '{table.name}'

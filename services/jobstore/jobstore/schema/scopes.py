@@ -19,6 +19,15 @@ def of_agent(table: str) -> str:
     return f"EXISTS (SELECT FROM agents AS owner WHERE owner.id = {table}.agent_id AND {OWN_OR_SHARED})"
 
 
+def of_name(table: str, kind: str) -> str:
+    """Return the condition of the rows of a table that has the names of policies or sets of a kind, an SQL expression.
+
+    They are of those names that the tenants may use.
+    """
+    owner = f"owner.kind = {kind} AND owner.name = {table}.name"
+    return f"EXISTS (SELECT FROM judging_versions AS owner WHERE {owner} AND {OWN_OR_SHARED})"
+
+
 #: The conditions of the rows that a caller reads. What names another table in its condition stands before that.
 SCOPED: Final[Mapping[str, str]] = {
     "agent_cards": of_agent("agent_cards"),
@@ -38,6 +47,10 @@ SCOPED: Final[Mapping[str, str]] = {
     "audit": "(audit.tenants <> '{{}}' AND NOT EXISTS (SELECT FROM unnest(audit.tenants) AS of (tenant) "
     "WHERE (of.tenant {mine}) IS NOT TRUE))",
     "operation_items": of_job("operation_items"),
+    "judging_counts": of_name("judging_counts", "judging_counts.kind"),
+    "judging_evaluations": of_name("judging_evaluations", "'judge'"),
+    "judging_moves": of_name("judging_moves", "judging_moves.kind"),
+    "judging_versions": OWN_OR_SHARED,
     "jobs": OWN,
     "operations": OWN,
     "spending": OWN,
@@ -57,10 +70,6 @@ CLOSED: Final[Mapping[str, str]] = {
     "agent_settings": "executions freeze them: read with the execution",
     "epochs": "of the jobstores",
     "facts": "what the relay has to publish, of all",
-    "judging_counts": "have no tenant yet",
-    "judging_evaluations": "have no tenant yet",
-    "judging_moves": "have no tenant yet",
-    "judging_versions": "have no tenant yet",
     "login_codes": "found by their hashes",
     "request_keys": "found by their hashes",
     "reusable": "what agents were paid for, of all",

@@ -560,6 +560,8 @@ judging_versions = declare(
     Column("note", Text, doc="what its author says of it"),
     required("actor", Text),
     required("created_at", TIME, server_default=func.signoff_now()),
+    required("tenant", Text, server_default="default", doc="the same of all versions of a name"),
+    required("shared", Boolean, server_default=text("true"), doc="likewise: whether all tenants may name it"),
     CheckConstraint("kind IN ('judge', 'criteria', 'golden')", name="kind"),
 )
 

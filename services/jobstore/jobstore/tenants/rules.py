@@ -48,6 +48,12 @@ def read_owner(tenant: str, new_id: str) -> TenantsWish:
     return TenantsWish(prefixes=optional(find_prefix(new_id)) - {DEFAULT_TENANT})
 
 
+def read_name_owner(name: str) -> TenantsWish:
+    """Return the wish to find whose a new name of a policy or a set is (`find_name_owner`)."""
+    prefix, dot, _ = name.partition(".")
+    return TenantsWish(prefixes=frozenset({prefix}) if dot else frozenset())
+
+
 @dataclass(eq=False, slots=True)
 class Tenants(Part):
     """The tenants that were read, those to be stored, and names with which ids of others begin."""
@@ -85,6 +91,19 @@ class Tenants(Part):
         tenant = self.resolve(name)
         if (message := self._find_wrong_prefix(tenant, new_id)) is not None:
             raise InvalidError(message, code=ErrorCode.ID_PREFIX, field="id")
+        return tenant
+
+    def find_name_owner(self, name: str, limited_to: frozenset[str] | None) -> str:
+        """Return the tenant of a new name of a judge policy or a set: that with whose name and a dot it begins.
+
+        One that begins with none is of `default`. InvalidError (`id_prefix`): it is not of the caller's tenants.
+        """
+        prefix, dot, _ = name.partition(".")
+        tenant = prefix if dot and self.names.get(prefix) == prefix else DEFAULT_TENANT
+        if limited_to is not None and tenant not in limited_to:
+            begins = " or ".join(f"`{own}.`" for own in sorted(limited_to))
+            message = f"a name that is chosen in {', '.join(sorted(limited_to))} begins with {begins}"
+            raise InvalidError(message, code=ErrorCode.ID_PREFIX, field="name")
         return tenant
 
     def refuses(self, name: str, new_id: str) -> bool:

@@ -23,7 +23,8 @@ _READ: Final = text(
 #: Read along the primary keys, since a tenant is made seldom, and no index is kept for it.
 _IS_USED: Final = text(
     "SELECT EXISTS (SELECT FROM jobs WHERE starts_with(id, :prefix)) "
-    "OR EXISTS (SELECT FROM agents WHERE starts_with(id, :prefix))"
+    "OR EXISTS (SELECT FROM agents WHERE starts_with(id, :prefix)) "
+    "OR EXISTS (SELECT FROM judging_versions WHERE starts_with(name, :dotted))"
 )
 #: Of the values that agents of `default` name.
 _REFERENCES: Final = text(
@@ -70,7 +71,7 @@ class TenantsStore(Store):
             tenants.unknown |= missing - tenants.names.keys()
         new = wish.made - tenants.names.keys()
         for name in sorted(new):
-            if await connection.scalar(_IS_USED, {"prefix": f"{name}:"}):
+            if await connection.scalar(_IS_USED, {"prefix": f"{name}:", "dotted": f"{name}."}):
                 tenants.used_prefixes.add(name)
         if new:
             references = await connection.scalars(_REFERENCES)

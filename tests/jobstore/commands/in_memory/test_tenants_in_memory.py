@@ -1,5 +1,6 @@
 """What is a tenant's is used by the tenant, unless it is shared: to others it is as if it were not there."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from support.jobstore.steps import new_job
 
 from contracts.resources import AgentPatch, NewAgent, NewTenant
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
-from jobstore.errors import ConflictError, InvalidError
+from jobstore.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RefusedError
 from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
+from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
+from jobstore.judging.rules import Kind, Named
 from jobstore.tenants.commands import CreateTenant
 from jobstore.tenants.rules import NewTenant as StoredTenant
 from jobstore.tenants.rules import Tenants
@@ -160,3 +163,82 @@ def test_the_former_name_of_a_tenant_means_it_still(jobstore: MemoryJobstore) ->
     life = Life(jobstore)
     life.claim(inline=new_job(tenant="Big Team"))
     assert life.execution.tenant == "big-team-1234"
+
+
+STRICT = Named(Kind.JUDGE, "press.strict")
+PRESS, ALL = frozenset({"press"}), None
+
+
+def put(jobstore: MemoryJobstore, named: Named, limited_to: frozenset[str] | None = ALL, body: str = "{}") -> Any:
+    return jobstore.run(PutVersion(named, body, actor=SIGNOFF, limited_to=limited_to))
+
+
+@pytest.mark.parametrize(
+    ("name", "limited_to", "tenant", "shared"),
+    [
+        ("strict", ALL, "default", True),
+        ("other.strict", PRESS | {"other"}, "other", False),
+        ("unknown.strict", ALL, "default", True),
+        ("press.strict", ALL, "press", False),
+        ("press.strict", PRESS, "press", False),
+        ("strict", frozenset({"default"}), "default", False),
+    ],
+)
+def test_a_new_name_says_whose_the_policy_is(
+    jobstore: MemoryJobstore, name: str, limited_to: frozenset[str] | None, tenant: str, shared: bool
+) -> None:
+    put(jobstore, Named(Kind.JUDGE, name), limited_to)
+    known = jobstore.names[Named(Kind.JUDGE, name)]
+    assert (known.tenant, known.shared) == (tenant, shared)
+
+
+@pytest.mark.parametrize("name", ["strict", "law.strict", "unknown.strict", "pressed.strict"])
+def test_a_tenant_begins_no_name_of_others(jobstore: MemoryJobstore, name: str) -> None:
+    with pytest.raises(InvalidError, match=r"begins with `press\.`") as caught:
+        put(jobstore, Named(Kind.JUDGE, name), PRESS)
+    assert caught.value.code == "id_prefix"
+
+
+def test_a_policy_of_another_tenant_is_none_and_a_shared_one_is_not_changed(jobstore: MemoryJobstore) -> None:
+    law, shared = frozenset({"law"}), Named(Kind.JUDGE, "strict")
+    put(jobstore, STRICT, PRESS)
+    put(jobstore, shared)
+    for command in (
+        PutVersion(STRICT, "{ }", actor=SIGNOFF, limited_to=law),
+        PromoteVersion(STRICT, 1, "so", actor=SIGNOFF, limited_to=law),
+        RetireName(STRICT, actor=SIGNOFF, limited_to=law),
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            jobstore.run(command)
+        assert (caught.value.code, str(caught.value)) == (
+            "unknown_judge_policy",
+            "there is no judge policy press.strict",
+        )
+        with pytest.raises(ForbiddenError, match="is shared"):
+            jobstore.run(replace(command, named=shared))
+    put(jobstore, STRICT, PRESS, "{ }")
+
+
+def test_a_job_names_policies_and_sets_of_its_tenant_and_shared_ones(jobstore: MemoryJobstore) -> None:
+    criteria = Named(Kind.CRITERIA, "press.form")
+    put(jobstore, STRICT, PRESS)
+    put(jobstore, criteria, PRESS, "Is short")
+    put(jobstore, Named(Kind.JUDGE, "strict"))
+    for policy in ({"judge": "press.strict"}, {"criteria_set": "press.form"}):
+        Life(jobstore).requested(tenant="press", policy=policy)
+        refuse(
+            jobstore,
+            CreateJob(new_job(policy=policy), "a", actor=SIGNOFF),
+            "unknown_judge_policy" if "judge" in policy else "unknown_criteria_set",
+        )
+    register(jobstore, "press:own", tenant="press", shared=True, policy={"judge": "press.strict"})
+    life = Life(jobstore).created(agent_id="press:own")
+    with pytest.raises(RefusedError, match=r"press\.strict"):
+        life.execute()
+    Life(jobstore).requested(policy={"judge": "strict"})
+
+
+def test_a_judge_is_asked_with_the_keys_of_its_policys_tenant(jobstore: MemoryJobstore, life: Life) -> None:
+    put(jobstore, STRICT, PRESS, '{"stages":[]}')
+    life.running(tenant="press", policy={"judge": "press.strict"})
+    assert life.claim_judging().policy_tenant == "press"

@@ -58,6 +58,8 @@ CHANGES = (
                 SELECT DISTINCT split_part(id, ':', 1) AS prefix, tenant FROM jobs WHERE id LIKE '%:%'
                 UNION
                 SELECT split_part(id, ':', 1), tenant FROM agents WHERE id LIKE '%:%'
+                UNION
+                SELECT split_part(name, '.', 1), 'default' FROM judging_versions WHERE name LIKE '%.%'
             )
             SELECT tenant, EXISTS (SELECT FROM prefixes p WHERE p.prefix = found.tenant AND p.tenant <> found.tenant)
                 AS is_foreign
