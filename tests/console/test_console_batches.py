@@ -191,6 +191,18 @@ async def test_limits_are_set_listed_and_removed(http):
         assert (await answer.json())["errors"][0]["pointer"] == "#/concurrency"
 
 
+async def test_a_tenants_money_is_limited_in_decimal_text(http):
+    new = {"usd_per_day": 20, "judge_policies": ["cheap", "standard"]}
+    async with http.put("/api/limits/tenant:press", json=new) as answer:
+        made = await answer.json()
+    assert (made["usd_per_day"], made["judge_policies"]) == ("20", ["cheap", "standard"])
+    for wrong in ({"usd_per_day": 0}, {"usd_per_day": "0.0000000001"}, {"judge_policies": ["Dear"]}, {"agents_usd": 0}):
+        async with http.patch("/api/limits/tenant:press", json=wrong) as answer:
+            assert answer.status == 422
+    async with http.patch("/api/limits/tenant:press", json={"usd_per_day": None, "judge_policies": []}) as answer:
+        assert {"usd_per_day", "judge_policies"}.isdisjoint(await answer.json())
+
+
 async def test_limits_are_confirmed_as_they_are_set(http, jobstore):
     async with http.put("/api/limits/tenant:a", json={"concurrency": 3}):
         assert not jobstore.are_limits_confirmed

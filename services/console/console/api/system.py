@@ -118,13 +118,16 @@ async def confirm_limits(jobstore: CallersJobStore) -> Page[Limit]:
 async def get_limit(
     jobstore: CallersJobStore, name: LimitName, response: Response, if_none_match: IfNoneMatch = None
 ) -> Any:
-    """One limit; its `ETag` is its version."""
+    """One limit; its `ETag` is its version, whatever its tenant has spent meanwhile."""
     return show(await jobstore.get_limit(name), response, if_none_match)
 
 
 @limits_router.put("/{name:path}", responses=CHANGED)
 async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: Strict[NewLimit], change: Change) -> Limit:
-    """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
+    """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own.
+
+    What a tenant may spend, and by which judge policies, stays unless it is given: a PATCH removes it.
+    """
     return change.tag(await jobstore.set_limit(name, limit, version=change.version))
 
 

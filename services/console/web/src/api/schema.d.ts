@@ -770,12 +770,14 @@ export interface paths {
         };
         /**
          * Get Limit
-         * @description One limit; its `ETag` is its version.
+         * @description One limit; its `ETag` is its version, whatever its tenant has spent meanwhile.
          */
         get: operations["get_limit"];
         /**
          * Set Limit
          * @description Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own.
+         *
+         *     What a tenant may spend, and by which judge policies, stays unless it is given: a PATCH removes it.
          */
         put: operations["set_limit"];
         post?: never;
