@@ -43,7 +43,7 @@ async def run(home: Path, *command: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=home,
-        env={**os.environ, "COLUMNS": "160"},
+        env={**os.environ, "COLUMNS": "160", "XDG_CONFIG_HOME": str(home.parent / "config")},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -64,6 +64,13 @@ async def test_the_example_of_many_jobs_and_limits(home: Path, system: System) -
     assert "DONE  30 jobs: 30 COMPLETED" in output
     assert [limit.name for limit in (await system.client.list_limits())[0]] == ["tenant:press"]
     await system.client.remove_limit("tenant:press")
+
+
+async def test_the_example_of_who_may_do_what(home: Path) -> None:
+    """The example of identity signs in as a viewer, and out again, and ends with what the audit has of that."""
+    output = await run(home, "bash", "-ec", example("Who may do what", "sh"))
+    assert "the session of the profile eve" in output
+    assert re.search(r"token:bootstrap +revoke_token", output)
 
 
 async def test_the_example_of_what_results_are_judged_by(home: Path) -> None:

@@ -291,7 +291,7 @@ async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
     errors = [answer for answer in answers if isinstance(answer, SignoffError)]
     refused = [error for error in errors if error.code in {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN}]
     if refused:
-        remedy = "give an administrator's with --token, --token-file or SIGNOFF_TOKEN"
+        remedy = "give one of all tenants: by `signoff login`, --token-file or SIGNOFF_TOKEN"
         return [Check("token", False, refused[0].message, remedy)]
     if len(errors) == len(answers):
         return [_check_database(outage) if outage else await _find_silence(jobstore, errors[0])]
