@@ -124,7 +124,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_OPERATIONS, VIEWERS, Of.SELF, ("CreateLoginCode",), audited=True),
     # An administrator may, since a console of 0.2.0 has the administrator's token.
     **_list(_OPERATIONS, {Role.CONSOLE, Role.ADMINISTRATOR}, Of.SELF, ("SpendLoginCode",), audited=True),
-    **_list(_IDENTITY, EVERYBODY, Of.SELF, ("GetCaller",)),
+    **_list(_IDENTITY, EVERYBODY, Of.SELF, ("GetCaller", "WatchCaller")),
     **_list(_IDENTITY, EVERYBODY, Of.ANYBODY, ("GetSignIn",)),
     **_list(_IDENTITY, ADMINISTRATORS, Of.ALL, ("CreateTenant",), audited=True),
     **_list(_IDENTITY, VIEWERS, Of.TENANT, ("ListTenants",)),

@@ -42,6 +42,12 @@ class IdentityClient(Connection):
         caller: Caller = await self._ask("GetCaller", "caller", **call)
         return caller
 
+    async def watch_caller(self) -> AsyncGenerator[Caller]:
+        """Yield who this client calls as, whenever the stream is opened. UnauthenticatedError: the credential ended."""
+        async with aclosing(self._watch("WatchCaller", {})) as responses:
+            async for response in responses:
+                yield self._read(response.caller)
+
     async def get_sign_in(self, **call: Unpack[Call]) -> SignIn:
         """Return where people sign in; it needs no token."""
         answer = await self._call("GetSignIn", **call)

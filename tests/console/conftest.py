@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from fastapi import FastAPI
-from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from support.fake_jobstore import CONSOLE_TOKEN, TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
 from support.fakes import until
 from support.real_console import RealConsole, real_console
@@ -50,7 +50,7 @@ async def client(jobstore_server: JobStoreServer) -> AsyncIterator[AsyncClient]:
 @pytest.fixture
 async def live(client: AsyncClient, request: pytest.FixtureRequest) -> LiveHub:
     """Small, so that tests reach its limits; a test may parametrize it."""
-    return LiveHub(client, **SETTINGS | getattr(request, "param", {}))
+    return LiveHub(client.with_token(CONSOLE_TOKEN), **SETTINGS | getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -73,7 +73,9 @@ async def console(
     client: AsyncClient, live: LiveHub, sessions: Sessions, client_limits: ClientLimits, page: Page
 ) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
-    app = create_app(client, live, sessions, client_limits, payload_max_bytes=1_000, page=page)
+    app = create_app(
+        client.with_token(CONSOLE_TOKEN), live, sessions, client_limits, payload_max_bytes=1_000, page=page
+    )
     first = APPS.setdefault("first", app)
     app.router, app.openapi = first.router, first.openapi
     server = Server(app, live, "127.0.0.1:0", client_limits)

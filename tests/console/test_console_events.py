@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 from streams import stream
-from support.fake_jobstore import log_message
+from support.fake_identity import BOOTSTRAP
+from support.fake_jobstore import TOKEN, log_message
 
 from console.api.events import EventStream
 from console.live import FED_MAX, Viewer
@@ -50,7 +51,7 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
     at = change.data["log"]["created_at"]
     assert at.startswith(f"{log.created_at:%Y-%m-%dT%H:%M:%S}")
     assert change.data == {
-        "cursor": 3, "job_id": "poem", "version": 3,
+        "cursor": 3, "job_id": "poem", "tenant": "default", "version": 3,
         "job": {
             "id": "poem", "status": "IN_PROGRESS", "version": 3, "agent_id": "writer", "progress": 0.5,
             "cost_usd": "0", "tokens": 0, "live": True, "updated_at": at,
@@ -231,7 +232,7 @@ async def test_a_stream_says_that_the_database_cannot_be_written(http, jobstore)
 
 async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     live._start_at(0)
-    slow, quick = await live.enter(None, None), await live.enter(None, None)
+    slow, quick = await live.enter(TOKEN, BOOTSTRAP, None, None), await live.enter(TOKEN, BOOTSTRAP, None, None)
     frames = quick.frames()
     await jobstore.add(POEM)
     for cursor in range(1, 20):
@@ -249,7 +250,7 @@ async def test_who_reads_nothing_of_the_past_keeps_little_and_no_stream_of_the_j
     monkeypatch.setattr("console.live.UNREAD_MAX_S", 0.01)
     await changes(jobstore, 300)
     live._start_at(300)
-    viewer = await live.enter(None, 0)
+    viewer = await live.enter(TOKEN, BOOTSTRAP, None, 0)
     await until(lambda: jobstore.open_watches == 1)
     await until(lambda: jobstore.open_watches == 0)
     assert len(viewer._frames) == FED_MAX
@@ -271,7 +272,7 @@ async def test_an_entry_that_nobody_watches_is_not_even_read(live, jobstore):
 
 async def test_a_reader_that_reads_nothing_holds_nothing(live):
     live._start_at(0)
-    viewer = await live.enter(None, None)
+    viewer = await live.enter(TOKEN, BOOTSTRAP, None, None)
 
     async def never(*_):
         await asyncio.Event().wait()

@@ -67,8 +67,10 @@ UNVERSIONED = {
     ("POST", "/api/dead-letters/resolve"): "a letter is done once, and is not chosen again",
     ("POST", "/api/executions/{execution_id}/cancel"): "an execution is asked for once, and cancelled once",
     ("POST", "/api/criteria/lint"): _NOTHING,
-    ("POST", "/api/session"): "a session is its cookie",
-    ("DELETE", "/api/session"): "a session is its cookie",
+    ("POST", "/api/tokens"): _MADE,
+    ("POST", "/api/tokens/{name}/rotate"): _MADE,
+    ("DELETE", "/api/tokens/{name}"): "a token is never changed, and ends once",
+    ("DELETE", "/api/sessions/{session_id}"): "a session is never changed, and ends once",
 }
 CONFLICTS = {"version_conflict", "judge_policy_conflict", "criteria_set_conflict", "golden_set_conflict"}
 

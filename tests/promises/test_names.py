@@ -232,6 +232,7 @@ ROUTES_OF_CALLS = {
 #: Calls without a route, and routes without a call.
 ALONE = {
     "CreateSession": "signing in at the page begins one",
+    "WatchCaller": "streams of events end with the credential",
     "GetSignIn": "the command line asks, and the console has it in its settings",
     "CreateLoginCode": "the command line asks for a link",
     "SpendLoginCode": "the console spends the code of a link",

@@ -18,33 +18,37 @@ from contracts.resources import AgentPatch, Job, NewAgent, NewAgentTry, NewJob, 
 from jobstore.api.server import make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED
-from signoff.status import ExecutionState, JobLogStatus, JobStatus
+from signoff.status import ExecutionState, JobLogStatus, JobStatus, Role
 from signoff.types import Agent, AgentTry, Execution, JobLog, Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
+from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.wire import parse_words, read_fields, write_message
+from support.fake_identity import BOOTSTRAP, FakeIdentity
 from support.fake_judges import FakeJudges
 from support.fake_judgings import FakeJudgings
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
 LOG_TEXTS = {"request", "payload", "before", "after", "result", "partial", "verdict"}
-TOKEN = "a-token-of-at-least-32-characters"
+TOKEN, CONSOLE_TOKEN = "a-token-of-at-least-32-characters", "a-consoles-token-of-32-characters"
 Status = grpc.StatusCode
 
 
-class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer, AgentServiceServicer):
+class FakeJobStore(FakeIdentity, FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer, AgentServiceServicer):
     """A job whose payload is {"ends": <status>} ends so as soon as it is executed; with null it stays under way."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.callers[TOKEN] = BOOTSTRAP
+        self.add_caller(CONSOLE_TOKEN, Role.CONSOLE)
         self.receipts: dict[str, str] = {}
         self.receipt_keys: list[PublicKey] = []
         self.jobs: dict[str, Job] = {}
@@ -79,7 +83,7 @@ class FakeJobStore(FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer,
         log = JobLog(
             id=uuid4(), job_id=job_id, version=job.version, status=status, job_status=stands, agent_id=job.agent_id,
             cursor=self.first_cursor + len(self.logs) + 1, created_at=now,
-            **{"actor": "token:bootstrap", "execution_id": job.execution_id, **fields},
+            **{"actor": "token:bootstrap", "tenant": job.tenant, "execution_id": job.execution_id, **fields},
         )  # fmt: skip
         self.jobs[job_id] = job
         self.logs.append(log)
@@ -326,11 +330,10 @@ class Edge(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if details.method.startswith("/grpc.health"):
             return handler
-        token = dict(details.invocation_metadata).get("authorization")
 
         async def one(request: Any, context: Any) -> Any:
             try:
-                self._check(token, request)
+                self._check(context, details.method, request)
                 nonsense = self._store.nonsense.get(type(request).__name__.removesuffix("Request"))
                 return nonsense or await handler.unary_unary(request, context)
             except Refusal as refusal:
@@ -338,7 +341,7 @@ class Edge(grpc.aio.ServerInterceptor):
 
         async def many(request: Any, context: Any) -> AsyncIterator[Any]:
             try:
-                self._check(token, request)
+                self._check(context, details.method, request)
                 async for answer in handler.unary_stream(request, context):
                     yield answer
             except Refusal as refusal:
@@ -349,9 +352,8 @@ class Edge(grpc.aio.ServerInterceptor):
             return grpc.unary_stream_rpc_method_handler(many, *coding)
         return grpc.unary_unary_rpc_method_handler(one, *coding)
 
-    def _check(self, token: str | None, request: Any) -> None:
-        if token != f"Bearer {TOKEN}":
-            raise Refusal(Status.UNAUTHENTICATED, "unauthenticated", "the token is not known")
+    def _check(self, context: Any, method: str, request: Any) -> None:
+        self._store.check_caller(context, method)
         self._store.requests.append(request)
         if refusal := self._store.refusals.get(type(request).__name__.removesuffix("Request")):
             raise refusal
@@ -416,6 +418,7 @@ class Server:
         self._server = grpc.aio.server(interceptors=[Edge(self.store)], options=options)
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
+        add_IdentityServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
         add_ReceiptServiceServicer_to_server(self.store, self._server)
         add_JudgeServiceServicer_to_server(self.store, self._server)

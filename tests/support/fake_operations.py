@@ -108,8 +108,7 @@ class FakeOperations(OperationsServiceServicer):
         if request.code not in self.login_codes:
             raise Refusal(grpc.StatusCode.NOT_FOUND, "unknown_login_code")
         self.login_codes.remove(request.code)
-        (token,) = [value for key, value in context.invocation_metadata() if key == "authorization"]
-        return pb.SpendLoginCodeResponse(token=token.removeprefix("Bearer "))
+        return pb.SpendLoginCodeResponse(token=self.begin_session(next(iter(self.callers))).secret)
 
     async def ExecuteJobs(self, request, context):
         batch_id = id_of(request.idempotency_key)

@@ -63,6 +63,7 @@ class RealConsole:
     database: Database
     runner: CommandRunner
     client: AsyncClient
+    jobstore: str
     headers = {"Authorization": f"Bearer {TOKEN}"}  # noqa: RUF012 - the same for all
 
 
@@ -140,6 +141,14 @@ async def real_console(
             await put_agent(connection, "writer", writer, create=True)
         runner, address = await stack.enter_async_context(jobstore_on(database, kafka, id_tokens))
         client = await stack.enter_async_context(AsyncClient(address, TOKEN, timeout_s=5))
+        url = await stack.enter_async_context(console_on(address, sign_ins))
+        yield RealConsole(url, database, runner, client, address)
+
+
+@asynccontextmanager
+async def console_on(jobstore: str, sign_ins: SignIns | None = None) -> AsyncIterator[str]:
+    """A console before a jobstore, with its own token; its URL."""
+    async with AsyncClient(jobstore, CONSOLE_TOKEN, timeout_s=5) as client:
         live = LiveHub(client)
         sessions = Sessions([bytes(32)], 60.0)
         app = create_app(client, live, sessions, payload_max_bytes=PAYLOAD_MAX, sign_ins=sign_ins)
@@ -148,10 +157,12 @@ async def real_console(
         watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
         while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
             await asyncio.sleep(0)
-        yield RealConsole(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", database, runner, client)
-        stop.set()
-        await running
-        await _ended(watching)
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            stop.set()
+            await running
+            await _ended(watching)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -50,6 +50,11 @@ class IdentityServiceStub:
                 request_serializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerResponse.FromString,
                 _registered_method=True)
+        self.WatchCaller = channel.unary_stream(
+                '/signoff.v1.IdentityService/WatchCaller',
+                request_serializer=signoff_dot_v1_dot_identity__service__pb2.WatchCallerRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_identity__service__pb2.WatchCallerResponse.FromString,
+                _registered_method=True)
         self.GetSignIn = channel.unary_unary(
                 '/signoff.v1.IdentityService/GetSignIn',
                 request_serializer=signoff_dot_v1_dot_identity__service__pb2.GetSignInRequest.SerializeToString,
@@ -122,6 +127,13 @@ class IdentityServiceServicer:
 
     def GetCaller(self, request, context):
         """Returns who the caller is, by its credential alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCaller(self, request, context):
+        """Returns who the caller is, and then nothing more: the stream ends as UNAUTHENTICATED once the credential opens nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +227,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.GetCaller,
                     request_deserializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_identity__service__pb2.GetCallerResponse.SerializeToString,
+            ),
+            'WatchCaller': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCaller,
+                    request_deserializer=signoff_dot_v1_dot_identity__service__pb2.WatchCallerRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_identity__service__pb2.WatchCallerResponse.SerializeToString,
             ),
             'GetSignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSignIn,
@@ -349,6 +366,33 @@ class IdentityService:
             '/signoff.v1.IdentityService/GetCaller',
             signoff_dot_v1_dot_identity__service__pb2.GetCallerRequest.SerializeToString,
             signoff_dot_v1_dot_identity__service__pb2.GetCallerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCaller(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/signoff.v1.IdentityService/WatchCaller',
+            signoff_dot_v1_dot_identity__service__pb2.WatchCallerRequest.SerializeToString,
+            signoff_dot_v1_dot_identity__service__pb2.WatchCallerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class IdentityServiceStub:
     """By name: those of the caller."""
     GetCaller: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetCallerRequest, _identity_service_pb2.GetCallerResponse]
     """Returns who the caller is, by its credential alone."""
+    WatchCaller: _grpc.UnaryStreamMultiCallable[_identity_service_pb2.WatchCallerRequest, _identity_service_pb2.WatchCallerResponse]
+    """Returns who the caller is, and then nothing more: the stream ends as UNAUTHENTICATED once the credential opens nothing."""
     GetSignIn: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetSignInRequest, _identity_service_pb2.GetSignInResponse]
     """Returns where people sign in. It needs no credential, since it is asked before there is one."""
     CreateToken: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.CreateTokenRequest, _identity_service_pb2.CreateTokenResponse]
@@ -73,6 +75,8 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """By name: those of the caller."""
     GetCaller: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetCallerRequest, _identity_service_pb2.GetCallerResponse]  # type: ignore[assignment]
     """Returns who the caller is, by its credential alone."""
+    WatchCaller: _aio.UnaryStreamMultiCallable[_identity_service_pb2.WatchCallerRequest, _identity_service_pb2.WatchCallerResponse]  # type: ignore[assignment]
+    """Returns who the caller is, and then nothing more: the stream ends as UNAUTHENTICATED once the credential opens nothing."""
     GetSignIn: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetSignInRequest, _identity_service_pb2.GetSignInResponse]  # type: ignore[assignment]
     """Returns where people sign in. It needs no credential, since it is asked before there is one."""
     CreateToken: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.CreateTokenRequest, _identity_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
@@ -122,6 +126,14 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_service_pb2.GetCallerResponse, _abc.Awaitable[_identity_service_pb2.GetCallerResponse]]:
         """Returns who the caller is, by its credential alone."""
+
+    @_abc_1.abstractmethod
+    def WatchCaller(
+        self,
+        request: _identity_service_pb2.WatchCallerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_identity_service_pb2.WatchCallerResponse], _abc.AsyncIterator[_identity_service_pb2.WatchCallerResponse]]:
+        """Returns who the caller is, and then nothing more: the stream ends as UNAUTHENTICATED once the credential opens nothing."""
 
     @_abc_1.abstractmethod
     def GetSignIn(

@@ -25,6 +25,8 @@ RETRY_AFTER_S = "1"
 _HEADERS_OF_FIELDS: Final = {"idempotency_key": "Idempotency-Key", "newest": "If-Match", "version": "If-Match"}
 #: Fields of gRPC's requests that hold the resource, which is the body here.
 _RESOURCES: Final = frozenset({"job", "agent", "limit", "operation"})
+#: The one answer to every credential that opens nothing: the jobstore's log says which of the reasons holds.
+CREDENTIAL_NEEDED: Final = "A known token is needed: `Authorization: Bearer <token>`, or a session of /login."
 #: Fields that a detail names; `errors` has all.
 FIELDS_MAX = 3
 #: Characters of a path in a log line.
@@ -99,6 +101,8 @@ async def _on_jobstore_error(request: Request, error: Exception) -> Response:
         if error.code == ErrorCode.SIGN_IN_UNAVAILABLE:
             detail = ErrorCode.SIGN_IN_UNAVAILABLE.sentence
         return make_problem(request, status, error.code, detail, reason=error.message, retryable=error.retryable)
+    if error.code == ErrorCode.UNAUTHENTICATED and not _is_sign_in(request):
+        return make_problem(request, status, error.code, CREDENTIAL_NEEDED, reason=error.message)
     if error.fields:  # whose names in gRPC's request the message has, and the caller does not know
         errors = [_translate_field(request, *field) for field in error.fields]
         return make_problem(request, status, error.code, _join(errors), errors, reason=error.message)
@@ -169,7 +173,7 @@ def make_problem(
     failure with `reason`, which may say more than the response; by default with `detail`.
     """
     _log_failure(request, status, code, reason or detail)
-    is_sign_in = request.url.path.startswith("/login/")
+    is_sign_in = _is_sign_in(request)
     if (status in {401, 404} or is_sign_in) and _is_for_people(request):
         page: Response = request.app.state.page.show_index(detail if is_sign_in else "")
         page.status_code = status
@@ -210,6 +214,11 @@ def _log_failure(request: Request, status: int, code: str, reason: str) -> None:
     }
     level = logging.WARNING if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     log.log(level, "a request failed", extra={name: value for name, value in fields.items() if value is not None})
+
+
+def _is_sign_in(request: Request) -> bool:
+    """Return whether a browser is on its way to or from a provider of identities."""
+    return request.url.path.startswith("/login/")
 
 
 def _is_for_people(request: Request) -> bool:

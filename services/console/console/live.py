@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from servicekit.errors import DATABASE_OUTAGES
 from signoff import AsyncClient, SignoffError, WatchEvent
 from signoff.errors import ErrorCode
 from signoff.fields import Open, SumOfMoney, Time
+from signoff.identity import Caller
 from signoff.status import JobLogStatus, JobStatus
 from signoff.types import JobLog, read_model
 from signoff.values import time_text
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 MESSAGE_MAX_CHARS = 500
 #: How long a browser waits before it opens a lost stream again.
 RETRY_MS = 1_000
-_LEFT_OUT = {"event_id", "lease", "request", "payload", "before", "after", "result", "partial", "verdict"}
+_LEFT_OUT = {"event_id", "lease", "tenant", "request", "payload", "before", "after", "result", "partial", "verdict"}
 
 
 class JobNow(BaseModel):
@@ -84,6 +85,7 @@ class JobChange(BaseModel):
 
     cursor: int
     job_id: str
+    tenant: str | None = Field(None, description="whose the job is")
     version: int
     job: JobNow
     log: JobLog = Field(description="without payloads, and without what is null; a long message is cut")
@@ -92,13 +94,21 @@ class JobChange(BaseModel):
     def of(cls, log: JobLog) -> "JobChange":
         """Return the change that is sent to viewers for an entry of a job's log."""
         cut = log.model_copy(update={"message": log.message and log.message[:MESSAGE_MAX_CHARS]})
-        return cls(cursor=log.cursor, job_id=log.job_id, version=log.version, job=JobNow.of(log), log=cut)
+        return cls(
+            cursor=log.cursor,
+            job_id=log.job_id,
+            tenant=log.tenant,
+            version=log.version,
+            job=JobNow.of(log),
+            log=cut,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields to send, as values of JSON, without nulls and without what did not change."""
         return {
             "cursor": self.cursor,
             "job_id": self.job_id,
+            "tenant": self.tenant,
             "version": self.version,
             "job": self.job.model_dump(mode="json", exclude_none=True),
             "log": self.log.model_dump(mode="json", exclude=_LEFT_OUT, exclude_none=True),
@@ -127,6 +137,7 @@ class Change:
     def __init__(self, entry: Any) -> None:
         self.cursor: int = entry.cursor
         self.job_id: str = entry.job_id
+        self.tenant: str = entry.tenant
         self._entry = entry
 
     @cached_property
@@ -151,13 +162,19 @@ FED_MAX = 100
 
 
 class Viewer:
-    """The queue of one stream. A viewer that reads too slowly is cut off; its client resumes after its last event."""
+    """The queue of one stream. A viewer that reads too slowly is cut off; its client resumes after its last event.
 
-    def __init__(self, job_id: str | None, frames_max: int) -> None:
+    A viewer of some tenants is told cursors of changes of these alone: those of others would tell how much these do.
+    """
+
+    def __init__(self, job_id: str | None, frames_max: int, tenants: frozenset[str] | None = None) -> None:
+        """Make a viewer of the changes of a job (None: of all), within tenants (None: all)."""
         self.ended = asyncio.Event()
         self.position: int | None = None
         self.feeder: asyncio.Task[None] | None = None
-        self.job_id = job_id
+        self.job_id, self.tenants = job_id, tenants
+        self.token: str | None = None
+        self.place = 0
         self._frames = deque([OPENING])
         self._frames_max, self._fed_max = frames_max, min(FED_MAX, frames_max)
         self._filled, self._emptied = asyncio.Event(), asyncio.Event()
@@ -178,12 +195,24 @@ class Viewer:
 
     def is_watching(self, change: Change) -> bool:
         """Return whether the viewer watches the job of a change."""
-        return self.job_id in {None, change.job_id}
+        return self.job_id in {None, change.job_id} and (self.tenants is None or change.tenant in self.tenants)
 
     def push(self, change: Change) -> None:
         """Queue a new change if the viewer is live, watches the job of the change, and has not had the change."""
         if self.position is not None and change.cursor > self.position and self.is_watching(change):
+            self.place = change.cursor
             self.enqueue(change.frame)
+
+    def tell_place(self, event: str, cursor: int, seen: Iterable[Change]) -> None:
+        """Make the viewer live at a cursor, and queue `hello` or `reset`; `seen` are the changes up to it in memory."""
+        self.go_live(cursor)
+        self.place = max((change.cursor for change in seen if self.is_watching(change)), default=0)
+        place = self._name_place(cursor)
+        self.enqueue(make_frame(event, {"cursor": place}, place))
+
+    def _name_place(self, cursor: int) -> int:
+        """Return the cursor that the viewer is told in place of the hub's."""
+        return cursor if self.tenants is None else self.place
 
     def enqueue(self, data: bytes) -> None:
         """Queue a frame, or end the stream if the queue is full, so that nobody waits for a slow viewer."""
@@ -197,6 +226,7 @@ class Viewer:
         if self.is_watching(change):
             if not await self.wait_for_room(within_s):
                 return False
+            self.place = change.cursor
             self._put(change.frame)
         return True
 
@@ -217,7 +247,8 @@ class Viewer:
         If the queue is full while the viewer catches up, queue none; end the stream if nothing was read since the last.
         """
         if self.is_live and cursor is not None:
-            self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
+            place = self._name_place(cursor)
+            self.enqueue(make_frame("ping", {"cursor": place, **data}, place))
         elif not self._is_full:
             self._put(make_frame("ping", data))
         elif not self._has_taken:
@@ -228,6 +259,11 @@ class Viewer:
         """End the stream after the frames that are queued."""
         self.ended.set()
         self._filled.set()
+
+    def cut_off(self) -> None:
+        """End the stream at once, without the frames that are queued."""
+        self._frames.clear()
+        self.end()
 
     async def frames(self) -> AsyncGenerator[bytes]:
         """Yield the bytes to send, in as few pieces as possible, until the stream ends."""
@@ -266,6 +302,46 @@ UNREAD_MAX_S = 1.0
 QUEUED_MAX = 1_000
 
 
+class Credentials:
+    """The tokens of open streams, each watched once at the jobstore; the streams of a token end with it."""
+
+    def __init__(self, jobstore: AsyncClient) -> None:
+        self._jobstore = jobstore
+        self._viewers: defaultdict[str, set[Viewer]] = defaultdict(set)
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._callers: dict[str, Caller] = {}
+
+    def find(self, token: str) -> Caller | None:
+        """Return who has a token that is watched and has not ended."""
+        return self._callers.get(token)
+
+    def add(self, token: str, caller: Caller, viewer: Viewer) -> None:
+        """Cut a viewer off once the token of its caller has ended."""
+        self._viewers[token].add(viewer)
+        if token not in self._callers:
+            self._callers[token] = caller
+            self._watches[token] = asyncio.create_task(self._watch(token))
+
+    def remove(self, token: str, viewer: Viewer) -> None:
+        """Forget a viewer, and the watch of its token if no other viewer has it."""
+        self._viewers[token].discard(viewer)
+        if not self._viewers[token]:
+            del self._viewers[token]
+            self._callers.pop(token, None)
+            self._watches.pop(token).cancel()
+
+    async def _watch(self, token: str) -> None:
+        try:
+            async with aclosing(self._jobstore.with_token(token).watch_caller()) as callers:
+                async for _ in callers:
+                    pass
+        except SignoffError as error:
+            self._callers.pop(token, None)
+            log.info("the streams of a token end", extra={"code": error.code, "reason": error.message})
+            for viewer in self._viewers.get(token, ()):
+                viewer.cut_off()
+
+
 class LiveHub:
     """Sends changes to viewers, and keeps the latest changes in memory for viewers that come back soon.
 
@@ -286,6 +362,7 @@ class LiveHub:
         self._base = 0  # the cursor after which the ring holds every change
         self._ring: deque[Change] = deque(maxlen=ring_max)
         self._jobstore = jobstore.reading(lambda message: message)  # most entries are sent to no viewer
+        self._credentials = Credentials(self._jobstore)
         self._viewers: set[Viewer] = set()
         self._viewers_max, self._queued_max, self._ping_s = viewers_max, queued_max, ping_s
         self._is_closed = False
@@ -299,20 +376,30 @@ class LiveHub:
             tasks.create_task(self._watch())
             tasks.create_task(self._ping())
 
-    async def enter(self, job_id: str | None, after: int | None) -> Viewer:
-        """Open a stream of a job (None: all) after a cursor (None: now). Raise ProblemError if that is not possible."""
+    def find_caller(self, token: str) -> Caller | None:
+        """Return who has the token of open streams; None if no stream has it, or the token has ended."""
+        return self._credentials.find(token)
+
+    async def enter(self, token: str, caller: Caller, job_id: str | None, after: int | None) -> Viewer:
+        """Open a caller's stream of a job (None: all) after a cursor (None: now), which ends with the caller's token.
+
+        Raise ProblemError if that is not possible.
+        """
         await self._wake()
-        cursor, viewer = self._admit(job_id)
+        viewer = Viewer(job_id, self._queued_max, None if caller.all_tenants else frozenset(caller.tenants))
+        cursor = self._admit(viewer)
+        viewer.token = token
+        self._credentials.add(token, caller, viewer)
         if after is None:
-            viewer.go_live(cursor)
-            viewer.enqueue(make_frame("hello", {"cursor": cursor}, cursor))
+            viewer.tell_place("hello", cursor, self._ring)
         else:
             viewer.feeder = asyncio.create_task(self._catch_up(viewer, after))
         return viewer
 
     async def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
         """Open a stream that sends `frames` and ends with them. Raise ProblemError if no stream can be opened now."""
-        _, viewer = self._admit(None)
+        viewer = Viewer(None, self._queued_max)
+        self._admit(viewer)
         viewer.feeder = asyncio.create_task(_forward(viewer, frames))
         return viewer
 
@@ -326,18 +413,20 @@ class LiveHub:
                     raise _make_unavailable() from error
                 self._awake.set()
 
-    def _admit(self, job_id: str | None) -> tuple[int, Viewer]:
+    def _admit(self, viewer: Viewer) -> int:
+        """Add a viewer, and return the cursor of now."""
         if self.cursor is None or self._is_closed:
             raise _make_unavailable()
         if len(self._viewers) >= self._viewers_max:
             raise ProblemError(ErrorCode.TOO_MANY_VIEWERS, f"{self._viewers_max} streams are open already.")
-        viewer = Viewer(job_id, self._queued_max)
         self._viewers.add(viewer)
-        return self.cursor, viewer
+        return self.cursor
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer whose stream is over, and stop the task that feeds it."""
         self._viewers.discard(viewer)
+        if viewer.token is not None:
+            self._credentials.remove(viewer.token, viewer)
         self._unseen_since = time.monotonic()
         if viewer.feeder is not None:
             viewer.feeder.cancel()
@@ -388,8 +477,7 @@ class LiveHub:
     def _reset(self, viewer: Viewer) -> None:
         """Make a viewer live at the current cursor, and send `reset`, at which its client reads everything again."""
         if self.cursor is not None:
-            viewer.go_live(self.cursor)
-            viewer.enqueue(make_frame("reset", {"cursor": self.cursor}, self.cursor))
+            viewer.tell_place("reset", self.cursor, self._ring)
 
     def _publish(self, event: WatchEvent) -> None:
         if event.log is None or self.cursor is None:
@@ -430,6 +518,11 @@ class LiveHub:
 
     async def _feed(self, viewer: Viewer, after: int) -> None:
         assert self.cursor is not None
+        if viewer.tenants is not None:  # asked about any cursor, the answer must tell nothing of others' changes
+            if viewer.job_id is None and not self._has_shown(viewer, after):
+                self._reset(viewer)
+                return
+            viewer.place, after = after, min(after, self.cursor)
         if after > self.cursor and after > await self._jobstore.get_latest_cursor():
             self._reset(viewer)
             return
@@ -442,6 +535,10 @@ class LiveHub:
                 await viewer.feed(change)
                 after = change.cursor
         viewer.go_live(after)
+
+    def _has_shown(self, viewer: Viewer, cursor: int) -> bool:
+        """Return whether a cursor is that of a change in memory which the viewer watches."""
+        return any(change.cursor == cursor and viewer.is_watching(change) for change in self._ring)
 
     async def _feed_stored(self, viewer: Viewer, after: int) -> int:
         """Queue changes after a cursor that are no longer in memory, from the jobstore; return the cursor reached.
@@ -463,8 +560,9 @@ class LiveHub:
         assert viewer.job_id is not None
         assert self.cursor is not None
         until, token = self.cursor, None  # taken before the log is read, which so holds all up to it
+        jobstore = self._jobstore.with_token(viewer.token)  # a console reads no logs of its own
         while token != "":
-            logs, token = await self._jobstore.list_job_logs(viewer.job_id, page_size=LOGS_PAGE, page_token=token or "")
+            logs, token = await jobstore.list_job_logs(viewer.job_id, page_size=LOGS_PAGE, page_token=token or "")
             for change in [Change(entry) for entry in logs if after < entry.cursor <= until]:
                 await viewer.feed(change)
         return until

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.fake_jobstore import TOKEN
 
-from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import identity_service_pb2 as identity_pb
 
 LARGE = 60 << 20
 
@@ -48,7 +48,7 @@ async def test_the_jobstore_is_asked_about_a_token_once_in_a_while(http, jobstor
     for number in range(5):
         async with http.post("/api/jobs", json={"title": f"{number}", "acceptance_criteria": "c"}) as answer:
             assert answer.status == 201
-    assert len(jobstore.asked(jobs_pb.ListJobsRequest)) == 1
+    assert len(jobstore.asked(identity_pb.GetCallerRequest)) == 1
 
 
 async def test_many_who_come_at_once_ask_about_their_token_once(http, jobstore):
@@ -57,7 +57,7 @@ async def test_many_who_come_at_once_ask_about_their_token_once(http, jobstore):
             assert answer.status in {200, 503}  # there is room for three
 
     await asyncio.gather(*(watch() for _ in range(20)))
-    assert len(jobstore.asked(jobs_pb.ListJobsRequest)) == 1
+    assert len(jobstore.asked(identity_pb.GetCallerRequest)) == 1
 
 
 async def test_a_token_that_is_refused_is_asked_about_again(http):

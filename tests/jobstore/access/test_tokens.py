@@ -118,6 +118,16 @@ async def test_a_stream_ends_with_its_token(client: AsyncClient) -> None:
         assert await refused(ended) == "unauthenticated"
 
 
+async def test_who_watches_itself_is_told_when_the_token_ends(client: AsyncClient) -> None:
+    eve = client.with_token((await client.create_token(name="eve", role="executor", all_tenants=True)).secret)
+    stream = aiter(eve.watch_caller())
+    assert (await anext(stream)).name == "eve"
+    ended = asyncio.create_task(drained(stream))
+    await client.revoke_token("eve")
+    async with asyncio.timeout(1):
+        assert await refused(ended) == "unauthenticated"
+
+
 async def test_a_stream_ends_when_its_token_does(client: AsyncClient) -> None:
     eve = client.with_token(
         (await client.create_token(name="eve", role="viewer", all_tenants=True, lasts_s=0.5)).secret

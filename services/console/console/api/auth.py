@@ -7,7 +7,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from secrets import token_urlsafe
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import grpc
@@ -16,9 +16,10 @@ from fastapi import Depends, Request, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ValidationError
 
-from console.errors import ProblemError
+from console.errors import CREDENTIAL_NEEDED, ProblemError
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
+from signoff.identity import Caller
 
 
 class Session(BaseModel):
@@ -30,7 +31,7 @@ class Session(BaseModel):
 
 
 class Sessions:
-    """Begins, opens and ends sessions. Nothing is stored but the ids of sessions that this process has ended early."""
+    """Seals, opens and ends sessions. Nothing is stored but the ids of sessions that this process has ended early."""
 
     def __init__(self, keys: Sequence[bytes], lasts_s: float) -> None:
         """Take `keys` of 32 bytes: the first seals cookies, and all open them. A session lasts for `lasts_s`."""
@@ -52,12 +53,14 @@ class Sessions:
         return None if session.ends_at <= time.time() or session.id in self._ended else session
 
     def end(self, session: Session) -> None:
-        """End a session early, in this process alone: in other consoles a copy of the session's cookie still works."""
+        """End a session early in this process; one of 0.2.0, whose token is no session's, ends nowhere else."""
         now = time.time()
         self._ended = {id_: ends_at for id_, ends_at in self._ended.items() if ends_at > now}
         self._ended[session.id] = session.ends_at
 
 
+#: Seconds that jobstores let a session last at most.
+SESSION_MAX_S: Final = 2_592_000.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Seconds after which the jobstore is asked again about a token that it accepted. Until it answers, bodies of requests
 #: with the token are still read, but no longer than for the second number of seconds.
@@ -115,8 +118,7 @@ def token_of(request: Request) -> str:
             detail = "With a session cookie, requests must come from the same origin."
             raise ProblemError(ErrorCode.CROSS_ORIGIN, detail)
     if not _TOKEN.fullmatch(token):
-        detail = "A token is needed: `Authorization: Bearer <token>`, or a session of /login"
-        raise ProblemError(ErrorCode.UNAUTHENTICATED, detail)
+        raise ProblemError(ErrorCode.UNAUTHENTICATED, CREDENTIAL_NEEDED)
     return token
 
 
@@ -134,7 +136,7 @@ class KnownTokens:
     def __init__(self, jobstore: AsyncClient) -> None:
         self._jobstore = jobstore
         self._accepted_at: dict[str, float] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[str, asyncio.Task[Caller]] = {}
 
     async def check(self, token: str) -> None:
         """Ask the jobstore about a token, unless it accepted the token lately. Raise SignoffError if it refuses it.
@@ -142,22 +144,41 @@ class KnownTokens:
         For TRUSTED_FOR_S after it accepted the token, nobody waits for its answer. Concurrent requests share a call.
         """
         age_s = time.monotonic() - self._accepted_at.get(token, -math.inf)
-        if age_s > KNOWN_FOR_S and token not in self._asking:
+        if age_s <= KNOWN_FOR_S:
+            return
+        asking = self._begin_asking(token)
+        if age_s > TRUSTED_FOR_S:
+            try:
+                await asyncio.shield(asking)
+            except SignoffError as error:
+                if error.code != ErrorCode.TOO_MANY_CALLS:
+                    raise
+
+    async def find_caller(self, token: str) -> Caller:
+        """Return who has a token, as the jobstore says now. Raise SignoffError if it refuses the token."""
+        return await asyncio.shield(self._begin_asking(token))
+
+    def _begin_asking(self, token: str) -> asyncio.Task[Caller]:
+        if token not in self._asking:
             self._asking[token] = asyncio.create_task(self._ask(token))
             self._asking[token].add_done_callback(lambda asked: asked.cancelled() or asked.exception())
-        if age_s > TRUSTED_FOR_S:
-            await asyncio.shield(self._asking[token])
+        return self._asking[token]
 
-    async def _ask(self, token: str) -> None:
+    async def _ask(self, token: str) -> Caller:
         try:
-            await self._jobstore.with_token(token).list_jobs(page_size=1)
+            caller = await self._jobstore.with_token(token).get_caller()
         except SignoffError as error:
             if error.grpc_status in _REFUSALS:
                 self._accepted_at.pop(token, None)
-            if error.code != ErrorCode.TOO_MANY_CALLS:
-                raise
+            if error.code == ErrorCode.TOO_MANY_CALLS:
+                self._accept(token)
+            raise
         finally:
             del self._asking[token]
+        self._accept(token)
+        return caller
+
+    def _accept(self, token: str) -> None:
         now = time.monotonic()
         self._accepted_at = {known: at for known, at in self._accepted_at.items() if now - at <= TRUSTED_FOR_S}
         self._accepted_at[token] = now

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from console.api.access import check_access
 from console.api.auth import CallersJobStore, token_of
 from console.errors import ProblemError
 from console.live import LiveHub, Viewer
@@ -71,8 +72,7 @@ async def watch_jobs(
     request: Request, _: CallersJobStore, after: After = None, last_event_id: LastEventId = None
 ) -> EventStream:
     """All changes of all jobs."""
-    await request.app.state.known_tokens.check(token_of(request))  # a caller that may not read jobs may not watch them
-    return await _open_job_stream(request.app.state.live, None, after, last_event_id)
+    return await _open_job_stream(request, None, after, last_event_id)
 
 
 @router.get("/jobs/{job_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
@@ -81,15 +81,19 @@ async def watch_job(
 ) -> EventStream:
     """All changes of one job."""
     await jobstore.get_job(job_id)
-    return await _open_job_stream(request.app.state.live, job_id, after, last_event_id)
+    return await _open_job_stream(request, job_id, after, last_event_id)
 
 
 async def _open_job_stream(
-    live: LiveHub, job_id: str | None, after: int | None, last_event_id: str | None
+    request: Request, job_id: str | None, after: int | None, last_event_id: str | None
 ) -> EventStream:
+    """Open a stream of the jobs that the caller may watch; the console watches them with a token of its own."""
+    live, token = request.app.state.live, token_of(request)
+    caller = live.find_caller(token) or await request.app.state.known_tokens.find_caller(token)
+    check_access("watch_jobs", caller)
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
             detail = "Last-Event-ID: must be the id of one of this stream's events"
             raise ProblemError(ErrorCode.INVALID_REQUEST, detail)
         after = int(last_event_id)
-    return EventStream(live, await live.enter(job_id, after))
+    return EventStream(live, await live.enter(token, caller, job_id, after))

@@ -3,18 +3,19 @@
 import mimetypes
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse, HTMLResponse
 
-from console.api.auth import find_session, keep_session, session_cookie_name, token_of
+from console.api.auth import SESSION_MAX_S, find_session, keep_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
 from servicekit.errors import DATABASE_OUTAGES
 from servicekit.process.runtime import VERSION
-from signoff import SignoffError
+from signoff import InvalidError, SignoffError, UnauthenticatedError
 from signoff.errors import ErrorCode
 
 router = APIRouter()
@@ -47,20 +48,23 @@ async def get_health(request: Request, response: Response) -> Health:
 
 @router.post("/login", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
-    """Begin a session for the token, or the code of a login link, in the Authorization header.
+    """Begin a session of whoever has the token, or made the login link, in the Authorization header.
 
+    The cookie has the session's token, which ends when the session does. A token of a service begins none.
     Forms and scripts of other sites cannot send this header.
     """
     scheme, _, code = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != LOGIN_CODE:
-        return await _begin_session(request, token_of(request))
+        owner = request.app.state.jobstore.with_token(token_of(request))
+        lasts_s = min(request.app.state.sessions.lasts_s, SESSION_MAX_S)
+        return _answer_with_session(request, (await owner.create_session("console", lasts_s=lasts_s)).secret)
     try:
         token = await request.app.state.jobstore.spend_login_code(code.strip())
     except SignoffError as error:
         if error.code != UNKNOWN_LOGIN_CODE:
             raise
         raise ProblemError(UNKNOWN_LOGIN_CODE, "The link was used already, or is too old.") from None
-    return await _begin_session(request, token)
+    return _answer_with_session(request, token)
 
 
 @router.post("/logout", include_in_schema=False)
@@ -68,14 +72,15 @@ async def sign_out(request: Request) -> Response:
     """End the session."""
     token_of(request)  # raises for requests of other sites, which must not end a session
     if (session := find_session(request)) is not None:
+        with suppress(UnauthenticatedError, InvalidError):  # it has ended; or its token is no session's, as of 0.2.0
+            await request.app.state.jobstore.with_token(session.token).end_session()
         request.app.state.sessions.end(session)
     response = Response(status_code=204)
     response.delete_cookie(session_cookie_name(request), httponly=True, samesite="strict")
     return response
 
 
-async def _begin_session(request: Request, token: str) -> Response:
-    await request.app.state.jobstore.with_token(token).list_jobs(page_size=1)
+def _answer_with_session(request: Request, token: str) -> Response:
     response = Response(status_code=204)
     keep_session(request, response, token)
     return response

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.responses import RedirectResponse
 
-from console.api.auth import Sessions, is_https, keep_session, name_cookie
+from console.api.auth import SESSION_MAX_S, Sessions, is_https, keep_session, name_cookie
 from console.errors import ProblemError
 from servicekit.oidc import Provider, ProviderError, SignInRefusedError
 from signoff.errors import ErrorCode
@@ -25,8 +25,6 @@ PATH: Final = "/login/oidc"
 #: Seconds that a person may take at the provider, and for the jobstore's answer: with the provider's, less than 10.
 SIGN_IN_S: Final = 600
 JOBSTORE_S: Final = 5.0
-#: Seconds that jobstores let a session last at most.
-SESSION_MAX_S: Final = 2_592_000.0
 #: Sign-ins that may wait for a provider that is slow, so that they leave requests of others their turn.
 WAITING_MAX: Final = 20
 #: The one text of every refusal: which of the reasons holds, the log says.

@@ -1,5 +1,6 @@
 """Serve IdentityService over gRPC: who callers are, their tokens and their sessions."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -62,6 +63,10 @@ class IdentityService(IdentityServiceServicer):
 
     async def GetCaller(self, _request: pb.GetCallerRequest, _: Context) -> pb.GetCallerResponse:
         return pb.GetCallerResponse(caller=_caller_message(CALLER.get()))
+
+    async def WatchCaller(self, _request: pb.WatchCallerRequest, _: Context) -> AsyncIterator[pb.WatchCallerResponse]:
+        yield pb.WatchCallerResponse(caller=_caller_message(CALLER.get()))
+        await asyncio.Event().wait()  # the server ends each stream with the token of its caller
 
     async def GetSignIn(self, _request: pb.GetSignInRequest, _: Context) -> pb.GetSignInResponse:
         return self._sign_in

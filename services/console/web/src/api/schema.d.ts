@@ -2183,6 +2183,8 @@ export interface components {
         JobChange: {
             cursor: number;
             job_id: string;
+            /** @description whose the job is */
+            tenant?: string;
             version: number;
             job: components["schemas"]["JobNow"];
             /** @description without payloads, and without what is null; a long message is cut */
