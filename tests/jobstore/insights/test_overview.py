@@ -15,6 +15,7 @@ from contracts.resources import Usage
 from jobstore.engine import locks
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import ScopedConnection
 from jobstore.executions.commands import CancelJob
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
@@ -35,7 +36,7 @@ async def counting(database: Database) -> Rollups:
     while await made.count():
         pass
     async with database.transaction() as connection:
-        for table in ("rollups", "agent_rollups", "executions"):
+        for table in ("rollups", "agent_rollups", "tenant_rollups", "tenant_agent_rollups", "executions"):
             await connection.execute(text(f"DELETE FROM {table}"))
     return made
 
@@ -220,3 +221,22 @@ async def test_verdicts_by_the_validators_own_settings_are_counted_for_their_ver
     await left.report(await left.judging(), ReportKind.VERDICT, verdict=unproven())
     for _ in range(2):
         assert await judged() == (1, 1, 2, 14)
+
+
+async def test_a_tenant_reads_the_counts_of_its_own(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    for tenant, count in (("press", 2), ("law", 1)):
+        for _ in range(count):
+            await ended(life(database, runner), Outcome.PASS, tenant=tenant)
+    whole = await shown(database, counting)
+    created = {}
+    for tenants in ({"press"}, {"law"}, {"press", "law"}, {"books"}):
+        async with database.transaction() as connection:
+            scoped = ScopedConnection(connection.driver, frozenset(tenants))
+            now = await sum_up_all(scoped, 60.0)
+            view = await overview.get_overview(scoped, 3_600, now, {}, of_all=False)
+            stats = await overview.get_agent_stats(scoped, 10, of_all=False)
+        created["+".join(sorted(tenants))] = (view.totals.created, view.totals.completed, len(stats))
+    assert (whole.totals.created, whole.totals.completed) == (3, 3)
+    assert created == {"press": (2, 2, 1), "law": (1, 1, 1), "law+press": (3, 3, 1), "books": (0, 0, 0)}

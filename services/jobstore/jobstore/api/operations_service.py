@@ -264,7 +264,7 @@ class OperationsService(OperationsServiceServicer):
             counts |= await self._dead_letters.count_if_reachable()
         async with self._database.session() as session:
             now = now or await self._waiting.read(session)
-            view = await overview.get_overview(session, request.range_s or RANGE_S, now, counts)
+            view = await overview.get_overview(session, request.range_s or RANGE_S, now, counts, of_all=is_of_all)
         view.upstreams_sign = self._upstreams.secrets is not None
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return write_message(pb.GetOverviewResponse, view)
@@ -290,7 +290,7 @@ class OperationsService(OperationsServiceServicer):
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, _: Context) -> pb.GetAgentStatsResponse:
         limit, after = parse_page(request, 100, str)
         async with self._database.session() as session:
-            stats = await overview.get_agent_stats(session, limit, after or "")
+            stats = await overview.get_agent_stats(session, limit, after or "", of_all=find_tenants() is None)
         return make_page(pb.GetAgentStatsResponse, request, limit, "agents", stats, lambda last: (last.agent_id,))
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, _: Context) -> pb.ListDeadLettersResponse:

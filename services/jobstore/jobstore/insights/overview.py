@@ -24,9 +24,8 @@ BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 
 #: The columns of histograms by their names in the overview.
 _TIMES: Final = {"wait": "waits", "agent": "calls", "judge": "judgings", "duration": "durations"}
-_READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
-_AGENTS: Final = text(
-    """
+_READ: Final = "SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at"
+_AGENTS: Final = """
     SELECT agent_id, coalesce(running, 0) AS running, coalesce(queued, 0) AS queued,
         completed::float8 / nullif(ended, 0) AS success_rate, seconds / nullif(ended, 0) AS mean_duration_s,
         waits_s / nullif(waits, 0) AS mean_wait_s, calls_s / nullif(calls, 0) AS mean_agent_s,
@@ -43,17 +42,24 @@ _AGENTS: Final = text(
     ) AS late USING (agent_id)
     WHERE agent_id > :after ORDER BY agent_id LIMIT :limit
     """
-)
+
+
+#: By whether the caller is of all tenants: the others' counts are in tables of their own.
+_READS: Final = {True: text(_READ), False: text(_READ.replace("rollups", "tenant_rollups"))}
+_READS_OF_AGENTS: Final = {True: text(_AGENTS), False: text(_AGENTS.replace("agent_rollups", "tenant_agent_rollups"))}
 
 
 async def get_overview(
-    connection: Connection, range_s: int, now: WaitingNow, dead_letters: Mapping[str, int]
+    connection: Connection, range_s: int, now: WaitingNow, dead_letters: Mapping[str, int], *, of_all: bool = True
 ) -> Overview:
-    """Return about POINTS points of the last `range_s` seconds, the totals of that range, and the counts of now."""
+    """Return about POINTS points of the last `range_s` seconds, the totals of that range, and the counts of now.
+
+    `of_all`: the counts are of all tenants, else of those of the connection.
+    """
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
-    rows = await connection.execute(_READ, {"span_s": span_s, "since": since})
+    rows = await connection.execute(_READS[of_all], {"span_s": span_s, "since": since})
     parts: dict[datetime, list[Row]] = {}
     while since <= now.at:
         parts[since] = []
@@ -90,9 +96,12 @@ def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
     return Percentiles(**{name: histogram.estimate_percentile(total, share) for name, share in shares.items()})
 
 
-async def get_agent_stats(connection: Connection, limit: int, after: str = "") -> list[AgentStats]:
+async def get_agent_stats(
+    connection: Connection, limit: int, after: str = "", *, of_all: bool = True
+) -> list[AgentStats]:
     """Return the statistics of up to `limit` agents, now and over the last 24 hours, by id, after the id `after`."""
-    return [AgentStats(**row) for row in await connection.execute(_AGENTS, {"limit": limit, "after": after})]
+    rows = await connection.execute(_READS_OF_AGENTS[of_all], {"limit": limit, "after": after})
+    return [AgentStats(**row) for row in rows]
 
 
 #: Seconds after which sums are read again.

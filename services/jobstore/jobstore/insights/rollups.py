@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from contracts.judging.policy import DEFAULT_POLICY
 from jobstore.engine import locks, sql
@@ -90,7 +90,8 @@ _LOOK: Final = text(
 #: The spending of an entry is the job's total after it less that before; a wait begins when the execution may start.
 _ROWS: Final = text(
     f"""
-    SELECT l.seq, l.kind, l.status, l.code, l.agent_id, l.attempt, l.created_at, l.duration_s, l.actor,
+    SELECT l.seq, (SELECT tenant FROM jobs WHERE id = l.job_id) AS tenant, l.kind, l.status, l.code, l.agent_id,
+        l.attempt, l.created_at, l.duration_s, l.actor,
         {STARTABLE_AT} AS startable_at,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
         coalesce(l.cost_nanos, 0) - coalesce(p.cost_nanos, 0) AS cost_nanos,
@@ -101,33 +102,49 @@ _ROWS: Final = text(
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
     """  # noqa: S608 - words of our own
 )
-_ADD: Final = text(
-    f"""
-    INSERT INTO rollups (span_s, at, {", ".join(_COLUMNS)}) VALUES (:span_s, :at, :{", :".join(_COLUMNS)})
-    ON CONFLICT (span_s, at) DO UPDATE SET {", ".join(sql.add_up("rollups", n) for n in _SUMS)},
-        {", ".join(f"{n} = greatest(rollups.{n}, excluded.{n})" for n in MAXIMA)},
-        {
-        ", ".join(
-            f"{n} = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0) "
-            f"FROM unnest(rollups.{n}, excluded.{n}) WITH ORDINALITY AS u (a, b, n) ORDER BY n)"
-            for n in _HISTOGRAMS
-        )
-    }
-    """  # noqa: S608 - names of our own
-)
+
+
+def _add_to(table: str, *key: str) -> TextClause:
+    """Return the statement that adds the counts of a span to a table of these, which has `key` as its primary key."""
+    names = (*key, *_COLUMNS)
+    histograms = (
+        f"{n} = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0) "  # noqa: S608 - as below
+        f"FROM unnest({table}.{n}, excluded.{n}) WITH ORDINALITY AS u (a, b, n) ORDER BY n)"
+        for n in _HISTOGRAMS
+    )
+    return text(
+        f"""
+        INSERT INTO {table} ({", ".join(names)}) VALUES (:{", :".join(names)})
+        ON CONFLICT ({", ".join(key)}) DO UPDATE SET {", ".join(sql.add_up(table, n) for n in _SUMS)},
+            {", ".join(f"{n} = greatest({table}.{n}, excluded.{n})" for n in MAXIMA)},
+            {", ".join(histograms)}
+        """  # noqa: S608 - names of our own
+    )
+
+
+_ADD: Final = _add_to("rollups", "span_s", "at")
+_ADD_OF_TENANT: Final = _add_to("tenant_rollups", "tenant", "span_s", "at")
 #: Columns of an agent's sums: for each kind of time, how many were measured, and their seconds.
 _OF_AGENT: Final = (
     *("ended", "completed", "seconds"),
     *(f"{name}{suffix}" for name in _HISTOGRAMS[:-1] for suffix in ("", "_s")),
 )
-_ADD_AGENT: Final = text(
-    f"""
-    INSERT INTO agent_rollups (agent_id, at, {", ".join(_OF_AGENT)})
-    VALUES (:agent_id, :at, :{", :".join(_OF_AGENT)})
-    ON CONFLICT (agent_id, at) DO UPDATE
-        SET {", ".join(f"{name} = agent_rollups.{name} + excluded.{name}" for name in _OF_AGENT)}
-    """  # noqa: S608 - names of our own
-)
+
+
+def _add_agent_to(table: str, *key: str) -> TextClause:
+    """Return the statement that adds the sums of an agent to a table of these, which has `key` as its primary key."""
+    names = (*key, *_OF_AGENT)
+    return text(
+        f"""
+        INSERT INTO {table} ({", ".join(names)}) VALUES (:{", :".join(names)})
+        ON CONFLICT ({", ".join(key)}) DO UPDATE
+            SET {", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _OF_AGENT)}
+        """  # noqa: S608 - names of our own
+    )
+
+
+_ADD_AGENT: Final = _add_agent_to("agent_rollups", "agent_id", "at")
+_ADD_AGENT_OF_TENANT: Final = _add_agent_to("tenant_agent_rollups", "tenant", "agent_id", "at")
 #: The outcome and the cost of a verdict, at the time of its entry.
 _JUDGED: Final = {"at": "timestamptz"} | sql.columns(tables.judging_counts, only=set(JUDGED))
 #: Verdicts by `default` count for the version that was current then, or else for the first version after that.
@@ -145,9 +162,13 @@ _COUNT_DEFAULT: Final = text(
     """  # noqa: S608 - names of our own
 )
 _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq")
-_FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")
+_OLD: Final = "span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)"
+_FORGET: Final = (text(f"DELETE FROM rollups WHERE {_OLD}"), text(f"DELETE FROM tenant_rollups WHERE {_OLD}"))  # noqa: S608
 _FORGET_SPENDING: Final = text("DELETE FROM spending WHERE day < signoff_now() - interval '31 days'")
-_FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'")
+_FORGET_AGENTS: Final = (
+    text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'"),
+    text("DELETE FROM tenant_agent_rollups WHERE at < signoff_now() - interval '2 days'"),
+)
 
 #: The columns of entries that end an execution, each the status in small letters. An edit or a late result ends none,
 #: and the cancel of one that had not begun is not counted.
@@ -266,39 +287,55 @@ class Rollups:
         """Delete counts that are older than overviews show, and what tenants spent more than a month ago."""
         async with self._database.transaction() as connection:
             for span_s, kept in KEPT.items():
-                await connection.execute(_FORGET, {"span_s": span_s, "kept": kept})
-            await connection.execute(_FORGET_AGENTS)
+                for statement in _FORGET:
+                    await connection.execute(statement, {"span_s": span_s, "kept": kept})
+            for statement in _FORGET_AGENTS:
+                await connection.execute(statement)
             await connection.execute(_FORGET_SPENDING)
 
 
 async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
-    agents: dict[tuple[str, datetime], dict[str, float]] = {}
+    of_tenants: dict[tuple[str, int, datetime], Counts] = {}
+    agents: dict[tuple[str, str, datetime], dict[str, float]] = {}
     for row in rows:
         for span_s, kept in KEPT.items():
             if row.created_at > now - kept:
-                spans.setdefault((span_s, get_span_begin(row.created_at, span_s)), Counts()).add(row)
+                at = get_span_begin(row.created_at, span_s)
+                spans.setdefault((span_s, at), Counts()).add(row)
+                of_tenants.setdefault((row.tenant, span_s, at), Counts()).add(row)
         if row.agent_id is not None and row.created_at > now - KEPT[MINUTE_S] and (measured := dict(_measure(row))):
-            key = (row.agent_id, get_span_begin(row.created_at, HOUR_S))
-            hour = agents.setdefault(key, dict.fromkeys(_OF_AGENT, 0))
-            took_s = measured.pop("durations", None)
-            if took_s is not None and row.code != UNPROVEN:  # that is a failure of the judge
-                hour["ended"] += 1
-                hour["completed"] += row.status == "COMPLETED"
-                hour["seconds"] += max(0.0, took_s)
-            for name, seconds in measured.items():
-                hour[name] += 1
-                hour[f"{name}_s"] += max(0.0, seconds)
+            key = (row.tenant, row.agent_id, get_span_begin(row.created_at, HOUR_S))
+            _add_to_hour(agents.setdefault(key, dict.fromkeys(_OF_AGENT, 0)), row, measured)
     rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
     if rollups:
         await connection.execute_many(_ADD, rollups)
-    of_agents = [{"agent_id": i, "at": at, **hour} for (i, at), hour in agents.items()]
+        made = (({"tenant": key[0]}, _make_row(*key[1:], counts), counts) for key, counts in sorted(of_tenants.items()))
+        await connection.execute_many(
+            _ADD_OF_TENANT, [tenant | row for tenant, row, counts in made if counts != Counts()]
+        )
+    of_agents = [
+        {"tenant": tenant, "agent_id": i, "at": at, **hour} for (tenant, i, at), hour in sorted(agents.items())
+    ]
     if of_agents:
         await connection.execute_many(_ADD_AGENT, of_agents)
+        await connection.execute_many(_ADD_AGENT_OF_TENANT, of_agents)
     judged = [_count_verdict(row) for row in rows if row.judge == DEFAULT_POLICY and not _is_rejudged(row)]
     if judged:
         await connection.execute(_COUNT_DEFAULT, sql.arrays(_JUDGED, "u", judged))
+
+
+def _add_to_hour(hour: dict[str, float], row: Row, measured: dict[str, float]) -> None:
+    """Add what an entry ends, as `_measure` says, to the sums of its agent's hour."""
+    took_s = measured.pop("durations", None)
+    if took_s is not None and row.code != UNPROVEN:  # that is a failure of the judge
+        hour["ended"] += 1
+        hour["completed"] += row.status == "COMPLETED"
+        hour["seconds"] += max(0.0, took_s)
+    for name, seconds in measured.items():
+        hour[name] += 1
+        hour[f"{name}_s"] += max(0.0, seconds)
 
 
 def _count_verdict(row: Row) -> dict[str, object]:

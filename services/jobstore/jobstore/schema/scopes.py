@@ -19,13 +19,13 @@ def of_agent(table: str) -> str:
     return f"EXISTS (SELECT FROM agents AS owner WHERE owner.id = {table}.agent_id AND {OWN_OR_SHARED})"
 
 
-def of_name(table: str, kind: str) -> str:
+def of_name(table: str, kind: str, whose: str = OWN_OR_SHARED) -> str:
     """Return the condition of the rows of a table that has the names of policies or sets of a kind, an SQL expression.
 
     They are of those names that the tenants may use.
     """
     owner = f"owner.kind = {kind} AND owner.name = {table}.name"
-    return f"EXISTS (SELECT FROM judging_versions AS owner WHERE {owner} AND {OWN_OR_SHARED})"
+    return f"EXISTS (SELECT FROM judging_versions AS owner WHERE {owner} AND {whose})"
 
 
 #: The conditions of the rows that a caller reads. What names another table in its condition stands before that.
@@ -47,13 +47,16 @@ SCOPED: Final[Mapping[str, str]] = {
     "audit": "(audit.tenants <> '{{}}' AND NOT EXISTS (SELECT FROM unnest(audit.tenants) AS of (tenant) "
     "WHERE (of.tenant {mine}) IS NOT TRUE))",
     "operation_items": of_job("operation_items"),
-    "judging_counts": of_name("judging_counts", "judging_counts.kind"),
+    # Of shared names others' verdicts are counted, too.
+    "judging_counts": of_name("judging_counts", "judging_counts.kind", OWN),
     "judging_evaluations": of_name("judging_evaluations", "'judge'"),
     "judging_moves": of_name("judging_moves", "judging_moves.kind"),
     "judging_versions": OWN_OR_SHARED,
     "jobs": OWN,
     "operations": OWN,
     "spending": OWN,
+    "tenant_agent_rollups": OWN,
+    "tenant_rollups": OWN,
     "tenants": "name {mine}",
 }
 
@@ -66,7 +69,7 @@ OPEN: Final[Mapping[str, str]] = {
 
 #: Tables of which a caller of some tenants reads nothing: they are of the installation, or of all tenants together.
 CLOSED: Final[Mapping[str, str]] = {
-    "agent_rollups": "of agents",
+    "agent_rollups": "counts of all tenants together: `tenant_agent_rollups` has those of each",
     "agent_settings": "executions freeze them: read with the execution",
     "epochs": "of the jobstores",
     "facts": "what the relay has to publish, of all",
@@ -74,7 +77,7 @@ CLOSED: Final[Mapping[str, str]] = {
     "request_keys": "found by their hashes",
     "reusable": "what agents were paid for, of all",
     "rollup": "how far is counted",
-    "rollups": "counts of all tenants",
+    "rollups": "counts of all tenants together: `tenant_rollups` has those of each",
     "sign_ins": "of the installation",
     "starts": "of limits",
     "stubs": "what the relay could not publish, of all",

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
 
-from jobstore.schema import access_tables
+from jobstore.schema import access_tables, rollup_tables
 from jobstore.schema.base import TIME, declare, required
 from jobstore.schema.columns import (
     EDITED,
@@ -41,8 +41,8 @@ from jobstore.schema.columns import (
     filtered,
 )
 
-#: All tables, those of `access_tables` included.
-metadata: Final = access_tables.tokens.metadata
+#: All tables, those of `access_tables` and `rollup_tables` included.
+metadata: Final = rollup_tables.rollups.metadata
 tenants: Final = access_tables.tenants
 #: Tables to which jobstores only add rows: their role may change none.
 APPEND_ONLY: Final = frozenset({"audit", "job_logs"})
@@ -498,40 +498,6 @@ text_index = declare(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     required("seq", BigInteger, doc="of every job created or edited up to it, job_texts has the words"),
     CheckConstraint("id = 1", name="one"),
-)
-
-#: Counts of what happened, as it is published, and highest samples of gauges: a row a minute, after days one an hour.
-rollups = declare(
-    "rollups",
-    Column("span_s", Integer, primary_key=True, autoincrement=False),
-    Column("at", TIME, primary_key=True),
-    *(
-        required(name, BigInteger)
-        for name in ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
-    ),
-    required("cost_nanos", BigInteger),
-    required("waits", ARRAY(BigInteger), doc="from the request to the first claim, by their length"),
-    required("calls", ARRAY(BigInteger), doc="of agents, by their length"),
-    required("judgings", ARRAY(BigInteger), doc="by their length"),
-    required("durations", ARRAY(BigInteger), doc="from the request to the end, by their length"),
-    *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
-)
-
-agent_rollups = declare(
-    "agent_rollups",
-    Column("agent_id", Text, primary_key=True),
-    Column("at", TIME, primary_key=True, doc="an hour"),
-    required("ended", BigInteger),
-    required("completed", BigInteger),
-    required("seconds", DOUBLE_PRECISION, doc="of all that ended, from the request on"),
-    *(
-        column
-        for name in ("waits", "calls", "judgings")
-        for column in (
-            required(name, BigInteger, doc="how many were measured"),
-            required(f"{name}_s", DOUBLE_PRECISION, doc="and their seconds"),
-        )
-    ),
 )
 
 rollup = declare(
