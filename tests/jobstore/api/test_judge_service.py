@@ -317,15 +317,18 @@ async def test_validators_say_what_they_are_set_to_and_keys_are_looked_at(
         query = text("DELETE FROM workers WHERE CAST(judge_keys AS text) = '{}'")
         await connection.execute(query)
 
-    async def warned(key: str, base_url: str | None) -> list[str]:
+    async def warned(key: str, base_url: str | None, name: str = "") -> list[str]:
         judge = {"model": "m", "key": key, "base_url": base_url}
-        answer = await put(judges, named(), stages=[{"kind": "single", "judges": [judge]}], loop=[{"judge": judge}])
+        answer = await put(
+            judges, name or named(), stages=[{"kind": "single", "judges": [judge]}], loop=[{"judge": judge}]
+        )
         return [warning.code for warning in answer.warnings]
 
     assert await warned("main", "https://api.openai.com/v1/") == []
     assert await warned("main", None) == []
     assert await warned("main", "https://evil.example/v1") == ["judge_key_elsewhere"]
     assert await warned("spare", "https://api.openai.com/v1") == ["judge_key_unknown"]
+    assert await warned("spare", None, named("press.p")) == [], "of tenants' keys validators report nothing"
 
 
 async def test_only_validators_report_and_only_names_of_keys(channel: grpc.aio.Channel) -> None:

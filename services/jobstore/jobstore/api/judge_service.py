@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.criteria import CriteriaError, Criterion, format_criteria, join_forms
-from contracts.judging.policy import JudgePolicy, Name
+from contracts.judging.policy import JudgePolicy, Name, join_reference
 from contracts.judging.versions import Report, make_golden
 from contracts.lint import find_notes, find_warnings
 from contracts.resources import criteria_of
@@ -25,11 +25,12 @@ from jobstore.api.requests import (
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError
+from jobstore.jobs.model import DEFAULT_TENANT
 from jobstore.judging import reads
 from jobstore.judging.commands import KeepEvaluation, PromoteVersion, PutVersion, RetireName, make_unknown_error
 from jobstore.judging.reads import count_evaluation, find_evaluated
-from jobstore.judging.rules import POLICY_MAX_BYTES, Kind, Named, format_body
-from jobstore.judging.store import Validator, list_validators
+from jobstore.judging.rules import POLICY_MAX_BYTES, Kind, Named, Wanted, format_body
+from jobstore.judging.store import Validator, list_validators, load_versions
 from signoff.errors import ErrorCode
 from signoff.v1 import judge_service_pb2 as pb
 from signoff.v1.judge_service_pb2_grpc import JudgeServiceServicer
@@ -77,7 +78,7 @@ class JudgeService(JudgeServiceServicer):
         put = PutVersion(Named(Kind.JUDGE, policy.name), format_body(policy), note, expected=expected, actor=actor)
         version = await self._administer(put)
         shown = await self._show(*_POLICY, policy.name)
-        warnings = [*_find_key_warnings(policy, await self._list_validators()), *shown.versions[0].warnings]
+        warnings = [*await self._warn_of_keys(policy, version), *shown.versions[0].warnings]
         return pb.PutJudgePolicyResponse(policy=shown, version=version, warnings=warnings)
 
     async def PromoteJudgePolicy(
@@ -171,6 +172,15 @@ class JudgeService(JudgeServiceServicer):
         if found is None:
             raise make_unknown_error(kind, name[:100])
         return write_message(message, found)
+
+    async def _warn_of_keys(self, policy: JudgePolicy, version: int) -> list[pb.JudgingWarning]:
+        """Return the warnings of the keys in a stored policy; none of a tenant's, which validators do not report."""
+        wanted = Wanted(Kind.JUDGE, join_reference(policy.name, version))
+        async with self._database.session() as session:
+            stored = (await load_versions(session, [wanted])).get(wanted)
+        if stored is None or stored.tenant != DEFAULT_TENANT:
+            return []
+        return [*_find_key_warnings(policy, await self._list_validators())]
 
     async def _list_validators(self) -> list[Validator]:
         async with self._database.session() as session:
