@@ -103,6 +103,12 @@ async def test_changes_of_limits_are_kept_with_the_change(client: AsyncClient) -
     assert entries[3].tenants == ["press"]
 
 
+async def test_a_tenant_that_is_registered_is_kept_with_it(client: AsyncClient) -> None:
+    await client.create_tenant(name="games")
+    (entry,) = await kept(client, 1, tenants=["games"])
+    assert (entry.actor, entry.action, entry.name) == ("token:bootstrap", "create_tenant", "games")
+
+
 async def test_a_call_that_cannot_be_kept_does_not_happen(client: AsyncClient, database: Database) -> None:
     async with database.session() as session:
         await session.execute(text("ALTER TABLE audit ADD CONSTRAINT none CHECK (actor = '') NOT VALID"))

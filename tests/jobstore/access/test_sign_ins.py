@@ -67,6 +67,24 @@ async def test_an_id_token_makes_a_session_of_its_subject(client, provider):
     assert [each.id for each in sessions] == [begun.session.id]
 
 
+async def test_the_audit_has_who_signs_in_and_why_others_do_not(client, provider):
+    secret = "of somebody whose sign-ins are kept"
+    signed_in = client.with_id_token(provider.make_token(digest(secret)), secret)
+    await signed_in.create_session("console")
+    await refused(signed_in.create_session("console"))
+    bootstrap = client.with_token(TOKEN)
+    async with asyncio.timeout(5):
+        while True:
+            kept, _ = await bootstrap.list_audit(filter={"actions": ["create_session"]})
+            if kept[0].outcome == "refused":
+                break
+    assert [(entry.actor, entry.outcome, entry.tenants) for entry in kept[:2]] == [
+        ("user:ann-7", "refused", ["press"]),
+        ("user:ann-7", "done", ["press"]),
+    ]
+    assert kept[0].reason not in {"", REFUSAL}
+
+
 async def test_it_makes_one_at_whatever_jobstore_however_many_ask_at_once(clients, provider):
     secret = "of a sign-in that many repeat"
     token = provider.make_token(digest(secret))

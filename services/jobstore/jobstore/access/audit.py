@@ -32,7 +32,7 @@ NOBODY_MAX: Final = 100
 WITH_CHANGE: Final = frozenset(
     {
         *(f"/signoff.v1.IdentityService/{name}" for name in ("CreateToken", "RotateToken", "RevokeToken")),
-        *(f"/signoff.v1.IdentityService/{name}" for name in ("CreateSession", "EndSession")),
+        *(f"/signoff.v1.IdentityService/{name}" for name in ("CreateSession", "EndSession", "CreateTenant")),
         *(f"/signoff.v1.OperationsService/{name}" for name in ("SetLimit", "RemoveLimit", "Pause", "ConfirmLimits")),
         "/signoff.v1.OperationsService/SpendLoginCode",
     }

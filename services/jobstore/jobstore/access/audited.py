@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from contracts.access import ACCESS
 from jobstore.access.callers import Caller
-from jobstore.engine.parts import Command, Part, R_co, UnitOfWork
+from jobstore.engine.parts import Part, UnitOfWork
 from jobstore.jobs.model import Actor
 from signoff.status import AuditOutcome
 
@@ -55,16 +55,10 @@ class Audit(Part):
     entries: list[Entry] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditedCommand(Command[R_co]):
-    """A command that is kept in the audit. `entry`: that of its call; None: it came by no call."""
-
-    entry: Entry | None = field(default=None, kw_only=True)
-
-    def audit(self, uow: UnitOfWork) -> None:
-        """Let the command's entry be written with its changes."""
-        if self.entry is not None:
-            uow[Audit].entries.append(self.entry)
+def audit(uow: UnitOfWork, entry: Entry | None) -> None:
+    """Let the entry of a command's call be written with its changes; None: it came by no call that is kept."""
+    if entry is not None:
+        uow[Audit].entries.append(entry)
 
 
 #: The entry of the call that is under way, where it is written with the change that the call makes.
@@ -97,7 +91,9 @@ def _find_name(request: object) -> str:
 
 def _find_tenants(caller: Caller, request: object) -> frozenset[str] | None:
     """Return whose a call is: what its request names, if that is the caller's, else the tenants of the caller."""
-    name, token = _find_name(request), getattr(request, "token", None)
+    name, token, tenant = _find_name(request), getattr(request, "token", None), getattr(request, "tenant", None)
     named: Iterable[str] = [name.removeprefix("tenant:")] if name.startswith("tenant:") else ()
+    if tenant:
+        named = [tenant if isinstance(tenant, str) else tenant.name]
     named = frozenset(getattr(token, "tenants", named))
     return named if named and all(map(caller.may_see, named)) else caller.tenants

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from contracts.fields import TokenName
 from contracts.resources import NewTenant, NewToken
 from jobstore.access.audit import add_own, list_audit
+from jobstore.access.audited import ENTRY
 from jobstore.access.callers import CALLER, Caller, find_actor
 from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import (
@@ -73,7 +74,7 @@ class IdentityService(IdentityServiceServicer):
 
     async def CreateTenant(self, request: pb.CreateTenantRequest, _: Context) -> pb.CreateTenantResponse:
         new = NewTenant(**read_fields(request.tenant))
-        await self._runner.administer.run_one(CreateTenant(new, actor=find_actor()))
+        await self._runner.administer.run_one(CreateTenant(new, actor=find_actor(), entry=ENTRY.get()))
         async with self._callers.answering.session() as session:
             tenant = await get_tenant(session, new.name)
         return pb.CreateTenantResponse(tenant=write_row(pb.Tenant, tenant))

@@ -1,13 +1,13 @@
 """Commands on limits: set or remove one, pause or resume a name, and confirm all. Pure."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from contracts.resources import LimitPatch, NewLimit
-from jobstore.access.audited import AuditedCommand
+from jobstore.access.audited import Entry, audit
 from jobstore.agents.rules import Agents, AgentsWish
-from jobstore.engine.parts import R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
+from jobstore.engine.parts import Command, R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
 from jobstore.errors import ForbiddenError, InvalidError, NotFoundError
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, wildcard
 from signoff.errors import ErrorCode
@@ -20,8 +20,10 @@ _TENANT_FIELDS: Final = ("weight", "queue_max", *_MONEY)
 
 
 @dataclass(frozen=True, slots=True)
-class _ChangeLimit(AuditedCommand[R_co]):
+class _ChangeLimit(Command[R_co]):
     name: str
+    #: The entry of the audit for the call that asks for the change, if that is kept.
+    entry: Entry | None = field(default=None, kw_only=True)
 
     @property
     def _agent_id(self) -> str | None:
@@ -43,7 +45,7 @@ class _ChangeLimit(AuditedCommand[R_co]):
         agent = self._find_agent(uow)
         if agent is not None and self._is_paused(uow) is not before:
             uow[Agents].change(agent, {}, self.actor)
-        self.audit(uow)
+        audit(uow, self.entry)
         return answer
 
     @abstractmethod
@@ -142,12 +144,14 @@ class PauseLimit(_ChangeLimit[Limit]):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmLimits(AuditedCommand[None]):
+class ConfirmLimits(Command[None]):
     """Confirm that the present settings are complete: after a rebuild that lost some, nothing is offered before."""
+
+    entry: Entry | None = field(default=None, kw_only=True)
 
     def locks(self) -> Wishes:
         return (LimitsWish(lock=LimitsLock.EXCLUSIVE),)
 
     def decide(self, uow: UnitOfWork) -> None:
         uow[Limits].confirmed_by = self.actor
-        self.audit(uow)
+        audit(uow, self.entry)

@@ -1,8 +1,9 @@
 """Commands on tenants: create one. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.resources import NewTenant as Given
+from jobstore.access.audited import Entry, audit
 from jobstore.engine.parts import NOTHING, Creation, UnitOfWork, Wishes
 from jobstore.errors import ConflictError
 from jobstore.jobs.model import DEFAULT_TENANT
@@ -19,6 +20,7 @@ class CreateTenant(Creation[None]):
     """
 
     given: Given
+    entry: Entry | None = field(default=None, kw_only=True)
 
     def locks(self) -> Wishes:
         return NOTHING
@@ -38,6 +40,7 @@ class CreateTenant(Creation[None]):
         if name == DEFAULT_TENANT or tenants.titles.get(name, self.given.title) != self.given.title:
             raise ConflictError(f"another tenant has the name {name}", code=ErrorCode.TENANT_CONFLICT)
         if self.is_made(uow):
+            audit(uow, self.entry)
             return
         if name in tenants.names:  # by which one is called that has got another
             message = f"{name} is a former name of the tenant {tenants.names[name]}: choose another name"
@@ -50,3 +53,4 @@ class CreateTenant(Creation[None]):
             raise ConflictError(message, code=ErrorCode.TENANT_CONFLICT)
         tenants.new.append(NewTenant(name, self.given.title, self.actor))
         tenants.names[name], tenants.titles[name] = name, self.given.title
+        audit(uow, self.entry)
