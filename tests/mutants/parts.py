@@ -75,5 +75,10 @@ PARTS = (
             *("tests/validator/test_verdict.py", "tests/validator/test_verdict_check.py"),
         ],
     ),
+    Part(
+        "sign-ins",
+        [f"services/jobstore/jobstore/access/{name}.py" for name in ("id_tokens", "sign_in_rules")],
+        ["tests/jobstore/access/test_id_tokens.py", "tests/jobstore/access/test_sign_in_rules.py"],
+    ),
     Part("receipts", ["proto/contracts/receipts.py"], ["tests/contracts/receipts"]),
 )

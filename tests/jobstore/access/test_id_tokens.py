@@ -2,26 +2,34 @@
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import json
 import time
+import warnings
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.oidc import CLIENT, Provider
 
+from console.api.sign_in import JOBSTORE_S
+from contracts.access import ACCESS
+from jobstore.access import id_tokens
 from jobstore.access.id_tokens import IdTokens, read_id_token
 from jobstore.access.sign_in_rules import SignInRules
 from jobstore.errors import ForbiddenError, UnauthenticatedError
-from servicekit import oidc
+from servicekit import clock, oidc
 from servicekit.oidc import ProviderError, digest
 from signoff.status import Role
 
 RULES = SignInRules.parse('[[rule]]\nclaims = { groups = "press" }\nrole = "operator"\ntenants = ["press"]')
 SECRET = "s" * 43
 NONCE = digest(SECRET)
+NOW = int(time.time())
 
 
 @pytest.fixture
@@ -45,6 +53,62 @@ async def test_a_token_signs_in_its_subject_by_the_rules(provider, tokens, kind)
     caller = await tokens.find(provider.make_token(NONCE), SECRET)
     assert (caller.name, caller.actor, caller.role, caller.tenants) == ("ann", "user:ann-7", Role.OPERATOR, {"press"})
     assert base64.urlsafe_b64encode(caller.spends).decode().rstrip("=") == NONCE
+    await tokens.find(provider.make_token(NONCE), SECRET)
+    assert provider.asked["/keys"] == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"email": "ann@example.com", "name": "Ann"}, "ann"),
+        ({"preferred_username": None, "email": "ann@example.com", "name": "Ann"}, "ann@example.com"),
+        ({"preferred_username": " ", "email": 7, "name": "Ann"}, "Ann"),
+        ({"preferred_username": None}, "ann-7"),
+    ],
+)
+async def test_a_person_is_called_as_the_provider_does(provider, tokens, claims, name):
+    assert (await tokens.find(provider.make_token(NONCE, **claims), SECRET)).name == name
+
+
+@pytest.mark.parametrize(("claims", "age_max_s"), [({}, 600), ({"nonce": None, "aud": "signoff-cli"}, 60)])
+async def test_a_token_is_taken_for_a_while_by_a_clock_that_may_differ(
+    provider, tokens, claims, age_max_s, monkeypatch
+):
+    token, made_at = provider.make_token(NONCE, iat=NOW, **claims), datetime.fromtimestamp(NOW, UTC)
+    monkeypatch.setattr(clock, "now", lambda: made_at + timedelta(seconds=age_max_s + 30))
+    await tokens.find(token, SECRET)
+    monkeypatch.setattr(clock, "now", lambda: made_at + timedelta(seconds=age_max_s + 30.5))
+    with pytest.raises(UnauthenticatedError) as refused:
+        await tokens.find(token, SECRET)
+    assert refused.value.reason == "time"
+    late = provider.make_token(NONCE, exp=int(time.time()) - 20)
+    monkeypatch.undo()
+    await tokens.find(late, SECRET)
+
+
+async def test_keys_that_do_not_come_are_given_up_within_ten_seconds_with_all_else(monkeypatch):
+    assert id_tokens.PATIENCE_S < JOBSTORE_S
+    assert JOBSTORE_S + oidc.TIMEOUT_S < 10
+
+    class Silent(oidc.Provider):
+        async def read_keys(self, _):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(id_tokens, "PATIENCE_S", 0.05)
+    async with Provider().serving() as provider:
+        tokens = IdTokens(Silent(provider.issuer), RULES, CLIENT)
+        with pytest.raises(ProviderError, match=r"did not give its keys within 0\.05 s"):
+            await tokens.find(provider.make_token(NONCE), SECRET)
+
+
+async def test_a_key_that_is_short_is_refused(provider, tokens):
+    provider.keys = {"short": ("RS256", rsa.generate_private_key(65_537, 1_024))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        token = provider.make_token(NONCE)
+    with pytest.raises(UnauthenticatedError) as refused:
+        await tokens.find(token, SECRET)
+    assert refused.value.reason == "key"
 
 
 async def test_a_client_of_the_installation_may_be_one_of_several_audiences(provider, tokens):
@@ -52,13 +116,11 @@ async def test_a_client_of_the_installation_may_be_one_of_several_audiences(prov
     assert (await tokens.find(token, SECRET)).actor == "user:ann-7"
 
 
-NOW = int(time.time())
-
-
 async def test_without_a_nonce_a_token_of_a_device_is_taken_for_a_minute(provider, tokens):
     token = provider.make_token(NONCE, nonce=None, aud="signoff-cli")
     caller = await tokens.find(token, "")
     assert caller.spends == (await tokens.find(token, "another secret")).spends
+    assert caller.spends == hashlib.sha256(token.rpartition(".")[0].encode()).digest()
     for claims in ({"iat": NOW - 100}, {"nonce": "of another"}, {"aud": CLIENT}, {"aud": [CLIENT, "signoff-cli"]}):
         with pytest.raises(UnauthenticatedError):
             await tokens.find(provider.make_token(NONCE, **{"nonce": None, "aud": "signoff-cli", **claims}), SECRET)
@@ -154,16 +216,21 @@ async def test_a_key_for_secrets_that_a_provider_shows_opens_nothing(provider, t
     assert refused.value.reason == "algorithm"
 
 
-@pytest.mark.parametrize("key", [{}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "!", "y": "!"}, {"kty": 7}])
+@pytest.mark.parametrize(
+    "key",
+    [{}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "!", "y": "!"}, {"kty": 7}, {"kty": "RSA", "alg": "x"}],
+)
 async def test_a_key_that_is_malformed_is_refused(provider, tokens, key):
     provider.instead["/keys"] = keys_of({**key, "kid": next(iter(provider.keys))})
-    with pytest.raises(UnauthenticatedError):
+    with pytest.raises(UnauthenticatedError) as refused:
         await tokens.find(provider.make_token(NONCE), SECRET)
+    assert refused.value.reason == "key"
 
 
 async def test_somebody_without_a_rule_is_told_so(provider, tokens):
-    with pytest.raises(ForbiddenError, match="no rule of SIGNOFF_OIDC_RULES gives bob a role"):
+    with pytest.raises(ForbiddenError, match="no rule of SIGNOFF_OIDC_RULES gives bob a role") as refused:
         await tokens.find(provider.make_token(NONCE, groups=[], preferred_username="bob"), SECRET)
+    assert refused.value.reason == "rule: user:ann-7"
 
 
 async def test_a_name_is_shown_without_control_characters(provider, tokens):
@@ -205,8 +272,14 @@ async def test_a_provider_that_is_slow_or_answers_nonsense_is_told_in_time(provi
         ("id-token a.b.c", ("a.b.c", "")),
         ("Bearer a.b.c s", None),
         ("", None),
+        ("ID-Tokens a s", None),
         (b"ID-Token a s", ("a", "s")),
     ],
 )
 def test_a_token_is_read_with_its_secret(header, found):
-    assert read_id_token([("authorization", header)]) == found
+    method = "/signoff.v1.IdentityService/CreateSession"
+    assert ACCESS[method].audited
+    assert read_id_token(method, [("authorization", header)]) == found
+    assert read_id_token("/signoff.v1.JobService/ListJobs", [("authorization", header)]) is None
+    assert read_id_token(method, [("other", "ID-Token a s")]) is None
+    assert read_id_token(method, None) is None

@@ -15,7 +15,7 @@ import jwt
 
 from jobstore.access.callers import Caller
 from jobstore.access.sign_in_rules import SignInRules
-from jobstore.access.tokens import Metadata
+from jobstore.access.tokens import Metadata, read_credential
 from jobstore.errors import ForbiddenError, UnauthenticatedError
 from jobstore.jobs.model import Actor
 from servicekit import clock
@@ -50,12 +50,16 @@ _REASONS: Final = {
 _NAMES: Final = ("preferred_username", "email", "name", "sub")
 
 
-def read_id_token(metadata: Metadata | None) -> tuple[str, str] | None:
-    """Return the ID token and the secret of a call's `authorization: ID-Token <jwt> <secret>`, or None without them."""
-    header = next((value for key, value in metadata or () if key == "authorization"), "")
-    scheme, _, presented = (header if isinstance(header, str) else header.decode("latin-1")).partition(" ")
+def read_id_token(method: str, metadata: Metadata | None) -> tuple[str, str] | None:
+    """Return the ID token and the secret of a call's `authorization: ID-Token <jwt> <secret>`, or None without them.
+
+    No other method than that which begins sessions takes them.
+    """
+    presented = read_credential(metadata, "id-token") if method == SIGNS_IN else None
+    if presented is None:
+        return None
     token, _, secret = presented.partition(" ")
-    return (token, secret) if scheme.lower() == "id-token" else None
+    return token, secret
 
 
 class IdTokens:

@@ -15,20 +15,24 @@ from signoff.status import Role
 PEOPLE: Final = (Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMINISTRATOR)
 _HEADING: Final = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 
-Scalar = str | bool | int
-#: A claim's value, or one of several; or those of an object's members, as deep as `resource_access.signoff.roles` is.
-Values = Scalar | Annotated[list[Scalar], Field(min_length=1)]
-Wanted = Values | dict[str, Values | dict[str, Values]]
-
 
 class Rule(BaseModel):
     """A rule: who has all these claims has the role in the tenants, or in all."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    claims: Annotated[dict[str, Wanted], Field(min_length=1)]
+    claims: dict[str, object]
     role: Annotated[Role, Field(strict=False)]
     tenants: Literal["all"] | Annotated[list[TenantName], Field(min_length=1)]
+
+    @field_validator("claims")
+    @classmethod
+    def _check_claims(cls, claims: dict[str, object]) -> dict[str, object]:
+        if not _is_wanted(claims):
+            raise ValueError(
+                "each is a text, a whole number, true or false, a list of these, or a table of such claims"
+            )
+        return claims
 
     @field_validator("role")
     @classmethod
@@ -69,9 +73,9 @@ class SignInRules:
         except tomllib.TOMLDecodeError as error:
             raise ValueError(str(error)) from None  # which names the line
         rules = given.pop("rule", None)
-        if given or not isinstance(rules, list) or not rules:
-            raise ValueError("line 1: has tables [[rule]], one or more, and nothing else")
         lines = [number for number, line in enumerate(text.splitlines(), 1) if _HEADING.match(line)]
+        if given or not isinstance(rules, list) or not rules or len(rules) != len(lines):
+            raise ValueError("line 1: has tables [[rule]], one or more, and nothing else")
         return cls([_parse(rule, line) for rule, line in zip(rules, lines, strict=True)])
 
     def find_grant(self, claims: Mapping[str, object]) -> Grant | None:
@@ -95,8 +99,15 @@ def _parse(rule: object, line: int) -> Rule:
         return Rule.model_validate(rule)
     except ValidationError as error:
         first, *_ = error.errors()
-        where = ".".join(str(step) for step in first["loc"][:1]) or "the rule"
-        raise ValueError(f"line {line}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(f"line {line}: {first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _is_wanted(value: object) -> bool:
+    """Return whether a value is what a claim may be compared with; a table, as one of claims, has one at least."""
+    if isinstance(value, dict):
+        return bool(value) and all(map(_is_wanted, value.values()))
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(isinstance(each, (str, int)) for each in values)
 
 
 def _has(claim: object, wanted: object) -> bool:

@@ -36,11 +36,16 @@ _ACTORS: Final[Mapping[Role, Actor]] = {
 REFUSAL: Final = "a known token is needed in the metadata `authorization: Bearer <token>`"
 
 
-def read_token(metadata: Metadata | None) -> str | None:
-    """Return the token of a call's `authorization: Bearer <token>`, or None if the call has none."""
+def read_credential(metadata: Metadata | None, wanted: str) -> str | None:
+    """Return what a call's `authorization: <scheme> ...` has if it is of the scheme `wanted`, else None."""
     header = next((value for key, value in metadata or () if key == "authorization"), "")
     scheme, _, presented = (header if isinstance(header, str) else header.decode("latin-1")).partition(" ")
-    return presented if scheme.lower() == "bearer" else None
+    return presented if scheme.lower() == wanted else None
+
+
+def read_token(metadata: Metadata | None) -> str | None:
+    """Return the token of a call's `authorization: Bearer <token>`, or None if the call has none."""
+    return read_credential(metadata, "bearer")
 
 
 class Tokens:

@@ -25,7 +25,7 @@ from contracts.fields import explain, message_of
 from jobstore.access.audit import Auditor
 from jobstore.access.audited import make_entry
 from jobstore.access.callers import CALLER, Caller, check_access
-from jobstore.access.id_tokens import REFUSAL, SIGNS_IN, IdTokens, read_id_token
+from jobstore.access.id_tokens import REFUSAL, IdTokens, read_id_token
 from jobstore.access.tokens import Metadata, Tokens
 from jobstore.api.requests import check_kind, is_full
 from jobstore.errors import (
@@ -285,7 +285,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def _find_caller(self, method: str, metadata: Metadata | None) -> Caller:
         """Return the caller of a call. UnauthenticatedError: its credential opens nothing."""
-        presented = read_id_token(metadata) if method == SIGNS_IN else None
+        presented = read_id_token(method, metadata)
         if presented is None:
             return self._tokens.find(metadata)
         if self._id_tokens is None:
