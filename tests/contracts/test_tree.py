@@ -91,6 +91,44 @@ def test_migrations_follow_each_other_in_one_chain():
     assert found == [(number, number, before) for number, before in zip(numbers, ["None", *numbers[:-1]], strict=True)]
 
 
+#: What answers calls, and has a `Database` all the same, which reads rows of all tenants.
+WITH_DATABASE = {
+    "api/identity_service.py": "tokens, sessions and the audit are compared with the caller's own tenants, and written",
+    "api/task_claims.py": "of workers",
+    "api/work_service.py": "of workers",
+    "publishing/watches.py": "its loop follows how far the log is settled",
+}
+#: What makes connections of a driver beside the engine.
+WITH_DRIVER = {
+    "operations/store.py": "a snapshot is of the tenants of its operation",
+    "publishing/relay.py": "a session that lasts, in which transactions begin",
+    "recovery/projection.py": "copies rows",
+    "recovery/rebuild.py": "as above",
+}
+
+
+def test_what_answers_calls_reads_by_connections_of_its_callers(files):
+    """Give a service `Callers` (engine/scoped.py), which knows the tenants of the call that is under way."""
+    package = ROOT / "services/jobstore/jobstore"
+    modules = {str(path.relative_to(package)): path.read_text("utf-8") for path in files if package in path.parents}
+    answering = [name for name in modules if name.startswith("api/") or name in WITH_DATABASE] + [
+        "operations/batches.py"
+    ]
+    importing = re.compile(r"^from .* import .*\bDatabase\b", re.MULTILINE)
+    assert {name for name in answering if importing.search(modules[name])} == {*WITH_DATABASE}
+    others = {name: text for name, text in modules.items() if not name.startswith("engine/") and name.endswith(".py")}
+    assert {name for name, text in others.items() if ".driver" in text} == {*WITH_DRIVER}
+
+
+def test_each_look_at_all_tenants_has_its_reason(files):
+    """Name it in schema/scopes.py, with the reason why a caller of some tenants needs it."""
+    package = ROOT / "services/jobstore/jobstore"
+    texts = [path.read_text("utf-8") for path in files if package in path.parents and path.suffix == ".py"]
+    assert {name for text in texts for name in re.findall(r"\bOfAll\.(\w+)", text)} == {
+        each.name for each in scopes.OfAll
+    }
+
+
 def test_the_jobstore_says_what_its_values_are(files):
     """Lines with `Any` are for what strangers send, and for what libraries do not say."""
     package = ROOT / "services/jobstore/jobstore"

@@ -56,7 +56,7 @@ def call_as(*tenants: str) -> Caller:
 @pytest.fixture
 async def job_id(runner: CommandRunner) -> str:
     """A job of the tenant `games` whose execution is live, and was asked for with a key."""
-    made = f"games:{uuid4()}"
+    made = str(uuid4())
     call_as("games")
     await runner.submit.run_one(CreateJob(new_job(tenant="games"), made, actor=SIGNOFF))
     await runner.submit.run_one(Once(ExecuteJob(made, new_execution_id(), actor=SIGNOFF), key(made), actor=SIGNOFF))
@@ -203,8 +203,8 @@ async def read_items(database: Database, operation_id: UUID) -> list[object]:
 
 @pytest.fixture
 async def agent_ids(runner: CommandRunner) -> dict[str, str]:
-    """An agent of the tenant `games`, and one that it shares."""
-    call_as("games")
+    """An agent of the tenant `games`, and one that is shared."""
+    call_as()
     made = {}
     for name, shared in (("own", False), ("shared", True)):
         made[name] = f"games:{uuid4()}"

@@ -91,6 +91,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"limit": {"name": "agent:{agent}", "rate": 1}},
     ],
     "RemoveLimit": [{"name": "tenant:{tenant}"}, {"name": "agent:{agent}"}],
+    "ListTenants": [{}],
     "ListTokens": [{}],
     "ListAudit": [{}],
     "ExportAudit": [{}],
@@ -106,6 +107,7 @@ COUNTED: Final[Mapping[str, Sequence[str]]] = {
     "GetOverview": ('"queued"', '"running"', '"judging"', '"waiting"', '"created"', '"oldestWaitS"'),
     "PreviewOperation": ('"counts"',),
     "ListLimits": ('"limits"',),
+    "ListTenants": ('"{tenant}"',),
     "ListTokens": ('"tokens"',),
 }
 

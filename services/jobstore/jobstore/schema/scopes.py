@@ -46,12 +46,14 @@ SCOPED: Final[Mapping[str, str]] = {
     # Not those of several tenants of which the caller lacks one.
     "audit": "(audit.tenants <> '{{}}' AND NOT EXISTS (SELECT FROM unnest(audit.tenants) AS of (tenant) "
     "WHERE (of.tenant {mine}) IS NOT TRUE))",
-    "operation_items": of_job("operation_items"),
     # Of shared names others' verdicts are counted, too.
     "judging_counts": of_name("judging_counts", "judging_counts.kind", OWN),
     "judging_evaluations": of_name("judging_evaluations", "'judge'"),
     "judging_moves": of_name("judging_moves", "judging_moves.kind"),
     "judging_versions": OWN_OR_SHARED,
+    # Also of jobs that its caller named, and that are none of its tenants: these are refused as unknown.
+    "operation_items": "EXISTS (SELECT FROM operations AS owner WHERE owner.id = operation_items.operation_id "
+    "AND owner.tenant {mine})",
     "jobs": OWN,
     "operations": OWN,
     "spending": OWN,
