@@ -32,7 +32,10 @@ TENANTS = {GAMES: frozenset({"games"}), PRESS: frozenset({"press", "news"}), EVE
 BOTH = (True, False)
 READS = [name for name in REQUESTS if name.startswith(("Get", "List", "Count", "Explain", "Watch", "Preview"))]
 #: Tables that are read beside others alone, which show whose they are.
-WITH_OTHERS = {"agent_cards", "circuits", "job_texts", "judging_counts", "operation_items", "spending"}
+WITH_OTHERS = {
+    *("agent_cards", "circuits", "job_texts", "operation_items", "spending"),
+    *("judging_counts", "judging_evaluations", "judging_versions"),
+}
 #: It is kept by what is not served here, and has tests of its own.
 UNNOTICED = {"audit"}
 #: Of these nothing is made here.
@@ -79,7 +82,7 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
     ids = world.there.ids
     ids |= {name: f"games:{uuid4()}" for name in ("agent", "waiting")}
     ids |= {name: str(uuid4()) for name in ("queued", "key", "evaluation")}
-    ids |= {"policy": "strict-games", "set": "poems-games", "token": f"{CANARY}-games"}
+    ids |= {"policy": "games.strict", "set": "games.poems", "token": f"{CANARY}-games"}
     agent = {"id": "{agent}", "name": CANARY, "url": f"http://127.0.0.1:1/{CANARY}", "tenant": "games"}
     await world.make("CreateAgent", agent=agent)
     ids["try"] = (await world.make("CreateAgentTry", agent_id="{agent}", agent_try={"title": CANARY}))["agentTry"]["id"]
@@ -110,9 +113,11 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
         for made in (
             "INSERT INTO agent_cards (agent_id, read_at) VALUES (:agent, now())",
             "INSERT INTO circuits (agent_id, failures, opened) VALUES (:agent, 1, 0)",
+            "INSERT INTO judging_counts VALUES ('judge', :policy, 1, 1, 0, 0, 0, 0)",
+            "INSERT INTO judging_evaluations VALUES (:policy, 1, '', gen_random_uuid(), '{}', '{}', '')",
             "INSERT INTO spending VALUES (now(), 'games', 99, 1, 1)",
         ):
-            await connection.execute(text(made), {"agent": ids["agent"]})
+            await connection.execute(text(made), {"agent": ids["agent"], "policy": ids["policy"]})
         await connection.execute(text("UPDATE relay SET settled_seq = (SELECT max(seq) FROM job_logs)"))
     while await TextIndex(database).index():
         pass
