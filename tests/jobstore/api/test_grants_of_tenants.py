@@ -4,15 +4,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.factories import SECRETS, execute_requested, request_body
+from support.factories import SECRETS, execute_requested, request_body, signature
 from support.jobstore.administered import put_agent
-from support.jobstore.steps import Steps, new_job
+from support.jobstore.registered import register_tenants
+from support.jobstore.steps import Steps, new_job, result
 
+from contracts.judging.policy import JudgePolicy
 from contracts.resources import NewAgent, NewTenant
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.api.work_service import WorkService
 from jobstore.errors import ConflictError, InvalidError
 from jobstore.jobs.model import SIGNOFF
+from jobstore.judging.commands import PutVersion
+from jobstore.judging.rules import Kind, Named, format_body
 from jobstore.tenants.commands import CreateTenant
 from signoff.worker.v1 import work_service_pb2 as pb
 
@@ -61,3 +65,18 @@ async def test_a_tenant_whose_values_are_named_already_is_not_registered(steps: 
     with pytest.raises(InvalidError) as refused:
         await steps.runner.administer.run_one(UpdateAgent(agent_id, new, actor=SIGNOFF))
     assert refused.value.code == "agent_value_forbidden"
+
+
+@pytest.mark.parametrize(("prefix", "tenant"), [("press.", "press"), ("plain-", "default")])
+async def test_a_grant_of_a_judging_says_whose_the_judge_policy_is(steps: Steps, prefix: str, tenant: str) -> None:
+    """A job of a tenant may be judged by a policy that is shared, with the keys of that policy's tenant."""
+    named = Named(Kind.JUDGE, f"{prefix}{uuid4().hex[:8]}")
+    await register_tenants(steps.runner, "press")
+    await steps.runner.administer.run_one(PutVersion(named, format_body(JudgePolicy(name="x")), None, actor=SIGNOFF))
+    lease = await steps.running(tenant="press", policy={"judge": named.name})
+    event = result(steps.execution_id, steps.job_id, lease)
+    claims = [pb.JudgingClaim(result=event.model_dump_json().encode(), signature=signature(event))]
+    work: Any = WorkService(steps.database, steps.runner, SECRETS)
+    request = pb.BeginJudgingsRequest(owner=str(steps.validator), room=10, claims=claims)
+    (answer,) = (await work.BeginJudgings(request, None)).answers
+    assert (answer.outcome, answer.tenant, answer.policy_tenant) == (pb.CLAIM_OUTCOME_GRANTED, "press", tenant)
