@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.agents import list_owners, may_name
+from contracts.agents import list_owners, may_name, tell_owners
 
 TENANTS = ["press", "press-x", "press--x", "press-", "-press", "a", "a-b", "a--b", "-", "--", "x1", "default"]
 OTHERS = frozenset(TENANTS) - {"default"}
@@ -47,11 +47,23 @@ def test_what_is_no_tenants_is_for_agents_of_default_alone(reference: str) -> No
     "reference",
     [
         *("file:press/../radio/key", "file:../press/key", "file:radio/../press/key", "file:/run/headers/press/key"),
-        *("file:writer/../press/key", "file:PRESS/key", "file:/press/key"),
+        *(
+            "file:writer/../press/key",
+            "file:PRESS/key",
+            "file:/press/key",
+            "file:a:b/press/key",
+            "file:press/x/../../a",
+        ),
     ],
 )
 def test_no_path_leads_to_anothers_folder(reference: str) -> None:
     assert not [each for each in TENANTS if may_name(reference, each, OTHERS)]
+
+
+def test_what_an_agent_may_name_is_told() -> None:
+    assert "env:SIGNOFF_AGENT_PRESS_X__<NAME>, or file:press-x/<path>" in tell_owners("press-x")
+    assert "another tenant" in tell_owners("default")
+    assert may_name("env:SIGNOFF_AGENT_PRESS_X__NAME", "press-x", OTHERS)
 
 
 def test_a_variable_of_default_itself_is_for_default() -> None:
