@@ -110,6 +110,7 @@ async def test_a_jobstore_does_its_work_by_its_role(database: Database) -> None:
     async with database.session() as session:
         assert await session.scalar(text("SELECT count(*) FROM job_logs")) == 1
         assert await session.scalar(text("SELECT current_user")) == "jobstore"
+        assert await session.scalar(text("SELECT last_value FROM job_logs_seq_seq")) >= 1
 
 
 async def test_tables_that_a_superuser_made_get_their_owner_and_are_migrated_on(urls: Urls) -> None:

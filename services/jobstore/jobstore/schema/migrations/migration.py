@@ -47,7 +47,8 @@ _PRIVILEGES: Final = text(
 )
 _SEQUENCES: Final = text(
     "SELECT sequencename FROM pg_sequences "
-    "WHERE schemaname = current_schema() AND NOT has_sequence_privilege(:role, sequencename, 'USAGE')"
+    "WHERE schemaname = current_schema() AND (NOT has_sequence_privilege(:role, sequencename, 'USAGE') "
+    "OR NOT has_sequence_privilege(:role, sequencename, 'SELECT'))"
 )
 
 
@@ -122,7 +123,7 @@ def _grant(connection: Connection, role: str) -> None:
             change = f'REVOKE {privilege} ON "{name}" FROM' if is_granted else f'GRANT {privilege} ON "{name}" TO'
             connection.exec_driver_sql(f'{change} "{role}"')
     for (name,) in connection.execute(_SEQUENCES, {"role": role}).all():
-        connection.exec_driver_sql(f'GRANT USAGE ON SEQUENCE "{name}" TO "{role}"')
+        connection.exec_driver_sql(f'GRANT USAGE, SELECT ON SEQUENCE "{name}" TO "{role}"')
     connection.commit()
 
 
