@@ -142,6 +142,19 @@ async def test_keys_are_read_anew_for_an_unknown_id_and_once_a_second_at_most(pr
     assert provider.asked["/keys"] == 2
 
 
+async def test_what_was_read_is_used_while_it_cannot_be_read_anew_and_until_it_is_old(provider, monkeypatch):
+    asked, (known,) = oidc.Provider(provider.issuer), provider.keys
+    await asked.read_keys(known)
+    provider.instead["/keys"] = provider.refuse("nonsense")
+    for _ in range(2):
+        with pytest.raises(ProviderError):
+            await asked.read_keys("unknown")
+        assert await asked.read_keys(known)
+    monkeypatch.setattr(oidc, "KEPT_S", 0.0)
+    with pytest.raises(ProviderError):
+        await asked.read_keys(known)
+
+
 async def test_who_waits_for_a_reading_that_is_given_up_reads_for_himself(provider):
     provider.instead["/keys"] = None
     asked = oidc.Provider(provider.issuer)

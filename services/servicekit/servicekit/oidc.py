@@ -116,30 +116,33 @@ class Kept(Generic[T]):
     def __init__(self, read: Callable[[], Awaitable[T]]) -> None:
         self._read = read
         self._lock = asyncio.Lock()
-        self._began_at = float("-inf")
+        self._began_at = self._read_at = float("-inf")
+        self._has_ended = True
         self._value: T | None = None
-        self._failure: str | None = None
+        self._failure: ProviderError | None = None
 
     async def get(self, is_enough: Callable[[T], bool] = lambda _: True) -> T:
         """Return the value, read anew if it is old or not enough for the caller. ProviderError: it cannot be read."""
         arrived_at = time.monotonic()
-        if self._value is not None and arrived_at - self._began_at < KEPT_S and is_enough(self._value):
+        if self._value is not None and arrived_at - self._read_at < KEPT_S and is_enough(self._value):
             return self._value
         async with self._lock:
-            was_cancelled = self._value is None and self._failure is None
-            if self._began_at < arrived_at or was_cancelled:
+            if self._began_at < arrived_at or not self._has_ended:  # or its caller was cancelled
                 await asyncio.sleep(self._began_at + PAUSE_S - time.monotonic())
                 await self._read_anew()
-            if self._value is None:
-                raise ProviderError(self._failure or "")
+            if self._failure is not None:
+                raise ProviderError(str(self._failure))
+            assert self._value is not None
             return self._value
 
     async def _read_anew(self) -> None:
-        self._began_at, self._value, self._failure = time.monotonic(), None, None
+        self._began_at, self._has_ended = time.monotonic(), False
         try:
-            self._value = await self._read()
+            self._value, self._failure = await self._read(), None
+            self._read_at = self._began_at
         except ProviderError as error:
-            self._failure = str(error)
+            self._failure = error
+        self._has_ended = True
 
 
 class Provider:
