@@ -1,5 +1,6 @@
 """A job costs no more than its budget, and what was paid for once is reused."""
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
-from support.system import Agent, Judge, System, signoff
+from support.system import WAIT_S, Agent, Judge, System, signoff
 
 from contracts.resources import NewAgent
 from signoff import SignoffError
@@ -60,6 +61,37 @@ async def test_what_calls_cost_is_added_up_exactly_and_is_the_same_text_at_every
         assert (answer.status, "at most 9 digits after the point" in await answer.text()) == (422, True)
     (shown,) = await signoff(system, "jobs", "get", job.id)
     assert shown["cost_usd"] == "0.3"
+
+
+async def test_a_tenant_that_has_spent_its_day_waits_and_goes_on_once_it_may_spend_more(
+    system: System, agent: Agent, judge: Judge
+) -> None:
+    """Its executions and its results wait, and tell until when; another tenant's do not."""
+    tenant, other = (f"press-{uuid4().hex[:8]}" for _ in range(2))
+    (limit,) = await signoff(system, "limits", "set", f"tenant:{tenant}", "--usd-per-day", "1")
+    assert limit["usd_per_day"] == "1"
+    first, second = await system.create(tenant=tenant), await system.create(tenant=tenant)
+    agent.answers[first.id] = lambda _: charging({"text": f"blue {first.id}"}, cost_usd=1.5)
+    asked = judge.asked
+    await system.client.execute_job(first.id)
+
+    async with asyncio.timeout(WAIT_S):
+        while [each.code for each in (await system.client.explain_job(first.id)).reasons] != ["limit_usd_per_day"]:  # noqa: ASYNC110 - told by no event
+            await asyncio.sleep(0.1)
+    assert judge.asked == asked
+    await system.client.execute_job(second.id)
+    ((told,),) = [each["reasons"] for each in await signoff(system, "jobs", "explain", second.id)]
+    assert (told["allowed_usd"], told["agents_usd"], told["judges_usd"]) == ("1", "1.5", "0")
+    assert told["until"].endswith("T00:00:00.000000Z")
+    beside = await system.create(tenant=other)
+    await system.client.execute_job(beside.id)
+    assert (await system.at_rest(beside.id)).status is JobStatus.COMPLETED
+
+    async with system.http.patch(f"/api/limits/tenant:{tenant}", json={"usd_per_day": "5"}) as answer:
+        assert (await answer.json())["agents_usd"] == "1.5"
+    for job in (first, second):
+        assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    await signoff(system, "limits", "remove", f"tenant:{tenant}")
 
 
 async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(

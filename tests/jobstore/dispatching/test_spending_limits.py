@@ -140,6 +140,18 @@ async def test_results_of_a_tenant_that_has_spent_its_day_are_not_judged(money: 
     assert (reason.code, reason.agents_usd, reason.judges_usd) == (WaitCode.LIMIT_USD_PER_DAY, 1, 0)
 
 
+async def test_a_result_whose_own_cost_passes_the_limit_is_not_judged(money: Money) -> None:
+    """Also where the validator's claim is what records the result, and its cost."""
+    await money.limit(usd_per_day="1")
+    cheap, dear = await money.steps().requested(tenant="press"), await money.steps().requested(tenant="press")
+    await money.offered()
+    leases = [(await money.begin(steps)).execution.lease for steps in (cheap, dear)]
+    assert (await cheap.claim_judging(leases[0], usage=Usage(cost_usd="0.9"))).outcome is ClaimOutcome.GRANTED
+    claimed = await dear.claim_judging(leases[1], usage=Usage(cost_usd="0.1"))
+    assert (claimed.outcome, claimed.code) == (ClaimOutcome.QUEUED, ErrorCode.LIMITED)
+    assert await money.spent() == (10**9, 0)
+
+
 async def test_a_judging_under_way_goes_on_beyond_the_limit(money: Money) -> None:
     """So far may be overspent: what is with a worker is not taken from it."""
     await money.limit(usd_per_day="1")

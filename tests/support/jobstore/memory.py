@@ -136,7 +136,7 @@ class MemoryJobstore:
         self.limit_names: set[str] = set()
         self.has_rates = False
         self.daily_limits: set[str] = set()
-        self.used_up: set[str] = set()
+        self.left_of_day: dict[str, int] = {}
         self.policies_of: dict[str, list[str]] = {}
         self.queue_room: dict[str, int] = {}
         self.openings = Openings()
@@ -234,7 +234,8 @@ class MemoryJobstore:
         if tries := asked[TasksWish].tries:
             uow[Tasks].known = tries & self.tasks.keys()
             uow[Tasks].room = TRIES_MAX - self.tries_under_way
-        uow[Spending].used_up |= asked[SpendingWish].tenants & self.used_up
+        tenants = asked[SpendingWish].tenants & self.left_of_day.keys()
+        uow[Spending].left |= {tenant: self.left_of_day[tenant] for tenant in tenants}
         wish, executions = asked[ExecutionsWish], uow[Executions]
         if wish.early_cancels:
             cancels = sum(e.is_early_cancel for e in self.executions.values())

@@ -524,7 +524,7 @@ class ClaimJudging(Command[ClaimAnswer]):
         reused = self._find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
-        if execution.state is not ExecutionState.LEASED and execution.tenant in uow[Spending].used_up:
+        if execution.state is not ExecutionState.LEASED and uow[Spending].is_used_up(execution.tenant):
             uow[Executions].put(
                 decline_offer(execution, uow.clock.now)
             )  # the dispatcher offers it once it may be judged

@@ -184,7 +184,8 @@ class Limits(Part):
         if not new.paused and not (general is not None and general.paused):
             fields["paused"] = None  # no wildcard pauses it, so that False sets nothing
         version = stored.version + 1 if stored else 1
-        limit = Limit(**fields, name=name, version=version, updated_at=self.uow.clock.now)
+        spent = stored.model_dump(include={"agents_usd", "judges_usd"}) if stored else {}
+        limit = Limit(**fields, **spent, name=name, version=version, updated_at=self.uow.clock.now)
         if all(value is None for field, value in fields.items() if field != "rate_period_s"):
             self.remove(name, actor)
         else:
@@ -251,10 +252,11 @@ class Spent(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Spending(Part):
-    """What each tenant spends in a transaction, and the tenants that may spend no more this day."""
+    """What each tenant spends in a transaction, and what it had left of its day before, in nano-dollars."""
 
     spent: dict[str, Spent] = field(default_factory=dict)
-    used_up: frozenset[str] = frozenset()
+    #: Of tenants that were asked for, and that a limit bounds.
+    left: dict[str, int] = field(default_factory=dict)
 
     def add(self, tenant: str, *, agents_nanos: int = 0, judges_nanos: int = 0) -> None:
         """Add what an agent claims for a call, or what a judge costs, to what a tenant spends."""
@@ -262,6 +264,10 @@ class Spending(Part):
             return
         before = self.spent.get(tenant, Spent())
         self.spent[tenant] = Spent(before.agents_nanos + agents_nanos, before.judges_nanos + judges_nanos)
+
+    def is_used_up(self, tenant: str) -> bool:
+        """Return whether a tenant has spent what it may in this day; it must have been asked for (`read_for`)."""
+        return tenant in self.left and sum(self.spent.get(tenant, Spent())) >= self.left[tenant]
 
     def read_for(self, tenant: str) -> Wishes:
         """Return the wish to know whether a tenant has spent what it may; nothing if no limit says what it may."""

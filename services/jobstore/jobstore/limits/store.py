@@ -99,12 +99,12 @@ def sum_spent(tenants: str) -> str:
     """  # noqa: S608 - words of our own
 
 
-def list_used_up(among: str = "true") -> str:
-    """Return the SQL query of the tenants that may spend no more this day, `among` those for whom a condition holds."""
+def list_used_up() -> str:
+    """Return the SQL query of the tenants that may spend no more this day."""
     return f"""
         SELECT spent.tenant FROM (
             SELECT tenant, sum(agents_nanos) + sum(judges_nanos) AS nanos FROM spending WHERE day = {TODAY}
-            AND EXISTS (SELECT FROM limits WHERE nanos_per_day IS NOT NULL) AND {among} GROUP BY tenant
+            AND EXISTS (SELECT FROM limits WHERE nanos_per_day IS NOT NULL) GROUP BY tenant
         ) AS spent LEFT JOIN limits own ON own.name = 'tenant:' || spent.tenant
             LEFT JOIN limits general ON general.name = 'tenant:*'
         WHERE spent.nanos >= coalesce(own.nanos_per_day, general.nanos_per_day)
@@ -285,19 +285,28 @@ def spend(rows: str) -> str:
     """  # noqa: S608 - names of our own
 
 
-_USED_UP: Final = text(list_used_up("tenant = ANY(CAST(:tenants AS text[]))"))
+_LEFT: Final = text(
+    f"""
+    SELECT substr(applied.name, 8) AS tenant, CAST(greatest(0, CAST(nanos_per_day AS numeric)
+        - coalesce(spent.agents_nanos, 0) - coalesce(spent.judges_nanos, 0)) AS bigint) AS nanos
+    FROM ({apply("SELECT 'tenant:' || unnest(CAST(:tenants AS text[]))")}) AS applied
+        LEFT JOIN ({sum_spent("CAST(:tenants AS text[])")}) AS spent ON applied.name = 'tenant:' || spent.tenant
+    WHERE nanos_per_day IS NOT NULL
+    """  # noqa: S608 - words of our own
+)
 
 
 class SpendingStore(Store):
-    """Add what tenants spend to the sums of the day, and read which of them may spend no more."""
+    """Add what tenants spend to the sums of the day, and read what they have left of it."""
 
     part, wish = rules.Spending, rules.SpendingWish
     pieces: ClassVar[Mapping[str, Piece]] = {"spending": Piece(spend(sql.unnest("sp", _SPENT)), _SPENT, "sp")}
 
     async def load(self, connection: Connection, uow: UnitOfWork, asked: WishList) -> None:
-        """Load which tenants have spent what they may."""
+        """Load what tenants have left of their day."""
         tenants = sorted(asked[rules.SpendingWish].tenants)
-        uow[rules.Spending].used_up |= frozenset(await connection.scalars(_USED_UP, {"tenants": tenants}))
+        rows = await connection.execute(_LEFT, {"tenants": tenants})
+        uow[rules.Spending].left |= {row.tenant: row.nanos for row in rows}
 
     def make_rows(self, uow: UnitOfWork) -> Mapping[str, Sequence[sql.Values]]:
         """Return what each tenant spends in this transaction."""

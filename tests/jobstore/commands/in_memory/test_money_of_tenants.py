@@ -1,4 +1,4 @@
-"""A tenant names the judge policies that its limit allows, and is refused others wherever it names them."""
+"""A tenant names the judge policies that its limit allows, and has judged what its limit lets it spend."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,10 +9,11 @@ from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.judging.policy import JudgePolicy
-from contracts.resources import AgentPatch, JobPatch, NewAgent
+from contracts.resources import AgentPatch, JobPatch, NewAgent, Usage
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
+from jobstore.executions.claims import ClaimOutcome
 from jobstore.jobs.commands import CreateJob, EditJob
-from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.model import SIGNOFF, ExecutionState
 from jobstore.judging.judgings import QueueRejudging
 from jobstore.judging.rules import Kind, NewJudging, format_body
 from servicekit.errors import PermanentError
@@ -112,3 +113,17 @@ def test_the_wildcard_holds_for_tenants_without_a_list_of_their_own(jobstore: Me
     made = CreateJob(new_job(tenant="other", policy=CHEAP), "other:cheap", actor=SIGNOFF)
     assert code_of(jobstore, made) == ErrorCode.JUDGE_POLICY_FORBIDDEN
     Life(jobstore).requested(tenant="press", policy=CHEAP)
+
+
+def test_a_result_is_judged_while_its_tenant_has_something_left_of_its_day() -> None:
+    """What the result itself cost counts, and a lease that is claimed again is granted."""
+    jobstore = MemoryJobstore()
+    jobstore.daily_limits, jobstore.left_of_day = {"tenant:press"}, {"press": 10**9}
+    fits, exceeds = (Life(jobstore).running(tenant="press") for _ in range(2))
+    fitting = fits.claim_judging(usage=Usage(cost_usd="0.999999999"))
+    assert (fitting.outcome, fits.execution.state) == (ClaimOutcome.GRANTED, ExecutionState.LEASED)
+    exceeding = exceeds.claim_judging(usage=Usage(cost_usd="1"))
+    assert (exceeding.outcome, exceeding.code) == (ClaimOutcome.QUEUED, ErrorCode.LIMITED)
+    assert (exceeds.execution.state, exceeds.execution.due_at) == (ExecutionState.QUEUED, jobstore.now)
+    jobstore.left_of_day["press"] = 0
+    assert fits.claim_judging().outcome is ClaimOutcome.GRANTED
