@@ -194,6 +194,7 @@ async def require_promises(installed: Installation, agent: Agent, jobs: list[Job
 @pytest.mark.real
 async def test_a_backup_and_the_facts_make_the_database_again(installed: Installation, agent: Agent) -> None:
     """No jobstore runs on a backup that is older than its facts; with the facts nothing but later batches is lost."""
+    await installed.client.create_tenant(name="backup")
     await installed.client.set_limit("tenant:backup", NewLimit(concurrency=3))
     new = NewJob(id=f"backup-{uuid4()}", title="Describe the sky", acceptance_criteria='Says "blue"', agent_id="agent")
     batch = await installed.client.execute_jobs(jobs=[new])
