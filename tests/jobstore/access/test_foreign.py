@@ -20,6 +20,7 @@ from jobstore.access.tokens import Tokens
 from jobstore.engine import scoped
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.insights.rollups import Rollups
 from jobstore.jobs import waits
 from jobstore.jobs.model import Actor
 from jobstore.jobs.texts import TextIndex
@@ -118,9 +119,12 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
             "INSERT INTO spending VALUES (now(), 'games', 99, 1, 1)",
         ):
             await connection.execute(text(made), {"agent": ids["agent"], "policy": ids["policy"]})
-        await connection.execute(text("UPDATE relay SET settled_seq = (SELECT max(seq) FROM job_logs)"))
-    while await TextIndex(database).index():
-        pass
+        await connection.execute(
+            text("UPDATE relay SET (settled_seq, published_seq) = (SELECT max(seq), max(seq) FROM job_logs)")
+        )
+    for loop in (TextIndex(database).index, Rollups(database).count):
+        while await loop():
+            pass
 
 
 def test_each_call_of_tenants_has_requests() -> None:

@@ -111,8 +111,8 @@ class QueueRejudging(Command[None]):
     judging: NewJudging
 
     def locks(self) -> Wishes:
-        executions = ExecutionsWish(locked=optional(self.judging.execution_id))
-        return (JobsWish(locked=optional(self.judging.job_id)), executions)
+        job_ids = optional(self.judging.job_id)
+        return (JobsWish(locked=job_ids, specs=job_ids), ExecutionsWish(locked=optional(self.judging.execution_id)))
 
     def reads(self, uow: UnitOfWork) -> Wishes:
         execution = _find_execution(uow, self.judging.execution_id)
