@@ -20,20 +20,21 @@ from support.jobstore.steps import Steps, able_agents, new_job, swept, verdict
 from support.jobstore.terms import TERMS
 
 from contracts.resources import Job, JobPatch, Usage, job_message
+from jobstore.access.callers import CALLER, Caller
 from jobstore.engine.database import CHANNEL, Database, Wake, number_handed_over
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.jobs import store as rows
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob
-from jobstore.jobs.model import SIGNOFF, TransitionKind
+from jobstore.jobs.model import SIGNOFF, Actor, TransitionKind
 from jobstore.jobs.reads import get_job
 from jobstore.publishing import relay as relaying
 from jobstore.publishing import watches as recent
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.subjects import STORES
-from signoff.status import Outcome, ReportKind
+from signoff.status import Outcome, ReportKind, Role
 from signoff.values import new_execution_id
 from signoff.wire import read
 
@@ -246,6 +247,32 @@ async def test_watches_are_told_at_once_and_from_memory_what_the_table_says(
         whole = await anext(aiter(watches.read_changes(begin, [], payloads=True)))
     assert len(asked) == 1, "bodies are not kept"
     assert [{name: value for name, value in each.items() if name in page[0]} for each in whole] == page
+
+
+async def test_a_watch_of_some_tenants_is_told_of_these_from_memory_and_from_the_table(
+    relay: Relay, database: Database, handing: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watches = Watches(database, relay.recent)
+    begin = relay.settled
+    theirs, own = await completed(Steps(database, handing)), await Steps(database, handing).created(tenant="press")
+    for tenants in ({"press"}, {"press", "law"}):
+        call_as(*tenants)
+        for payloads in (False, True):
+            page = await anext(aiter(watches.read_changes(begin, [], payloads=payloads)))
+            assert [(each["job_id"], each["tenant"]) for each in page] == [(own.job_id, "press")]
+    both = [theirs.job_id, own.job_id]
+    assert [each["job_id"] for each in await anext(aiter(watches.read_changes(begin, both, payloads=False)))] == both[
+        1:
+    ]
+    assert [job["id"] async for job in watches.read_jobs(both, texts=False)] == [own.job_id]
+    monkeypatch.setattr(recent, "FAR_BEHIND", 2)  # between its own entries there are many of others
+    relay.recent.skip(relay.settled)
+    late = await anext(aiter(watches.read_changes(begin, [], payloads=False)))
+    assert [each["job_id"] for each in late] == [own.job_id]
+
+
+def call_as(*tenants: str) -> None:
+    CALLER.set(Caller("eve", Actor("token:eve"), Role.VIEWER, frozenset(tenants)))
 
 
 async def test_watches_read_what_others_have_recorded_and_what_another_relay_has_settled(
