@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -126,6 +126,9 @@ Policy = NewPolicy
 class NewJob(StrictModel):
     """What somebody asks for."""
 
+    #: Fields that the jobstore sets by who calls, where they are not given.
+    OF_CALLER: ClassVar = frozenset({"tenant"})
+
     id: JobId | None = optional("chosen by whoever creates it, or by the jobstore")
     title: Title
     description: Text = ""
@@ -208,6 +211,8 @@ Signing = Annotated[Text, AfterValidator(check_signing)]
 
 class NewAgent(StrictModel, hide_input_in_errors=True):
     """An agent to register."""
+
+    OF_CALLER: ClassVar = frozenset({"tenant", "shared"})
 
     id: AgentId | None = None
     name: AgentName

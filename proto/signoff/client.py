@@ -620,7 +620,8 @@ class AsyncClient(JudgingClient, IdentityClient):
 def _make_change(kind: Any, change: Any) -> tuple[dict[str, Any], FieldMask | None]:
     """Return the fields and the mask of a patch or a mapping; of a whole resource, its fields and no mask."""
     if not getattr(change, "IS_PATCH", isinstance(change, Mapping)):
-        return dict(change), None
+        unsaid = getattr(change, "OF_CALLER", frozenset()) - change.model_fields_set
+        return {name: value for name, value in dict(change).items() if name not in unsaid}, None
     values, paths = split_patch(kind, change)
     return values, FieldMask(paths=paths)
 

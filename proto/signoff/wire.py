@@ -416,7 +416,11 @@ def _write_mapping(writers: Mapping[str, _Writer]) -> Callable[[Any], dict[str, 
 
 
 def _write_object(writers: Mapping[str, _Writer], source: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return a writer of objects by their attributes; a None that was set in a model's JSON field is sent as null."""
+    """Return a writer of objects by their attributes; a None that was set in a model's JSON field is sent as null.
+
+    Fields that a model lists as OF_CALLER are sent if they were set: else the jobstore sets them by who calls.
+    """
+    of_caller = getattr(source, "OF_CALLER", ())
     models = getattr(source, "model_fields", {})
     names = {**source.model_computed_fields, **models} if models else getattr(source, "__dataclass_fields__", ())
     chosen = [
@@ -429,6 +433,8 @@ def _write_object(writers: Mapping[str, _Writer], source: Any) -> Callable[[Any]
         written = {}
         for name, field, convert, may_be_null in chosen:
             value = getattr(values, name)
+            if name in of_caller and name not in values.model_fields_set:
+                continue
             if value is not None or (may_be_null and name in values.model_fields_set):
                 written[field] = value if convert is None else convert(value)
         return written

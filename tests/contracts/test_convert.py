@@ -129,6 +129,15 @@ def test_what_is_not_set_is_what_the_model_says():
     assert NewAgent(**read_fields(agent)) == NewAgent(name="a", url="http://localhost/a")
 
 
+def test_a_tenant_that_was_not_said_is_left_to_who_calls():
+    job = {"title": "x", "acceptance_criteria": "x"}
+    assert not write_message(pb.NewJob, NewJob(**job)).HasField("tenant")
+    assert write_message(pb.NewJob, NewJob(**job, tenant="default")).tenant == "default"
+    agent = write_message(pb.NewAgent, NewAgent(name="x", url="http://x/"))
+    assert not agent.HasField("tenant")
+    assert not agent.HasField("shared")
+
+
 def test_a_policy_is_checked_when_it_is_new_and_never_again():
     beyond_our_bounds = pb.Policy(max_calls=1_000, delivery=pb.DELIVERY_AT_MOST_ONCE, retry_codes=["503"])
     policy = read_model(beyond_our_bounds)  # of a newer jobstore, which allows more
