@@ -206,7 +206,7 @@ async def test_a_role_that_may_not_watch_opens_no_stream(real):
     async with aiohttp.ClientSession(real.url, headers=bearer(secret)) as http, http.get("/api/events") as answer:
         problem = await answer.json(content_type=None)
     assert (answer.status, problem["code"]) == (403, "forbidden")
-    assert "watch_jobs needs viewer" in problem["detail"]
+    assert "WatchJobs needs viewer" in problem["detail"]
 
 
 async def test_viewers_with_one_token_share_its_watch(http, jobstore):

@@ -13,7 +13,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from console.api import identity, jobs, judging, operations, receipts, system
+from console.api import audit, identity, jobs, judging, operations, receipts, system
 from console.api.access import find_access
 from console.describe import describe
 from contracts.access import ACCESS, Of
@@ -188,7 +188,7 @@ def methods_asked(function: Any) -> Iterator[str]:
 #: `_shared` has the operations of batches by their other names.
 ROUTERS = [
     router
-    for module in (identity, jobs, judging, operations, receipts, system)
+    for module in (audit, identity, jobs, judging, operations, receipts, system)
     for router in vars(module).values()
     if isinstance(router, APIRouter)
 ]

@@ -22,7 +22,7 @@ WORDLESS = {
     *("/api/agent-stats", "/api/job-counts", "/api/limits", "/api/limits/{name}", "/api/receipt-keys"),
     *("/api/criteria-sets", "/api/criteria-sets/{name}", "/api/judges", "/api/jobs/{job_id}/receipt"),
     *("/api/jobs/{job_id}/logs/{version}/result", "/api/jobs/{job_id}/logs/{version}/html", "/api/job-facets"),
-    *("/api/judges/{name}/golden-set",),
+    *("/api/judges/{name}/golden-set", "/api/tenants"),
 }
 OPENAPI = Path(__file__).parents[2] / "services/console/web/openapi.json"
 PATHS = sorted(

@@ -180,6 +180,8 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
 
 
 async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSession) -> None:
+    async with web.post("/api/tenants", json={"name": "lists"}) as answer:
+        assert answer.status == 200
     ids = [(await created(web, tenant="lists", title=f"Number {n}", payload={"n": n}))["id"] for n in range(3)]
     query = {"tenant": "lists", "sort": "created_at", "page_size": "2"}
     async with web.get("/api/jobs", params=query) as answer:

@@ -67,6 +67,7 @@ UNVERSIONED = {
     ("POST", "/api/dead-letters/resolve"): "a letter is done once, and is not chosen again",
     ("POST", "/api/executions/{execution_id}/cancel"): "an execution is asked for once, and cancelled once",
     ("POST", "/api/criteria/lint"): _NOTHING,
+    ("POST", "/api/tenants"): "a name is registered once",
     ("POST", "/api/tokens"): _MADE,
     ("POST", "/api/tokens/{name}/rotate"): _MADE,
     ("DELETE", "/api/tokens/{name}"): "a token is never changed, and ends once",

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from console.errors import ProblemError
-from contracts.access import ACCESS, Of, name_roles
-from signoff.errors import ErrorCode
+from contracts.access import ACCESS, Of
 from signoff.identity import Caller
 from signoff.status import Role
 
@@ -59,11 +57,3 @@ def find_access(operation_id: str) -> RouteAccess:
     needed = [ACCESS[_METHODS[call]] for call in calls]
     roles = frozenset(Role).intersection(*(access.roles for access in needed))
     return RouteAccess(calls, roles, any(access.of is Of.ALL for access in needed))
-
-
-def check_access(operation_id: str, caller: Caller) -> None:
-    """Raise ProblemError, which names the roles that may, if a caller may not ask for an operation."""
-    access = find_access(operation_id)
-    if not access.allows(caller):
-        detail = f"{caller.name} has the role {caller.role}; {operation_id} needs {name_roles(access.roles)}"
-        raise ProblemError(ErrorCode.FORBIDDEN, detail)

@@ -141,6 +141,7 @@ _COUNTS: Final = {
 _REASON: Final = {"code": "limit", "name": "tenant:press", "owner": "operator", "remedy": "Raise the limit, or wait."}
 
 #: Of what pages have, one item.
+_TENANT: Final = {"name": "press", "title": "The press office", "created_at": _AT, "created_by": "token:bootstrap"}
 _TOKEN: Final[dict[str, Any]] = {
     "id": "5d1c2f3a-7a0e-4f4c-9c1e-0c7a5b1d9e33",
     "name": "eve",
@@ -164,6 +165,7 @@ _SESSION: Final[dict[str, Any]] = {
 }
 _ITEMS: Final[dict[str, Any]] = {
     "AccessToken": _TOKEN,
+    "Tenant": _TENANT,
     "Session": _SESSION,
     "AuditEntry": {
         "id": "0198a6f0-1f2a-7c3e-9b1d-4e5f60718293",
@@ -369,6 +371,8 @@ EXAMPLES: Final[dict[str, Any]] = {
     "NewJudgings": {"cases": [{"result": "Rain on the roof ..", "acceptance_criteria": _CRITERIA}]},
     "NewLimit": {"concurrency": 4},
     "NewOperation": {"kind": "cancel", "filter": {"labels": {"team": "press"}}, "reason": "no longer needed"},
+    "NewTenant": {"name": "press", "title": "The press office"},
+    "Tenant": _TENANT,
     "NewToken": {"name": "eve", "role": "viewer", "tenants": ["press"], "lasts_s": 86400},
     "Operation": _OPERATION,
     "OperationPreview": {"total": 20, "items_max": 10000, "counts": {"COMPLETED": 20}, "sample": [], "cost_of": 0},

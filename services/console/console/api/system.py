@@ -143,7 +143,7 @@ async def remove_limit(jobstore: CallersJobStore, name: LimitName, change: Chang
     await jobstore.remove_limit(name, version=change.version)
 
 
-@tenants_router.post("", status_code=201)
+@tenants_router.post("")
 async def create_tenant(jobstore: CallersJobStore, tenant: Strict[NewTenant]) -> RegisteredTenant:
     """Register a tenant; one that is registered so already is answered as it is."""
     return await jobstore.create_tenant(tenant)

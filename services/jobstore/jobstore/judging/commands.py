@@ -33,9 +33,13 @@ class _ChangeName(Command[R_co]):
         del uow
         return (rules.PoliciesWish(names=frozenset({self.named})),)
 
+    def is_foreign(self, known: rules.Versions) -> bool:
+        """Return whether a name that is known is another tenant's."""
+        return self.limited_to is not None and known.newest > 0 and known.tenant not in self.limited_to
+
     def check_owner(self, known: rules.Versions) -> None:
         """Raise NotFoundError if a name that is known is another tenant's. ForbiddenError: it is shared by it."""
-        if self.limited_to is None or not known.newest or known.tenant in self.limited_to:
+        if not self.is_foreign(known):
             return
         if not known.shared:
             raise make_unknown_error(self.named.kind, self.named.name)
@@ -83,10 +87,14 @@ class PutVersion(_ChangeName[int]):
     def decide(self, uow: UnitOfWork) -> int:
         self.check_name()
         if self.named.kind is rules.Kind.GOLDEN:
-            _require_name(uow, rules.Named(rules.Kind.JUDGE, self.named.name))
+            policy = _require_name(uow, rules.Named(rules.Kind.JUDGE, self.named.name))
+            if self.is_foreign(policy) and not policy.shared:
+                raise make_unknown_error(rules.Kind.JUDGE, self.named.name)
         if self.named.kind is rules.Kind.JUDGE:
             check_size(len(self.body.encode()), rules.POLICY_MAX_BYTES)
         known = uow[rules.Policies].names.get(self.named) or rules.Versions()
+        if self.is_foreign(known) and not known.shared:
+            uow[Tenants].find_name_owner(self.named.name, self.limited_to)  # refuses it as a name that nobody has
         self.check_owner(known)
         newest = known.newest
         if not newest:

@@ -8513,6 +8513,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "press",
+                     *           "title": "The press office",
+                     *           "created_at": "2026-05-01T12:00:00.000000Z",
+                     *           "created_by": "token:bootstrap"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TenantPage"];
                 };
             };
@@ -8534,18 +8546,31 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "press",
+                 *       "title": "The press office"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewTenant"];
             };
         };
         responses: {
             /** @description Successful Response */
-            201: {
+            200: {
                 headers: {
-                    Location: components["headers"]["Location"];
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "press",
+                     *       "title": "The press office",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z",
+                     *       "created_by": "token:bootstrap"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
