@@ -1,6 +1,7 @@
 """What administrators set is in force again in a rebuilt database, and nothing begins where it was not found whole."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
-from support.jobstore.steps import Published, Steps, verdict
+from support.jobstore.steps import Published, Steps, new_job, verdict
 from support.jobstore.terms import IDS
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
@@ -26,6 +27,7 @@ from jobstore.executions.dispatcher import Dispatcher
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import read_backlog
+from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import BOOTSTRAP, ExecutionStage
 from jobstore.jobs.waits import explain_jobs
 from jobstore.limits.commands import ConfirmLimits
@@ -34,6 +36,7 @@ from jobstore.operations.commands import CreateOperation, OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
 from jobstore.recovery.database_age import check_age
 from jobstore.subjects import STORES
+from jobstore.tenants.store import adopt_tenants
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import OperationKind, Outcome, ReportKind
@@ -311,3 +314,24 @@ async def test_a_database_that_lacks_what_administrators_set_is_refused(world: W
         with pytest.raises(PermanentError, match="agent:resting") as refused:
             await check_age(world.again, topic, KEYS)
     assert refused.value.code == "database_older_than_facts"
+
+
+async def test_tenants_of_before_have_their_present_names(world: World) -> None:
+    """Facts have the names that their tenants had as these were told, and those of releases before tell no tenants."""
+    of_before = replace(world.runner.terms, known_tenants={"Old Team": "Old Team", "fits": "fits"})
+    before = CommandRunner(world.database, STORES, of_before)
+    for tenant in ("Old Team", "fits"):
+        await Steps(world.database, before).requested(tenant=tenant)
+    await world.facts.relay(world.database)
+    async with world.database.transaction() as connection:
+        await adopt_tenants(connection)
+        await stored_facts.begin_administration(connection)
+    anew = CommandRunner(world.database, STORES, replace(of_before, known_tenants={}))
+    later = uuid4()
+    await anew.submit.run_one(CreateJob(new_job(tenant="Old Team"), str(later), actor=BOOTSTRAP))
+    await world.rebuild()
+    found = await verified(world.again_url, world.url)
+    assert found["differences"] == []
+    named = "SELECT DISTINCT tenant FROM jobs UNION SELECT DISTINCT tenant FROM executions ORDER BY tenant DESC"
+    ((name,),) = await world.read("SELECT name FROM tenants WHERE renamed_from = 'Old Team'")
+    assert await world.read(named) == [(name,), ("fits",)]
