@@ -15,7 +15,7 @@ from jobstore.access.sign_in_rules import SignInRules
 from servicekit import oidc
 
 RULES = SignInRules.parse('[[rule]]\nclaims = { groups = "press" }\nrole = "operator"\ntenants = "all"')
-REFUSAL = "The sign-in is not accepted: sign in again."
+REFUSAL = "the sign-in is not accepted: sign in again"
 START, CALLBACK = "/login/oidc", "/login/oidc/callback"
 
 
@@ -107,6 +107,19 @@ async def test_a_code_used_twice_is_refused(console, browser):
     async with aiohttp.ClientSession(console.url, cookies=jar) as copy:
         assert await refusal(await come_back(copy, answer)) == (401, "unauthenticated", REFUSAL)
         assert not await has_session(copy)
+    await audited(console, "code")
+
+
+async def audited(console, reason: str) -> None:
+    """Wait until the audit has a refused sign-in with this reason."""
+    async with asyncio.timeout(10):
+        while True:
+            entries, _ = await console.client.list_audit(
+                filter={"actions": ["create_session"], "outcomes": ["refused"]}
+            )
+            if reason in {entry.reason for entry in entries}:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def refusal(response: aiohttp.ClientResponse) -> tuple[int, str, str]:
@@ -122,6 +135,7 @@ async def test_another_browsers_state_is_refused(console, browser):
         await begin(stranger)
         assert await refusal(await come_back(stranger, answer)) == (401, "unauthenticated", REFUSAL)
         assert not await has_session(stranger)
+    await audited(console, "state")
 
 
 @pytest.mark.parametrize(
@@ -148,8 +162,7 @@ async def test_who_does_not_agree_is_signed_out(browser):
 @pytest.mark.parametrize("claims", [{"aud": "another"}, {"iss": "https://evil.example"}, {"nonce": "x"}, {"exp": 1}])
 async def test_an_id_token_that_is_not_good_is_refused_by_the_jobstore(browser, provider, claims, monkeypatch):
     monkeypatch.setattr(provider, "person", {**provider.person, **claims})
-    status, code, _ = await refusal(await come_back(browser, await agree(browser)))
-    assert (status, code) == (401, "unauthenticated")
+    assert await refusal(await come_back(browser, await agree(browser))) == (401, "unauthenticated", REFUSAL)
     assert not await has_session(browser)
 
 

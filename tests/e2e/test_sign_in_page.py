@@ -119,7 +119,7 @@ async def test_the_way_back_of_a_provider_opens_nothing_twice_or_elsewhere(brows
             answer = await page.goto(way_back)
             assert answer is not None
             assert answer.status == 401
-            await expect(page.get_by_role("alert")).to_contain_text("The sign-in is not accepted: sign in again.")
+            await expect(page.get_by_role("alert")).to_contain_text("the sign-in is not accepted: sign in again")
             assert page.url == f"{console.url}/login"
             await page.goto("/")
             await expect(page.get_by_role("heading", name="Sign in to Signoff")).to_be_visible()

@@ -227,6 +227,13 @@ async def test_a_key_that_is_malformed_is_refused(provider, tokens, key):
     assert refused.value.reason == "key"
 
 
+@pytest.mark.parametrize("reason", ["state", "code"])
+async def test_what_a_console_refuses_by_itself_is_refused_with_its_reason(tokens, reason):
+    with pytest.raises(UnauthenticatedError, match="the sign-in is not accepted") as refused:
+        await tokens.find(reason, "")
+    assert refused.value.reason == reason
+
+
 async def test_somebody_without_a_rule_is_told_so(provider, tokens):
     with pytest.raises(ForbiddenError, match="no rule of SIGNOFF_OIDC_RULES gives bob a role") as refused:
         await tokens.find(provider.make_token(NONCE, groups=[], preferred_username="bob"), SECRET)

@@ -3,8 +3,8 @@
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,9 +13,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.responses import RedirectResponse
 
-from console.api.auth import SESSION_MAX_S, Sessions, is_https, keep_session, name_cookie
+from console.api.auth import SESSION_MAX_S, is_https, keep_session, name_cookie
 from console.errors import ProblemError
 from servicekit.oidc import Provider, ProviderError, SignInRefusedError
+from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 
 router = APIRouter()
@@ -27,8 +28,8 @@ SIGN_IN_S: Final = 600
 JOBSTORE_S: Final = 5.0
 #: Sign-ins that may wait for a provider that is slow, so that they leave requests of others their turn.
 WAITING_MAX: Final = 20
-#: The one text of every refusal: which of the reasons holds, the log says.
-REFUSAL: Final = "The sign-in is not accepted: sign in again."
+#: The one text of every refusal, which jobstores have, too: which of the reasons holds, log and audit say.
+REFUSAL: Final = "the sign-in is not accepted: sign in again"
 FOUND: Final = 303
 
 
@@ -127,16 +128,29 @@ async def begin_sign_in(request: Request) -> Response:
 async def finish_sign_in(request: Request) -> Response:
     """Begin a session for whom the provider names, in the browser that began the sign-in."""
     sign_ins, answer = _find(request), dict(request.query_params)
-    begun = sign_ins.open(request.cookies.get(_name_cookie(request), ""), answer.get("state", ""))
-    id_token = await sign_ins.exchange(begun, _name_back(request), answer)
-    sessions: Sessions = request.app.state.sessions
-    caller = request.app.state.jobstore.with_id_token(id_token, begun.secret)
-    lasts_s = min(sessions.lasts_s, SESSION_MAX_S)
+    jobstore, sessions = request.app.state.jobstore, request.app.state.sessions
+    async with _telling(jobstore, "state"):
+        begun = sign_ins.open(request.cookies.get(_name_cookie(request), ""), answer.get("state", ""))
+    async with _telling(jobstore, "code"):
+        id_token = await sign_ins.exchange(begun, _name_back(request), answer)
+    caller, lasts_s = jobstore.with_id_token(id_token, begun.secret), min(sessions.lasts_s, SESSION_MAX_S)
     session = await caller.create_session("console", lasts_s=lasts_s, timeout_s=JOBSTORE_S)
     response = RedirectResponse(begun.to, FOUND)
     keep_session(request, response, session.secret)
     response.delete_cookie(_name_cookie(request), path=PATH, httponly=True, samesite="lax")
     return response
+
+
+@asynccontextmanager
+async def _telling(jobstore: AsyncClient, reason: str) -> AsyncIterator[None]:
+    """Tell the jobstore of a sign-in that the block refuses: with the reason in place of an ID token, for the audit."""
+    try:
+        yield
+    except ProblemError as error:
+        if error.code == ErrorCode.UNAUTHENTICATED:
+            with suppress(SignoffError):
+                await jobstore.with_id_token(reason, "").create_session("console", timeout_s=JOBSTORE_S)
+        raise
 
 
 def _find(request: Request) -> SignIns:

@@ -34,6 +34,8 @@ NAME_MAX: Final = 100
 SIGNS_IN: Final = "/signoff.v1.IdentityService/CreateSession"
 #: The one text of every refusal: which of the reasons holds, the log and the audit say.
 REFUSAL: Final = "the sign-in is not accepted: sign in again"
+#: In place of a token: why a console refuses a sign-in by itself, so that the audit has it.
+_OF_CONSOLES: Final = ("state", "code")
 _REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
 _SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _REASONS: Final = {
@@ -89,6 +91,8 @@ class IdTokens:
 
     async def _check(self, token: str, secret: str) -> tuple[Mapping[str, object], bytes]:
         """Return the claims of a token, and what it spends. UnauthenticatedError: the token is not good."""
+        if token in _OF_CONSOLES:
+            raise UnauthenticatedError(REFUSAL, reason=token)
         try:
             header = jwt.get_unverified_header(token)
             key = await self._find_key(header.get("kid"))
