@@ -19,7 +19,10 @@ const REASONS: Record<string, Reason> = {
     (cause, about) => `rate limit of ${about} is reached${formatUse(cause, "started")}`,
     "bg-completed striped",
   ],
-  limit_usd_per_day: [(cause, about) => `${about} has spent what it may today${formatSpent(cause)}`, "bg-completed"],
+  limit_usd_per_day: [
+    (cause, about) => `${about} has spent what it may today${formatSpent(cause)}`,
+    "bg-assigned striped",
+  ],
   circuit_open: [
     ({ used }, about) => `circuit of ${about} is open${used ? ` after ${formatCount(used)} failures` : ""}`,
     "bg-failed",
