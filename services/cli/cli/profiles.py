@@ -37,23 +37,24 @@ class Profile:
 
 
 def find_folder() -> Path:
-    """Return the folder of the file, by the rules of XDG: a path that is not absolute is ignored."""
+    """Return the folder of the file, by the rules of XDG. RuntimeError: it is in the home, and there is none."""
     given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".config") / "signoff"
 
 
 def read_profiles() -> dict[str, Profile]:
     """Return the profiles by their names. Raise CommandError if the file is not well formed, or others may read it."""
-    file = find_folder() / _FILE
     try:
+        file = find_folder() / _FILE
         status = file.stat()
+    except (OSError, RuntimeError):  # there is none, nor perhaps a home where one could be
+        return {}
+    try:
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) or status.st_uid != os.getuid():
             message = f"others may read or change {file}, which holds tokens: chmod 600 it, and sign in anew"
             raise CommandError(message, code=ErrorCode.PROFILES_UNREADABLE)
         fields: dict[str, dict[str, Any]] = json.loads(file.read_text())
         return {name: Profile(name, **each) for name, each in fields.items()}
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         message = f"cannot read {file}: {error}; mend it, or remove it and sign in anew"
         raise CommandError(message, code=ErrorCode.PROFILES_UNREADABLE) from error
@@ -64,12 +65,12 @@ def changing_profiles() -> Iterator[dict[str, Profile]]:
     """Yield the profiles to be changed, and keep them as they are at the end of the block; one command at a time."""
     import fcntl  # noqa: PLC0415 - the next, too, is only needed here
 
-    folder = find_folder()
     try:
+        folder = find_folder()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         lock = os.open(folder, os.O_RDONLY)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise CommandError(f"cannot keep a profile: {error}", code=ErrorCode.UNWRITABLE) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

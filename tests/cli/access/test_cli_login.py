@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from support.real_console import TOKEN
@@ -139,6 +140,18 @@ async def test_a_file_of_profiles_that_is_broken_is_2_and_stays(signoff, file):
     file.chmod(0o600)
     ran = await signoff("profiles", "--json")
     assert (ran.status, json.loads(ran.err)["code"], file.read_text()) == (2, "profiles_unreadable", "{")
+
+
+async def test_a_user_without_a_home_uses_a_token_and_keeps_none(signoff, env, eve, monkeypatch):
+    env["XDG_CONFIG_HOME"] = "not/absolute"
+    monkeypatch.setattr(Path, "home", no_home)
+    assert (await signoff("whoami", "--json")).json["caller"]["name"] == "bootstrap"
+    ran = await signoff("login", "--token", "--json", stdin=eve)
+    assert (ran.status, json.loads(ran.err.splitlines()[-1])["code"]) == (2, "unwritable")
+
+
+def no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
 
 
 async def test_whoami_shows_it_to_people(signoff, env, eve):
