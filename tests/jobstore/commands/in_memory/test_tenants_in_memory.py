@@ -203,8 +203,9 @@ def test_a_policy_of_another_tenant_is_none_and_a_shared_one_is_not_changed(jobs
     law, shared = frozenset({"law"}), Named(Kind.JUDGE, "strict")
     put(jobstore, STRICT, PRESS)
     put(jobstore, shared)
+    with pytest.raises(InvalidError, match="begins with `law"):  # as one that is not there
+        put(jobstore, STRICT, law, "{ }")
     for command in (
-        PutVersion(STRICT, "{ }", actor=SIGNOFF, limited_to=law),
         PromoteVersion(STRICT, 1, "so", actor=SIGNOFF, limited_to=law),
         RetireName(STRICT, actor=SIGNOFF, limited_to=law),
     ):
