@@ -580,9 +580,9 @@ class AsyncClient(JudgingClient, IdentityClient):
         """Return a code that logs the owner of the client's token in, once and within a quarter of an hour."""
         return cast("str", (await self._call("CreateLoginCode", **call)).code)
 
-    async def spend_login_code(self, code: str, **call: Unpack[Call]) -> str:
+    async def spend_login_code(self, code: str, *, lasts_s: float | None = None, **call: Unpack[Call]) -> str:
         """Return the token of a new session of whoever made a code; error `unknown_login_code` if it was spent."""
-        return cast("str", (await self._call("SpendLoginCode", code=code, **call)).token)
+        return cast("str", (await self._call("SpendLoginCode", code=code, lasts_s=lasts_s, **call)).token)
 
     # The jobstore itself.
 

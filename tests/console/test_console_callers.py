@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -70,6 +71,17 @@ async def test_a_pasted_token_begins_a_session_whose_own_token_the_cookie_has(re
         async with browser.get("/api/sessions") as answer:
             (mine,) = (await answer.json())["items"]
     assert (me["actor"], me["session_id"], mine["client"]) == ("token:paula", mine["id"], "console")
+
+
+async def test_a_session_by_a_link_lasts_as_long_as_its_cookie(real):
+    """That is 60 s here: the jobstore's own choice is half a day."""
+    code = await real.client.create_login_code()
+    async with browser_at(real.url) as browser:
+        async with browser.post("/login", headers={"Authorization": f"Login-Code {code}"}) as answer:
+            assert answer.status == 204
+        async with browser.get("/api/me") as answer:
+            ends_at = datetime.fromisoformat((await answer.json())["ends_at"])
+    assert 0 < (ends_at - datetime.now(UTC)).total_seconds() <= 60
 
 
 async def test_signing_out_ends_the_session_in_each_console(real):

@@ -81,17 +81,23 @@ class SpendLoginCodeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
+    LASTS_S_FIELD_NUMBER: _builtins.int
     code: _builtins.str
+    lasts_s: _builtins.float
+    """Seconds until the session ends; 43,200 when not set, 2,592,000 at most."""
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
+        lasts_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lasts_s", b"_lasts_s", "lasts_s", b"lasts_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lasts_s", b"_lasts_s", "code", b"code", "lasts_s", b"lasts_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__lasts_s: _TypeAlias = _typing.Literal["lasts_s"]  # noqa: Y015
+    _WhichOneofArgType__lasts_s: _TypeAlias = _typing.Literal["_lasts_s", b"_lasts_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lasts_s) -> _WhichOneofReturnType__lasts_s | None: ...
 
 Global___SpendLoginCodeRequest: _TypeAlias = SpendLoginCodeRequest  # noqa: Y015
 

@@ -21,6 +21,9 @@ from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.identity import Caller
 
+#: Seconds that jobstores let a session last at most.
+SESSION_MAX_S: Final = 2_592_000.0
+
 
 class Session(BaseModel):
     """The sealed contents of a session's cookie. `ends_at` is in seconds since 1970."""
@@ -52,6 +55,11 @@ class Sessions:
             return None
         return None if session.ends_at <= time.time() or session.id in self._ended else session
 
+    @property
+    def token_lasts_s(self) -> float:
+        """How long the token of a session that is begun now is to last, as far as jobstores allow."""
+        return min(self.lasts_s, SESSION_MAX_S)
+
     def end(self, session: Session) -> None:
         """End a session early in this process; one of 0.2.0, whose token is no session's, ends nowhere else."""
         now = time.time()
@@ -59,8 +67,6 @@ class Sessions:
         self._ended[session.id] = session.ends_at
 
 
-#: Seconds that jobstores let a session last at most.
-SESSION_MAX_S: Final = 2_592_000.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Seconds after which the jobstore is asked again about a token that it accepted. Until it answers, bodies of requests
 #: with the token are still read, but no longer than for the second number of seconds.

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse, HTMLResponse
 
-from console.api.auth import SESSION_MAX_S, find_session, keep_session, session_cookie_name, token_of
+from console.api.auth import Sessions, find_session, keep_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
 from servicekit.errors import DATABASE_OUTAGES
@@ -53,13 +53,14 @@ async def sign_in(request: Request) -> Response:
     The cookie has the session's token, which ends when the session does. A token of a service begins none.
     Forms and scripts of other sites cannot send this header.
     """
+    sessions: Sessions = request.app.state.sessions
     scheme, _, code = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != LOGIN_CODE:
         owner = request.app.state.jobstore.with_token(token_of(request))
-        lasts_s = min(request.app.state.sessions.lasts_s, SESSION_MAX_S)
-        return _answer_with_session(request, (await owner.create_session("console", lasts_s=lasts_s)).secret)
+        begun = await owner.create_session("console", lasts_s=sessions.token_lasts_s)
+        return _answer_with_session(request, begun.secret)
     try:
-        token = await request.app.state.jobstore.spend_login_code(code.strip())
+        token = await request.app.state.jobstore.spend_login_code(code.strip(), lasts_s=sessions.token_lasts_s)
     except SignoffError as error:
         if error.code != UNKNOWN_LOGIN_CODE:
             raise

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.responses import RedirectResponse
 
-from console.api.auth import SESSION_MAX_S, is_https, keep_session, name_cookie
+from console.api.auth import is_https, keep_session, name_cookie
 from console.errors import ProblemError
 from servicekit.oidc import Provider, ProviderError, SignInRefusedError
 from signoff import AsyncClient, SignoffError
@@ -133,8 +133,8 @@ async def finish_sign_in(request: Request) -> Response:
         begun = sign_ins.open(request.cookies.get(_name_cookie(request), ""), answer.get("state", ""))
     async with _telling(jobstore, "code"):
         id_token = await sign_ins.exchange(begun, _name_back(request), answer)
-    caller, lasts_s = jobstore.with_id_token(id_token, begun.secret), min(sessions.lasts_s, SESSION_MAX_S)
-    session = await caller.create_session("console", lasts_s=lasts_s, timeout_s=JOBSTORE_S)
+    caller = jobstore.with_id_token(id_token, begun.secret)
+    session = await caller.create_session("console", lasts_s=sessions.token_lasts_s, timeout_s=JOBSTORE_S)
     response = RedirectResponse(begun.to, FOUND)
     keep_session(request, response, session.secret)
     response.delete_cookie(_name_cookie(request), path=PATH, httponly=True, samesite="lax")

@@ -25,8 +25,6 @@ from signoff.status import Role
 FOLLOW_S: Final = 0.5
 #: Seconds between two writes of when tokens were used last.
 USED_S: Final = 60.0
-#: Seconds that a session lasts unless it is said.
-SESSION_S: Final = 43_200.0
 #: How many ended sessions are deleted at once, and seconds for which they are kept, since lists may show them.
 FORGET_BATCH: Final = 1_000
 KEPT_S: Final = 86_400

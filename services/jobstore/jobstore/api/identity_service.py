@@ -16,7 +16,6 @@ from jobstore.access.audited import ENTRY
 from jobstore.access.callers import CALLER, Caller, find_actor
 from jobstore.access.id_tokens import IdTokens
 from jobstore.access.token_store import (
-    SESSION_S,
     TokenFollower,
     add_token,
     begin_session,
@@ -24,7 +23,7 @@ from jobstore.access.token_store import (
     end_tokens,
     list_tokens,
 )
-from jobstore.api.requests import Context, make_page, parse_page, parse_uuid
+from jobstore.api.requests import Context, make_page, parse_page, parse_uuid, read_session_s
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
@@ -41,8 +40,7 @@ from signoff.wire import parse_words, read_field, read_fields, write_message, wr
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a session lasts at most, and for which a token that is rotated goes on unless it is said.
-SESSION_MAX_S: Final = 2_592_000.0
+#: Seconds for which a token that is rotated goes on unless it is said.
 OVERLAP_S: Final = 86_400.0
 CLIENT_MAX: Final = 60
 #: The roles of services, whose tokens an administrator of all tenants makes.
@@ -136,13 +134,11 @@ class IdentityService(IdentityServiceServicer):
         return pb.RevokeTokenResponse()
 
     async def CreateSession(self, request: pb.CreateSessionRequest, _: Context) -> pb.CreateSessionResponse:
-        caller, lasts_s = CALLER.get(), read_field(request, "lasts_s")
-        if lasts_s is not None and not 0 < lasts_s <= SESSION_MAX_S:
-            raise InvalidError(f"must be above 0 and up to {SESSION_MAX_S:g}", field="lasts_s")
+        caller, lasts_s = CALLER.get(), read_session_s(request)
         if len(request.client) > CLIENT_MAX:
             raise InvalidError(f"has more than {CLIENT_MAX} characters", field="client")
         async with self._followed.changing() as connection:
-            row, secret = await begin_session(connection, caller, request.client, lasts_s or SESSION_S)
+            row, secret = await begin_session(connection, caller, request.client, lasts_s)
             await add_own(connection)
         return pb.CreateSessionResponse(session=_session_message(row), secret=secret)
 

@@ -17,7 +17,7 @@ from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolutio
 from jobstore.access.audit import add_own
 from jobstore.access.audited import ENTRY
 from jobstore.access.callers import CALLER, find_actor, find_tenants
-from jobstore.access.token_store import SESSION_S, TokenFollower, begin_session
+from jobstore.access.token_store import TokenFollower, begin_session
 from jobstore.access.tokens import Tokens
 from jobstore.access.upstreams import OPEN, Upstreams
 from jobstore.api.requests import (
@@ -31,6 +31,7 @@ from jobstore.api.requests import (
     read_change,
     read_key,
     read_name,
+    read_session_s,
     read_version,
     reject_nul,
     wants_text,
@@ -321,11 +322,12 @@ class OperationsService(OperationsServiceServicer):
         return pb.CreateLoginCodeResponse(code=code)
 
     async def SpendLoginCode(self, request: pb.SpendLoginCodeRequest, _: Context) -> pb.SpendLoginCodeResponse:
+        lasts_s = read_session_s(request)
         async with self._followed.changing() as connection:
             maker_hash = await spend_code(connection, request.code)
             maker = None if maker_hash is None else self._followed.tokens.get(maker_hash)
             if maker is not None:
-                _, secret = await begin_session(connection, maker, "console", SESSION_S)
+                _, secret = await begin_session(connection, maker, "console", lasts_s)
                 await add_own(connection, actor=maker.actor, tenants=maker.tenants, name="console")
         if maker is None:  # after the commit: the code is spent
             raise NotFoundError("the link was used already, or is too old", code=ErrorCode.UNKNOWN_LOGIN_CODE)

@@ -36,6 +36,9 @@ P = TypeVar("P", bound=Patch)
 W = TypeVar("W")
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
+#: Seconds that a session lasts unless it is said, and at most.
+SESSION_S: Final = 43_200.0
+SESSION_MAX_S: Final = 2_592_000.0
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(OperationName)
 #: Fields of a list's request that choose how much is shown, and not what is listed.
 _SHOWN: Final = frozenset({"page_size", "page_token", "view"})
@@ -87,6 +90,14 @@ def read_key(request: Message) -> str:
     if len(key) > KEY_MAX:
         raise InvalidError(f"has {len(key)} characters, and {KEY_MAX} at most", field="idempotency_key")
     return key
+
+
+def read_session_s(request: Message) -> float:
+    """Return the seconds for which a new session is to last. InvalidError: `lasts_s` is out of bounds."""
+    lasts_s: float | None = read_field(request, "lasts_s")
+    if lasts_s is not None and not 0 < lasts_s <= SESSION_MAX_S:
+        raise InvalidError(f"must be above 0 and up to {SESSION_MAX_S:g}", field="lasts_s")
+    return SESSION_S if lasts_s is None else lasts_s
 
 
 def mark_replay(context: Context, answer: Answer[R]) -> R:
