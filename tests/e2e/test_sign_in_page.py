@@ -11,7 +11,7 @@ from support.free_ports import free_port
 from support.identity_providers import mock_server, oidc_provider
 from support.oidc import CLIENT, SECRET, Provider
 from support.real_console import RealConsole, real_console
-from visitor import VIOLATIONS
+from visitor import BOTH, DESK, PHONE, VIOLATIONS, fitted, found_in
 
 from console.api.sign_in import PATH, SignIns
 from jobstore.access.id_tokens import IdTokens
@@ -100,6 +100,8 @@ async def test_somebody_without_a_role_is_told_so_at_the_page(browser: Browser, 
             await page.get_by_role("link", name="Sign in with Example").click()
             await expect(page.get_by_role("alert")).to_contain_text("gives bob a role: ask an administrator")
             assert page.url == f"{console.url}/login"
+            found = await found_in(page, "sign-in-provider", *BOTH)
+            assert found + [each for size in (DESK, PHONE) for each in await fitted(page, size[0])] == []
             provider.person = {**provider.person, "groups": ["press"]}
             await page.get_by_role("link", name="Sign in with Example").click()
             await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
