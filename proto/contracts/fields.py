@@ -57,6 +57,11 @@ _ID_PATTERN = matches(
 _FAILURE_CODE_PATTERN = matches(
     r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$", "must be an error code, such as agent_timeout, or an HTTP status"
 )
+_TOKEN_NAME_PATTERN = matches(
+    r"^[a-z0-9][a-z0-9._-]{0,59}$",
+    "must be up to 60 small letters, digits and . _ -, and begin with a letter or digit",
+)
+_TENANT_NAME_PATTERN = matches(r"^[a-z0-9-]{1,40}$", "must be up to 40 small letters, digits and -")
 _LABEL_PATTERN = matches(r"^[^:\x00]+:[^\x00]*$", "must be name:value")
 Text = Annotated[str, AfterValidator(_refuse_nul)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_ID_PATTERN)]
@@ -78,8 +83,8 @@ Capabilities = Annotated[
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` is for values without a limit of their own.
-TokenName = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
-TenantName = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+TokenName = Annotated[str, StringConstraints(pattern=_TOKEN_NAME_PATTERN)]
+TenantName = Annotated[str, StringConstraints(pattern=_TENANT_NAME_PATTERN)]
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 

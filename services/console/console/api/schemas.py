@@ -385,7 +385,7 @@ class MadeToken(Model):
     secret: str = Field(description="what callers send as `Authorization: Bearer <secret>`")
 
 
-class TokenRotation(Model):
+class TokenRotation(StrictModel):
     """How a token is replaced by another of its name."""
 
     overlap_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = optional(
