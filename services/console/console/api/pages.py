@@ -24,7 +24,7 @@ router = APIRouter()
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}/try", "/overview",
     "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
-    "/evaluations", "/login",
+    "/evaluations", "/sessions", "/tokens", "/tenants", "/audit", "/login",
 )  # fmt: skip
 #: The scheme of an Authorization header that has the code of a login link, and the error of one that opens nothing.
 LOGIN_CODE, UNKNOWN_LOGIN_CODE = "login-code", ErrorCode.UNKNOWN_LOGIN_CODE

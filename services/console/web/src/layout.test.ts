@@ -15,6 +15,7 @@ const LAYERS: readonly (readonly string[])[][] = [
     ["agents/try", "agents", "limits"],
     ["batches"],
     ["overview"],
+    ["access"],
     [
       "jobs/detail",
       "jobs/detail/header",

@@ -1,8 +1,10 @@
 import { FormProvider, useForm, useWatch } from "react-hook-form";
 import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
+import { useRefusal } from "@/api/me";
 import { isOutdated, Outdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
+import { useTenantOfNew } from "@/api/tenants";
 import type { Agent } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
@@ -18,11 +20,12 @@ import { SettingFields } from "./SettingFields";
 
 /** Form that registers or edits an agent, with the policy of its jobs. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
-  const form = useForm<AgentValues>({ defaultValues: toAgentValues(agent) });
+  const form = useForm<AgentValues>({ defaultValues: toAgentValues(agent, useTenantOfNew()) });
   useKeptForm("agent", form);
   const { handleSubmit, setError, formState } = form;
   const [base, setBase] = useKeptState("base", agent);
   const save = useSaveAgent(base);
+  const refused = useRefusal()(base ? "patch_agent" : "create_agent");
   const hasChanged = isOutdated(save.error);
   const protocol = useWatch({ control: form.control, name: "protocol" });
   const placed = listFields(protocol, !agent);
@@ -47,6 +50,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
           {!agent && (
             <FormField at="id" label="Id" kind="code" hint="Optional; the jobstore makes one when it is left empty." />
           )}
+          {!agent && <FormField at="tenant" label="Tenant" kind="line" hint="Whose it is, for good." />}
           {agent ? (
             <p>
               <span className="font-medium">Protocol</span> {findProtocol(agent.protocol)?.explained ?? agent.protocol}.{" "}
@@ -107,7 +111,13 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
           )}
           <div className="flex justify-end gap-2 pt-2">
             <Button onClick={leave}>Back</Button>
-            <Button type="submit" kind="primary" unavailable={save.isPending || hasChanged} aria-busy={save.isPending}>
+            <Button
+              type="submit"
+              kind="primary"
+              unavailable={save.isPending || hasChanged}
+              reason={refused}
+              aria-busy={save.isPending}
+            >
               {agent ? "Save" : "Register"}
             </Button>
           </div>

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
+import { useRefusal } from "@/api/me";
 import type { Agent, AgentStats, Limit } from "@/api/types";
 import { formatCount, formatDuration, formatPercent, shortenId } from "@/lib/format";
 import { describeLimit } from "@/limits/describe-limit";
@@ -89,6 +90,7 @@ export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }:
 }
 
 function RowActions({ agent, onAct, onTry, onEdit, onLimit }: Omit<AgentRowProps, "stats" | "limit">) {
+  const refuse = useRefusal();
   const Icon = agent.paused ? Play : CirclePause;
   const verb = agent.paused ? "Resume" : "Pause";
   return (
@@ -97,6 +99,7 @@ function RowActions({ agent, onAct, onTry, onEdit, onLimit }: Omit<AgentRowProps
         size="small"
         className="w-20"
         aria-label={`${verb} ${agent.name}`}
+        reason={refuse(agent.paused ? "resume_agent" : "pause_agent")}
         onClick={() => onAct(agent.paused ? "resume" : "pause")}
       >
         <Icon aria-hidden size={12} /> {verb}
@@ -109,9 +112,14 @@ function RowActions({ agent, onAct, onTry, onEdit, onLimit }: Omit<AgentRowProps
         }
       >
         <MenuItem onSelect={onTry}>Try</MenuItem>
-        <MenuItem onSelect={onEdit}>Edit</MenuItem>
+        <MenuItem onSelect={onEdit} reason={refuse("patch_agent")}>
+          Edit
+        </MenuItem>
         <MenuItem onSelect={onLimit}>Limits</MenuItem>
-        <MenuItem onSelect={() => onAct(agent.enabled ? "disable" : "enable")}>
+        <MenuItem
+          onSelect={() => onAct(agent.enabled ? "disable" : "enable")}
+          reason={refuse(agent.enabled ? "disable_agent" : "patch_agent")}
+        >
           {agent.enabled ? "Disable…" : "Enable"}
         </MenuItem>
       </Menu>

@@ -2,7 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { agentsQuery } from "@/api/agents";
+import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
+import { useTenant } from "@/api/tenants";
 import type { Agent, AgentStats } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
@@ -44,6 +46,9 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
   const navigate = useNavigate();
+  const refuse = useRefusal();
+  const tenant = useTenant();
+  const shown = agents.data?.filter((agent) => tenant === null || agent.tenant === tenant || agent.shared);
   const close = () => {
     setDialog(null);
     if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true, ignoreBlocker: true });
@@ -60,7 +65,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
         <Link to="/limits" className="ml-auto inline-flex min-h-6 items-center text-accent underline">
           All limits
         </Link>
-        <Button kind="primary" onClick={() => setDialog({ what: "edit" })}>
+        <Button kind="primary" reason={refuse("create_agent")} onClick={() => setDialog({ what: "edit" })}>
           <Plus aria-hidden size={14} /> Register an agent
         </Button>
       </div>
@@ -71,7 +76,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
           <Skeleton className="h-12" />
         </div>
       </ReadState>
-      {agents.data?.length === 0 && (
+      {shown?.length === 0 && (
         <EmptyState title="No agents yet">
           <p>
             An agent does the work: a model behind OpenAI's API, a graph on a LangGraph server, an A2A server, or a
@@ -79,7 +84,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
           </p>
         </EmptyState>
       )}
-      {agents.data && agents.data.length > 0 && (
+      {shown && shown.length > 0 && (
         <table className="block w-full table-fixed border-collapse lg:table">
           <caption className="sr-only">Agents</caption>
           <thead className="max-lg:sr-only">
@@ -95,7 +100,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
             </tr>
           </thead>
           <tbody className="max-lg:block">
-            {agents.data.map((agent) => (
+            {shown.map((agent) => (
               <AgentRow
                 key={agent.id}
                 agent={agent}

@@ -15,11 +15,13 @@ export type AgentValues = {
   enabled: boolean;
   deterministic: boolean;
   policy: PolicyValues;
+  /** Whose a new one is. */
+  tenant: string;
 };
 
 /** List the fields at which the form of an agent, or of a new one, shows an error of the server; others would hold it up. */
 export const listFields = (protocol: string, isNew: boolean): string[] => [
-  ...(isNew ? ["id", "protocol"] : []),
+  ...(isNew ? ["id", "protocol", "tenant"] : []),
   ...["name", "url", "capabilities", "headers"],
   ...Object.keys(findProtocol(protocol)?.settings ?? {}).map((name) => `settings.${name}`),
   ...(isSigned(protocol) ? ["signing"] : []),
@@ -27,7 +29,7 @@ export const listFields = (protocol: string, isNew: boolean): string[] => [
 ];
 
 /** Convert an agent to the values of the form; without one, they are those of a new agent. */
-export function toAgentValues(agent?: Agent): AgentValues {
+export function toAgentValues(agent?: Agent, tenant = ""): AgentValues {
   const headers = Object.entries(agent?.headers ?? {}).map(([name, reference]) => `${name}=${reference}`);
   const protocol = (agent?.protocol ?? "http") as Protocol;
   return {
@@ -42,6 +44,7 @@ export function toAgentValues(agent?: Agent): AgentValues {
     enabled: agent?.enabled ?? true,
     deterministic: agent?.deterministic ?? false,
     policy: toPolicyValues(agent?.policy ?? {}),
+    tenant: agent?.tenant ?? tenant,
   };
 }
 
@@ -61,13 +64,14 @@ function toWritableAgent(agent: Agent): NewAgent {
 
 /** Build the request that registers an agent, or that would replace one; fields that the form does not show are kept. */
 export function toNewAgent(form: AgentValues, agent?: Agent): NewAgent {
-  const { id, capabilities, headers, policy, settings, signing, ...values } = form;
+  const { id, capabilities, headers, policy, settings, signing, tenant, ...values } = form;
   return {
     ...(agent && toWritableAgent(agent)),
     ...values,
     settings: toSettings(values.protocol, settings, agent?.settings),
     signing: (isSigned(values.protocol) && signing.trim()) || null,
     id: agent?.id ?? (id.trim() || null),
+    ...(tenant.trim() !== "" && { tenant: tenant.trim() }),
     capabilities: [...new Set(splitLines(capabilities))],
     headers: Object.fromEntries(splitLines(headers).map(splitHeader)),
     policy: toPolicy(policy, agent?.policy),

@@ -82,3 +82,14 @@ export type JudgedCounts = Schemas["JudgedCounts"];
 export type CriterionWarning = Schemas["CriterionWarning"];
 export type Judging = Omit<Schemas["Judging"], "verdict"> & { verdict?: Verdict };
 export type RejudgeReport = Schemas["RejudgeReport"];
+
+/** Who calls, and which operations of the API it may ask for. */
+export type Me = Schemas["Me"];
+export type Role = Schemas["Role"];
+export type AccessToken = Schemas["AccessToken"];
+export type MadeToken = Schemas["MadeToken"];
+export type NewToken = Partial<Schemas["NewToken"]> & Pick<Schemas["NewToken"], "name" | "role">;
+export type Session = Schemas["Session"];
+export type Tenant = Schemas["Tenant"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditQuery = NonNullable<paths["/api/audit"]["get"]["parameters"]["query"]>;

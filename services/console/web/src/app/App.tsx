@@ -2,6 +2,7 @@ import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { AgentNames, useReadAgentNames } from "@/api/agents";
+import { meQuery } from "@/api/me";
 import { useTheme } from "@/lib/use-theme";
 import { LiveStream } from "@/live/live-stream";
 import { createQueryClient } from "@/live/query-client";
@@ -27,14 +28,21 @@ type AppProps = {
 export function App({ loginCode = null }: AppProps) {
   useTheme();
   const [isSignedOut, setSignedOut] = useState(isLoginLink);
-  const client = useMemo(() => createQueryClient(() => setSignedOut(true)), []);
+  const [hasEnded, setEnded] = useState(false);
+  const client = useMemo(() => {
+    const created: QueryClient = createQueryClient(() => {
+      setEnded(created.getQueryData(meQuery.queryKey) !== undefined); // else nobody was signed in
+      setSignedOut(true);
+    });
+    return created;
+  }, []);
   if (isSignedOut) {
     const signedIn = () => {
       client.clear();
       if (isLoginLink()) void router.navigate({ to: "/", search: {}, replace: true });
       setSignedOut(false);
     };
-    return <SignIn loginCode={isLoginLink() ? loginCode : null} onSignedIn={signedIn} />;
+    return <SignIn loginCode={isLoginLink() ? loginCode : null} hasEnded={hasEnded} onSignedIn={signedIn} />;
   }
   return (
     <QueryClientProvider client={client}>

@@ -9,11 +9,13 @@ import { ErrorState } from "@/ui/display/states";
 type SignInProps = {
   /** Code of the login link that led here, which is spent at once. */
   loginCode?: string | null;
+  /** Whether one was signed in until now. */
+  hasEnded?: boolean;
   onSignedIn: () => void;
 };
 
 /** Sign-in form: leads to the provider of identities, if there is one, or asks for a token, then continues to the page that was requested. */
-export function SignIn({ loginCode = null, onSignedIn }: SignInProps) {
+export function SignIn({ loginCode = null, hasEnded = false, onSignedIn }: SignInProps) {
   useTitle("Sign in");
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);
@@ -42,6 +44,7 @@ export function SignIn({ loginCode = null, onSignedIn }: SignInProps) {
   return (
     <main className="mx-auto max-w-md space-y-4 px-4 py-16">
       <h1 className="text-xl font-semibold">Sign in to Signoff</h1>
+      {hasEnded && <p role="status">Your session has ended, here or elsewhere. Sign in again to go on.</p>}
       {problem && !error && <ErrorState title="The sign-in did not succeed" detail={problem} />}
       {provider && (
         <ButtonLink kind="primary" href={buildSignInAddress(location)}>

@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { parseAuditSearch } from "@/access/audit-search";
 import { Shell } from "@/app/shell/Shell";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
@@ -22,6 +23,10 @@ const CriteriaSetPage = lazyPage(async () => (await import("@/judges/CriteriaSet
 const EvaluationsPage = lazyPage(async () => (await import("@/judges/evaluations/EvaluationsPage")).EvaluationsPage);
 const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
 const OverviewPage = lazyPage(async () => (await import("@/overview/OverviewPage")).OverviewPage);
+const SessionsPage = lazyPage(async () => (await import("@/access/SessionsPage")).SessionsPage);
+const TokensPage = lazyPage(async () => (await import("@/access/TokensPage")).TokensPage);
+const TenantsPage = lazyPage(async () => (await import("@/access/TenantsPage")).TenantsPage);
+const AuditPage = lazyPage(async () => (await import("@/access/AuditPage")).AuditPage);
 const DeadLettersPage = lazyPage(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 
 type RawSearch = Record<string, string | string[] | undefined>;
@@ -152,11 +157,25 @@ const overview = createRoute({
 
 const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", component: DeadLettersPage });
 
+const sessions = createRoute({ getParentRoute, path: "/sessions", component: SessionsPage });
+
+const tokens = createRoute({ getParentRoute, path: "/tokens", component: TokensPage });
+
+const tenants = createRoute({ getParentRoute, path: "/tenants", component: TenantsPage });
+
+const audit = createRoute({
+  getParentRoute,
+  path: "/audit",
+  validateSearch: parseAuditSearch,
+  component: () => <AuditPage search={audit.useSearch()} />,
+});
+
 /** Router: every page with the search parameters of its address. */
 export const router = createRouter({
   routeTree: root.addChildren([
     ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, tryAgent, limits],
     ...[judges, judge, criteriaSet, playground, evaluations, overview, deadLetters],
+    ...[sessions, tokens, tenants, audit],
   ]),
   parseSearch,
   stringifySearch,

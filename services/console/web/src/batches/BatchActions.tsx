@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { CirclePause, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { useState } from "react";
+import { type Change, useRefusal } from "@/api/me";
 import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
 import { pluralize } from "@/lib/format";
@@ -11,16 +12,17 @@ import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { BATCH_ACTIONS, type BatchAction, countAtRest, explainRefusal } from "./batch-state";
 import { useBatchAction } from "./mutations";
 
-const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string }> = {
-  pause: { verb: "Pause", icon: CirclePause, title: "Pause this batch?" },
-  resume: { verb: "Resume", icon: Play, title: "Resume this batch?" },
-  cancel: { verb: "Cancel", icon: CircleSlash, title: "Cancel this batch?" },
-  retry: { verb: "Retry what failed", icon: RotateCcw, title: "Retry what failed?" },
+const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string; operation: Change }> = {
+  pause: { verb: "Pause", icon: CirclePause, title: "Pause this batch?", operation: "pause_operation" },
+  resume: { verb: "Resume", icon: Play, title: "Resume this batch?", operation: "resume_operation" },
+  cancel: { verb: "Cancel", icon: CircleSlash, title: "Cancel this batch?", operation: "cancel_operation" },
+  retry: { verb: "Retry what failed", icon: RotateCcw, title: "Retry what failed?", operation: "retry_operation" },
 };
 
 /** Buttons of a batch: pause and resume act at once, cancel and retry ask first. */
 export function BatchActions({ batch }: { batch: Operation }) {
   const [asked, ask] = useState<"cancel" | "retry" | null>(null);
+  const refuse = useRefusal();
   const [reason, setReason] = useState("");
   const navigate = useNavigate();
   const act = useBatchAction(batch.id);
@@ -45,7 +47,11 @@ export function BatchActions({ batch }: { batch: Operation }) {
           <Act
             key={action}
             action={action}
-            reason={act.isPending ? "Another action is under way already." : explainRefusal(action, batch)}
+            reason={
+              act.isPending
+                ? "Another action is under way already."
+                : (refuse(LOOK[action].operation) ?? explainRefusal(action, batch))
+            }
             onClick={() => choose(action)}
           />
         ))}

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ReadState } from "@/api/ProblemState";
+import { useTenant } from "@/api/tenants";
 import type { Operation } from "@/api/types";
 import { formatCount, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
@@ -25,7 +26,10 @@ export function BatchesPage() {
     refetchInterval: ({ state }) =>
       state.data?.pages[0]?.items.some((batch) => !hasEnded(batch)) ? ASKED_EVERY_MS : false,
   });
-  const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const tenant = useTenant();
+  const batches = (list.data?.pages.flatMap((page) => page.items) ?? []).filter(
+    (batch) => tenant === null || batch.tenant === tenant,
+  );
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <h1 className="text-xl font-semibold">Batches</h1>
@@ -36,7 +40,7 @@ export function BatchesPage() {
           <Skeleton className="h-12" />
         </div>
       </ReadState>
-      {list.data && batches.length === 0 && (
+      {list.data && batches.length === 0 && !list.hasNextPage && (
         <EmptyState
           title="No batches yet"
           action={

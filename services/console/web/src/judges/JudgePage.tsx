@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { judgeQuery } from "@/api/judges";
+import { useRefusal } from "@/api/me";
 import type { JudgePolicyVersion, NamedJudgePolicy } from "@/api/types";
 import { DEFAULT_POLICY } from "@/judging/PolicyChoice";
 import { Button } from "@/ui/controls/button";
@@ -18,6 +19,7 @@ export function JudgePage({ name, version }: { name: string; version?: number })
   const [isRetiring, retire] = useState(false);
   const [promoted, promote] = useState<number | null>(null);
   const current = query.data?.current;
+  const refuse = useRefusal();
   const reported = name === DEFAULT_POLICY ? IS_REPORTED : null;
   return (
     <NamePage
@@ -25,13 +27,16 @@ export function JudgePage({ name, version }: { name: string; version?: number })
       name={name}
       version={version}
       query={query}
-      reasonNotToAdd={reported}
+      reasonNotToAdd={refuse("put_judge_policy") ?? reported}
       reasonNotToTry={current == null ? "It is retired." : null}
       trial={reported ? {} : { policy: name }}
       textOf={textOf}
       NewVersion={PolicyDialog}
       actions={
-        <Button reason={reported ?? (current == null ? "It is retired already." : null)} onClick={() => retire(true)}>
+        <Button
+          reason={refuse("retire_judge_policy") ?? reported ?? (current == null ? "It is retired already." : null)}
+          onClick={() => retire(true)}
+        >
           Retire
         </Button>
       }
@@ -39,7 +44,9 @@ export function JudgePage({ name, version }: { name: string; version?: number })
         <Button
           size="small"
           aria-label={`Promote version ${each.version}`}
-          reason={reported ?? (each.version === current ? "It is the current one." : null)}
+          reason={
+            refuse("promote_judge_policy") ?? reported ?? (each.version === current ? "It is the current one." : null)
+          }
           onClick={() => promote(each.version)}
         >
           Promote

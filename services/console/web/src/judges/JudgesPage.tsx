@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { FlaskConical, Plus, Scale } from "lucide-react";
 import type { ReactNode } from "react";
 import { judgesQuery, setsQuery } from "@/api/judges";
+import { useRefusal } from "@/api/me";
 import { ProblemState } from "@/api/ProblemState";
 import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
@@ -24,6 +25,7 @@ export function JudgesPage() {
   const judges = useQuery(judgesQuery);
   const sets = useQuery(setsQuery);
   const isPending = judges.isPending || sets.isPending;
+  const refuse = useRefusal();
   const [making, make] = useKeptState<"policy" | "set" | null>("making", null);
   return (
     <div className="mx-auto max-w-7xl space-y-8 p-4">
@@ -53,6 +55,7 @@ export function JudgesPage() {
             what="a policy"
             list={judges.data.items}
             none="Results are judged by the validators' own settings."
+            reason={refuse("put_judge_policy")}
             onNew={() => make("policy")}
             link={(name, children) => (
               <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
@@ -66,6 +69,7 @@ export function JudgesPage() {
             what="a set"
             list={sets.data}
             none="Jobs are judged by their own criteria alone."
+            reason={refuse("put_criteria_set")}
             onNew={() => make("set")}
             link={(name, children) => (
               <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
@@ -88,11 +92,13 @@ type NamesProps = {
   what: string;
   list: readonly (NamedJudgePolicy | NamedCriteriaSet)[];
   none: string;
+  /** Why none can be made. */
+  reason: string | null;
   onNew: () => void;
   link: (name: string, children: ReactNode) => ReactNode;
 };
 
-function Names({ title, hint, what, list, none, onNew, link }: NamesProps) {
+function Names({ title, hint, what, list, none, reason, onNew, link }: NamesProps) {
   return (
     <section aria-label={title} className="space-y-2">
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
@@ -100,7 +106,7 @@ function Names({ title, hint, what, list, none, onNew, link }: NamesProps) {
           <h2 className="text-lg font-semibold">{title}</h2>
           <p className="text-muted">{hint}</p>
         </div>
-        <Button onClick={onNew}>
+        <Button reason={reason} onClick={onNew}>
           <Plus aria-hidden size={14} /> Make {what}
         </Button>
       </div>

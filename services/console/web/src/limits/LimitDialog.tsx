@@ -1,6 +1,7 @@
 import { FormProvider, useForm } from "react-hook-form";
 import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
+import { useRefusal } from "@/api/me";
 import { isOutdated, Outdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
@@ -59,6 +60,7 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
   const { handleSubmit, watch, setError, formState } = form;
   const [base, setBase] = useKeptState("base", limit);
   const set = useSetLimit(base);
+  const refused = useRefusal()(base ? "patch_limit" : "set_limit");
   const hasChanged = isOutdated(set.error);
   const isTenant = watch("name").startsWith("tenant:");
   const submit = handleSubmit((values) => {
@@ -143,7 +145,13 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
           )}
           <div className="flex justify-end gap-2 pt-2">
             <Button onClick={leave}>Back</Button>
-            <Button type="submit" kind="primary" unavailable={set.isPending || hasChanged} aria-busy={set.isPending}>
+            <Button
+              type="submit"
+              kind="primary"
+              unavailable={set.isPending || hasChanged}
+              reason={refused}
+              aria-busy={set.isPending}
+            >
               Set
             </Button>
           </div>

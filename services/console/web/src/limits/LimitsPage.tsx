@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
 import { useAgentNames } from "@/api/agents";
+import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
 import type { Limit } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
@@ -24,6 +25,7 @@ export function LimitsPage() {
   const { nameOf } = useAgentNames();
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", null);
   const remove = useRemoveLimit();
+  const refuse = useRefusal();
   const close = () => setDialog(null);
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
@@ -34,7 +36,7 @@ export function LimitsPage() {
       </nav>
       <div className="flex flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">Limits</h1>
-        <Button kind="primary" onClick={() => setDialog({ what: "set" })}>
+        <Button kind="primary" reason={refuse("set_limit")} onClick={() => setDialog({ what: "set" })}>
           <Plus aria-hidden size={14} /> Set a limit
         </Button>
       </div>
@@ -67,6 +69,7 @@ export function LimitsPage() {
                   size="icon"
                   aria-label={`Change ${limit.name}`}
                   title="Change"
+                  reason={refuse("patch_limit")}
                   onClick={() => setDialog({ limit, what: "set" })}
                 >
                   <Pencil aria-hidden size={14} />
@@ -76,6 +79,7 @@ export function LimitsPage() {
                   size="icon"
                   aria-label={`Remove ${limit.name}`}
                   title="Remove"
+                  reason={refuse("remove_limit")}
                   onClick={() => {
                     remove.reset();
                     setDialog({ limit, what: "remove" });

@@ -1,4 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query";
+import { meQuery } from "@/api/me";
 import type { JobChange } from "@/api/types";
 import { applyJobs, refetchJobs } from "./apply-changes";
 import { ChangeBuffer, type Changes } from "./change-buffer";
@@ -85,6 +86,8 @@ export class LiveStream {
     this.disconnect();
     const longestMs = Math.min(BACKOFF_FIRST_MS * 2 ** this.failures, BACKOFF_MAX_MS);
     const wait = longestMs * (0.5 + Math.random() / 2);
+    // No event tells why a stream ends: where the session did, the answer to who one is leads to the sign-in.
+    void this.client.refetchQueries({ queryKey: meQuery.queryKey });
     this.failures += 1;
     this.downSince ??= Date.now();
     if (this.poll === undefined) this.pollAfter(POLL_AFTER_MS);

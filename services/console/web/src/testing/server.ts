@@ -1,6 +1,7 @@
 import { HttpResponse, http } from "msw";
 import { setupServer } from "msw/node";
 import type { Job, JobLog } from "@/api/types";
+import { aMe } from "./callers";
 import { anAgent } from "./factories";
 
 const BASE = "http://signoff.test";
@@ -9,6 +10,8 @@ export const server = setupServer(
   http.get(`${BASE}/api/agents`, () =>
     HttpResponse.json({ items: [anAgent(), anAgent({ id: "ocr", name: "ocr" })], next_page_token: null }),
   ),
+  http.get(`${BASE}/api/me`, () => HttpResponse.json(aMe())),
+  http.get(`${BASE}/api/tenants`, () => HttpResponse.json({ items: [{ name: "default" }] })),
   http.get(`${BASE}/api/jobs/:id/waiting`, () => HttpResponse.json({ reasons: [] })),
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
   http.post(`${BASE}/api/criteria/lint`, () => HttpResponse.json({ warnings: [] })),

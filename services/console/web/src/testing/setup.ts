@@ -1,3 +1,4 @@
+import { chooseTenant } from "@/api/tenants";
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
@@ -30,6 +31,7 @@ afterEach(() => {
   cleanup();
   server.resetHandlers();
   localStorage.clear();
+  chooseTenant(null);
   liveStatus.reset();
   unseenJobs.clear();
   forgetList();

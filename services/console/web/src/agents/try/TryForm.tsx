@@ -2,6 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Phone } from "lucide-react";
 import { FormProvider, useForm } from "react-hook-form";
 import { showFieldErrors } from "@/api/field-errors";
+import { useRefusal } from "@/api/me";
 import { ProblemState } from "@/api/ProblemState";
 import { useKeptForm } from "@/lib/kept";
 import { Button } from "@/ui/controls/button";
@@ -17,6 +18,7 @@ export function TryForm({ agentId }: { agentId: string }) {
   useKeptForm("try", form);
   const { handleSubmit, setError } = form;
   const ask = useTryAgent(agentId);
+  const refused = useRefusal()("create_agent_try");
   const navigate = useNavigate();
   const submit = handleSubmit(
     (values) =>
@@ -47,7 +49,7 @@ export function TryForm({ agentId }: { agentId: string }) {
         <FormField at="payload" label="Payload" kind="json" hint="JSON; empty for none." dir="auto" />
         <FormField at="check" label="Check how it keeps to its protocol, too, by further calls" kind="flag" />
         <ProblemState error={ask.error} placed={FIELDS} />
-        <Button type="submit" kind="primary" unavailable={ask.isPending} aria-busy={ask.isPending}>
+        <Button type="submit" kind="primary" unavailable={ask.isPending} reason={refused} aria-busy={ask.isPending}>
           <Phone aria-hidden size={14} /> Call it
         </Button>
       </form>

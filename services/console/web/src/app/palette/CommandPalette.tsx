@@ -3,7 +3,9 @@ import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { Dialog as Radix } from "radix-ui";
 import { useRef, useState } from "react";
+import { ACCESS_PAGES } from "@/access/AccessPage";
 import { agentsQuery } from "@/api/agents";
+import { useMe } from "@/api/me";
 import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/search/jobs-search";
@@ -73,6 +75,8 @@ const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
 export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandPaletteProps) {
   const navigate = useNavigate();
   const offered = useOfferedCommands();
+  const me = useMe();
+  const accessPages = ACCESS_PAGES.filter(({ reads }) => me?.may.includes(reads));
   const agents = useQuery(agentsQuery).data ?? [];
   const [text, setText] = useState("");
   const [chosen, choose] = useState("");
@@ -119,6 +123,9 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                 ))}
                 {DESTINATIONS.map(([name, go]) => (
                   <Item key={name} name={name} onSelect={run(() => void go(navigate))} />
+                ))}
+                {accessPages.map(({ to, name }) => (
+                  <Item key={to} name={name} onSelect={run(() => void navigate({ to, search: {} }))} />
                 ))}
                 {JOB_STATUSES.map((status) => (
                   <Item

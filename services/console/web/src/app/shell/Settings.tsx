@@ -1,5 +1,4 @@
-import { Keyboard, LogOut, Settings2 } from "lucide-react";
-import { signOut } from "@/api/session";
+import { Keyboard, Settings2 } from "lucide-react";
 import { useSingleKeyShortcuts } from "@/lib/shortcuts";
 import { type Theme, useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
@@ -41,12 +40,9 @@ export function Settings({ onHelp }: { onHelp: () => void }) {
           <Checkbox checked={isOn} onChange={(event) => setOn(event.target.checked)} />
           Single keys are shortcuts
         </label>
-        <div className="flex gap-2 border-t pt-3">
+        <div className="border-t pt-3">
           <Button size="small" onClick={onHelp}>
             <Keyboard aria-hidden size={14} /> Keyboard help
-          </Button>
-          <Button size="small" onClick={() => void signOut().finally(() => location.reload())}>
-            <LogOut aria-hidden size={14} /> Sign out
           </Button>
         </div>
       </div>

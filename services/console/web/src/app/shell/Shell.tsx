@@ -8,8 +8,10 @@ import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
 import { Toasts } from "@/ui/overlays/toasts";
+import { Account } from "./Account";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
+import { TenantSwitch } from "./TenantSwitch";
 
 const CommandPalette = lazy(async () => {
   const { CommandPalette } = await loadPart(() => import("@/app/palette/CommandPalette"));
@@ -85,7 +87,8 @@ export function Shell() {
             </Link>
           ))}
         </nav>
-        <div className="ml-auto flex items-center gap-1">
+        <div className="ml-auto flex min-w-0 items-center gap-1">
+          <TenantSwitch />
           <LivePill />
           <Button
             kind="quiet"
@@ -97,6 +100,7 @@ export function Shell() {
             <Search aria-hidden size={16} />
           </Button>
           <Settings onHelp={() => showHelp(true)} />
+          <Account />
         </div>
       </header>
       <main id="main" tabIndex={-1} className="relative min-h-0 grow overflow-auto outline-none">

@@ -3,10 +3,17 @@ import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react
 import { type ReactNode, useEffect, useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { ACTION_VERBS, ACTIONS, type Action, explainRefusal, liveExecution } from "@/jobs/model/status";
+import { ACTION_VERBS, ACTIONS, type Action, liveExecution } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { type ActionDetails, JobActionDialog } from "./JobActionDialog";
-import { useAssignJob, useCancelJob, useExecuteJob, usePendingAction, useResubmitJob } from "./mutations";
+import {
+  useActionRefusal,
+  useAssignJob,
+  useCancelJob,
+  useExecuteJob,
+  usePendingAction,
+  useResubmitJob,
+} from "./mutations";
 
 const ICONS: Record<Action, LucideIcon> = { execute: Play, cancel: CircleSlash, resubmit: RotateCcw, assign: Bot };
 
@@ -24,7 +31,9 @@ type JobActionButtonsProps = {
  * when the status changes.
  */
 export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: JobActionButtonsProps) {
-  const action = useJobAction(job);
+  const explainRefusal = useActionRefusal();
+  const explain = (each: Action) => explainRefusal(each, job);
+  const action = useJobAction(job, explain);
   const pending = usePendingAction(job.id);
   const { open } = action;
   // biome-ignore lint/correctness/useExhaustiveDependencies: a key opens it once
@@ -33,7 +42,7 @@ export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: Jo
     open(openByKey);
     onOpenedByKey?.();
   }, [openByKey]);
-  const primary = ACTIONS.find((each) => each !== "cancel" && explainRefusal(each, job) === null);
+  const primary = ACTIONS.find((each) => each !== "cancel" && explain(each) === null);
   return (
     <div className="flex flex-wrap gap-2" role="group" aria-label="Actions">
       {ACTIONS.map((each) => (
@@ -43,7 +52,7 @@ export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: Jo
           verb={ACTION_VERBS[each]}
           isPrimary={each === primary}
           isPending={pending === each}
-          reason={pending ? "Another action is under way already." : explainRefusal(each, job)}
+          reason={pending ? "Another action is under way already." : explain(each)}
           onClick={() => open(each)}
         />
       ))}
@@ -87,7 +96,7 @@ export function ActionButton({ icon: Icon, verb, isPrimary, isPending, reason, o
  * State of a job's action dialog: one action at a time is opened, confirmed, sent, and closed when the server accepts
  * it.
  */
-function useJobAction(job: Job) {
+function useJobAction(job: Job, explain: (action: Action) => string | null) {
   const [opened, setOpened] = useState<Action | null>(null);
   const execute = useExecuteJob();
   const cancel = useCancelJob();
@@ -107,7 +116,7 @@ function useJobAction(job: Job) {
     if (opened === "assign") assign.mutate({ id, agentId }, { onSuccess: close });
   };
   const open = (action: Action) => {
-    if (explainRefusal(action, job) !== null) return;
+    if (explain(action) !== null) return;
     mutations[action].reset();
     setOpened(action);
   };

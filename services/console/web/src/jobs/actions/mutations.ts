@@ -1,11 +1,25 @@
 import { type UseMutationResult, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
+import { type Change, useRefusal } from "@/api/me";
 import { toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
-import type { Action } from "@/jobs/model/status";
+import { type Action, explainRefusal } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
+
+const OPERATIONS = {
+  execute: "execute_job",
+  cancel: "cancel_job",
+  resubmit: "resubmit_job",
+  assign: "assign_job",
+} as const satisfies Record<Action, Change>;
+
+/** Returns what explains why an action on a job is refused, by one's role or as the job stands; null when it is allowed. */
+export function useActionRefusal() {
+  const refuse = useRefusal();
+  return (action: Action, job: Job) => refuse(OPERATIONS[action]) ?? explainRefusal(action, job);
+}
 
 export type AssignVariables = { id: string; agentId: string };
 export type CancelVariables = { id: string; reason?: string; executionId?: string };

@@ -3,9 +3,11 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { agentsQuery } from "@/api/agents";
+import { useRefusal } from "@/api/me";
 import { ReadError } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { useActionRefusal } from "@/jobs/actions/mutations";
 import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
 import { HISTORY_ID } from "@/jobs/detail/header/JobProgress";
@@ -14,7 +16,7 @@ import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery } from "@/jobs/model/queries";
-import { ACTION_VERBS, ACTIONS, type Action, explainRefusal } from "@/jobs/model/status";
+import { ACTION_VERBS, ACTIONS, type Action } from "@/jobs/model/status";
 import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
 import { useOfferCommands } from "@/lib/palette-commands";
@@ -48,7 +50,14 @@ export function JobPage({ id }: { id: string }) {
   });
   useEffect(() => rememberOpened(id), [id]);
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
-  useOfferCommands(job.data ? listPaletteCommands(job.data, setOpenByKey, duplicate) : {});
+  const refuse = useRefusal();
+  const explainRefusal = useActionRefusal();
+  const offered = ACTIONS.map((action) => [
+    `${ACTION_VERBS[action]} this job`,
+    job.data && explainRefusal(action, job.data) === null ? () => setOpenByKey(action) : null,
+  ]);
+  const duplicates = job.data && refuse("create_job") === null;
+  useOfferCommands({ ...Object.fromEntries(offered), "Duplicate this job": duplicates ? duplicate : null });
   const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
   // All that the page begins with is shown at once, so that nothing moves as the rest arrives.
   const agents = useQuery(agentsQuery);
@@ -106,15 +115,6 @@ export function JobPage({ id }: { id: string }) {
       )}
     </div>
   );
-}
-
-/** List the commands that the palette offers for this job; null for those refused now. */
-function listPaletteCommands(job: Job, open: (action: Action) => void, duplicate: () => void) {
-  const actions = ACTIONS.map((action) => [
-    `${ACTION_VERBS[action]} this job`,
-    explainRefusal(action, job) === null ? () => open(action) : null,
-  ]);
-  return { ...Object.fromEntries(actions), "Duplicate this job": duplicate };
 }
 
 function NeighbourLink({ id, children }: { id: string; children: string }) {

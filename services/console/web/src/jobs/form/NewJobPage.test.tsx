@@ -161,5 +161,5 @@ it("a duplicate begins with what the other has", async () => {
 
 it("begins with the focus in the title", async () => {
   await renderPage(<NewJobPage />);
-  expect(screen.getByLabelText("Title")).toHaveFocus();
+  expect(await screen.findByLabelText("Title")).toHaveFocus();
 });

@@ -4,7 +4,9 @@ import { ChevronLeft } from "lucide-react";
 import { FormProvider, useForm } from "react-hook-form";
 import { useAgentNames } from "@/api/agents";
 import { showFieldErrors } from "@/api/field-errors";
+import { meQuery, useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
+import { useTenantOfNew } from "@/api/tenants";
 import type { Policy } from "@/api/types";
 import { JobFields } from "@/jobs/form/fields/JobFields";
 import { EMPTY_VALUES, type JobValues, PLACED, toJobValues, toNewJob } from "@/jobs/form/model/job-values";
@@ -29,10 +31,17 @@ export function NewJobPage({ from }: { from?: string }) {
           </Link>
         </nav>
         <h1 className="text-xl font-semibold">{from ? "Duplicate a job" : "New job"}</h1>
-        {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY_VALUES} />}
+        {from ? <Duplicate id={from} /> : <NewJob />}
       </div>
     </div>
   );
+}
+
+/** Empty form, once it is known of which tenant the job is. */
+function NewJob() {
+  const { isPending } = useQuery(meQuery);
+  const tenant = useTenantOfNew();
+  return isPending ? null : <JobForm initial={{ ...EMPTY_VALUES, tenant }} />;
 }
 
 function Duplicate({ id }: { id: string }) {
@@ -85,6 +94,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
         },
       );
     });
+  const refuse = useRefusal();
   const isForNobody = watch("who") === "later";
   return (
     <FormProvider {...form}>
@@ -92,12 +102,18 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
         <JobFields />
         <ProblemState error={create.error} placed={PLACED} />
         <div className="flex flex-wrap justify-end gap-2 border-t py-4">
-          <Button type="submit" unavailable={create.isPending} aria-busy={create.isPending}>
+          <Button
+            type="submit"
+            unavailable={create.isPending}
+            reason={refuse("create_job")}
+            aria-busy={create.isPending}
+          >
             Create
           </Button>
           <Button
             kind="primary"
             unavailable={create.isPending || isForNobody}
+            reason={refuse("create_job") ?? refuse("execute_job")}
             title={isForNobody ? "It needs an agent first." : undefined}
             aria-busy={create.isPending}
             onClick={submit(true)}

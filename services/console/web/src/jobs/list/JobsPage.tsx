@@ -1,7 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
+import { useRefusal } from "@/api/me";
+import { chooseTenant, useTenant } from "@/api/tenants";
 import type { JobStatus } from "@/api/types";
 import { COLUMNS, type ColumnId, type Sort } from "@/jobs/fields";
 import { BulkActions } from "@/jobs/list/bulk/BulkActions";
@@ -21,32 +23,40 @@ import { useStoredChoice } from "@/lib/stored-choice";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply-changes";
+import { Button } from "@/ui/controls/button";
 import { EmptyList, ListError, ListFooter, NewRowsPill, RowPlaceholders } from "./ListStates";
 
 const HIDDEN_AT_FIRST = COLUMNS.filter(({ isHidden }) => isHidden).map(({ id }) => id);
 
-/** Page of the list of jobs, filtered as the address says. */
-export function JobsPage({ search }: { search: JobsSearch }) {
+/** Page of the list of jobs, filtered as the address says, and by the chosen tenant where it names none. */
+export function JobsPage({ search: inAddress }: { search: JobsSearch }) {
   useTitle("Jobs");
   const client = useQueryClient();
   const navigate = useNavigate();
+  const tenant = useTenant();
+  const search = useMemo(() => withTenant(inAddress, tenant), [inAddress, tenant]);
   const list = useJobs(search);
   const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
   const waiting = useReadWaiting(search, jobs);
   const [hidden, setHidden] = useStoredChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
   const isNarrow = useMedia("(max-width: 640px)");
-  const place = useCurrentRow(search, jobs);
+  const place = useCurrentRow(inAddress, jobs);
   const { current } = place;
   const selection = useSelection(jobs, place.left?.selected);
-  useEffect(() => rememberList(search, { selected: selection.ids }), [search, selection.ids]);
+  useEffect(() => rememberList(inAddress, { selected: selection.ids }), [inAddress, selection.ids]);
   const box = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLInputElement>(null);
 
   const show = (next: JobsSearch) => void navigate({ to: "/", search: next });
-  const clear = () => show({});
-  const change = (part: Partial<JobsSearch>, replace = false) =>
+  const clear = () => {
+    chooseTenant(null);
+    show({});
+  };
+  const change = (part: Partial<JobsSearch>, replace = false) => {
+    if ("tenant" in part && part.tenant === undefined) chooseTenant(null);
     void navigate({ to: "/", search: (before: JobsSearch) => ({ ...before, unknown: undefined, ...part }), replace });
+  };
   const toggle = (status: JobStatus) => {
     const chosen = search.status ?? [];
     const next = chosen.includes(status) ? chosen.filter((each) => each !== status) : [...chosen, status];
@@ -79,11 +89,9 @@ export function JobsPage({ search }: { search: JobsSearch }) {
           <FilterBar search={search} onChange={change} onClear={clear} textRef={text} />
           <div className="flex gap-2">
             {isNarrow && <SortChoice search={search} onChange={change} />}
-            <SavedViews search={search} onOpen={show} />
+            <SavedViews search={inAddress} onOpen={show} />
             {!isNarrow && <ColumnChoice hidden={hidden} onChange={setHidden} />}
-            <Link to="/new" search={{}} className={NEW_JOB}>
-              <Plus aria-hidden size={14} /> New job
-            </Link>
+            <NewJob />
           </div>
         </div>
         <div className="flex items-center justify-between gap-2">
@@ -105,7 +113,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
           aria-label="List of jobs"
           aria-busy={query.isFetching}
           className="h-full overflow-auto"
-          onScroll={(event) => rememberList(search, { top: event.currentTarget.scrollTop })}
+          onScroll={(event) => rememberList(inAddress, { top: event.currentTarget.scrollTop })}
         >
           {query.error && !query.data && (
             <ListError error={query.error} onRetry={() => void query.refetch()} onClear={clear} />
@@ -146,6 +154,25 @@ export function JobsPage({ search }: { search: JobsSearch }) {
       />
       <ListFooter list={list} search={search} />
     </div>
+  );
+}
+
+const withTenant = (search: JobsSearch, tenant: string | null): JobsSearch =>
+  tenant === null || search.tenant !== undefined ? search : { ...search, tenant };
+
+/** Link to the form of a new job; where one may make none, a button that says why. */
+function NewJob() {
+  const refused = useRefusal()("create_job");
+  const content = (
+    <>
+      <Plus aria-hidden size={14} /> New job
+    </>
+  );
+  if (refused) return <Button reason={refused}>{content}</Button>;
+  return (
+    <Link to="/new" search={{}} className={NEW_JOB}>
+      {content}
+    </Link>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Gavel } from "lucide-react";
 import { lazy, Suspense, useRef, useState } from "react";
+import { useRefusal } from "@/api/me";
 import { ProblemState } from "@/api/ProblemState";
 import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
 import { PolicyChoice } from "@/judging/PolicyChoice";
@@ -28,8 +29,10 @@ export function TrialForm({ atFirst }: { atFirst: Trial }) {
   const last = useQuery(lastJobsQuery);
   const change = (part: Partial<Trial>) => setTrial({ ...trial, ...part });
   const wrong = explainNoJson(trial);
-  const reason =
+  const refuse = useRefusal();
+  const incomplete =
     trial.criteria.trim() === "" ? "It needs a criterion." : trial.result === "" ? "It needs a result." : wrong;
+  const reason = refuse("create_judgings") ?? incomplete;
   const judge = () =>
     ask.mutate(trial, {
       onSuccess: ({ id }) => setTried({ id, trial }),
@@ -95,7 +98,7 @@ export function TrialForm({ atFirst }: { atFirst: Trial }) {
           </Button>
           <Button
             unavailable={last.isFetching}
-            reason={trial.criteria.trim() === "" ? "It needs a criterion." : null}
+            reason={refuse("create_operation") ?? (trial.criteria.trim() === "" ? "It needs a criterion." : null)}
             onClick={() => void last.refetch().then(({ isSuccess }) => draft(isSuccess))}
           >
             Over the last 20 results…

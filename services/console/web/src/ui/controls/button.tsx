@@ -39,7 +39,7 @@ export function ButtonLink({ kind, size, className, children, ...others }: Butto
 }
 
 export function Button(props: ButtonProps) {
-  const { kind, size, unavailable, reason, className, onClick, type = "button", ...others } = props;
+  const { kind, size, unavailable, reason, title, className, onClick, type = "button", ...others } = props;
   const id = useId();
   const isOff = unavailable || Boolean(reason);
   const explain = (event: MouseEvent) => {
@@ -50,8 +50,8 @@ export function Button(props: ButtonProps) {
     <>
       <button
         aria-describedby={reason ? id : undefined}
-        title={reason ?? undefined}
         {...others}
+        title={reason ?? title}
         type={type}
         aria-disabled={isOff || undefined}
         onClick={isOff ? explain : onClick}

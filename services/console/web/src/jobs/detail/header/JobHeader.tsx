@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Copy, FlaskConical, Gavel, Link2, ListChecks, MoreHorizontal, Pencil } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useRefusal } from "@/api/me";
 import type { Job, JobLog } from "@/api/types";
 import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
 import { usePendingAction } from "@/jobs/actions/mutations";
@@ -37,7 +38,8 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
   const [editing, edit] = useKeptState<Part | null>("editing", null);
   const [isRejudging, rejudge] = useState(false);
   const navigate = useNavigate();
-  const reason = explainEditRefusal(job);
+  const refuse = useRefusal();
+  const reason = refuse("edit_job") ?? explainEditRefusal(job);
   const waiting = useQuery({ ...waitingQuery(job), enabled: job.live ?? job.status === "IN_PROGRESS" }).data;
   return (
     <header className="space-y-3 border-b pb-4">
@@ -60,13 +62,19 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
             <MenuItem onSelect={() => edit("criteria")} reason={reason}>
               <ListChecks aria-hidden size={14} /> Edit criteria
             </MenuItem>
-            <MenuItem onSelect={onDuplicate}>
+            <MenuItem onSelect={onDuplicate} reason={refuse("create_job")}>
               <Copy aria-hidden size={14} /> Duplicate with edits
             </MenuItem>
-            <MenuItem onSelect={() => void navigate({ to: "/playground", search: { job: job.id } })}>
+            <MenuItem
+              onSelect={() => void navigate({ to: "/playground", search: { job: job.id } })}
+              reason={refuse("create_judgings")}
+            >
               <FlaskConical aria-hidden size={14} /> Try other criteria
             </MenuItem>
-            <MenuItem onSelect={() => rejudge(true)} reason={explainRefusalOfAll("rejudge", [job])}>
+            <MenuItem
+              onSelect={() => rejudge(true)}
+              reason={refuse("create_operation") ?? explainRefusalOfAll("rejudge", [job])}
+            >
               <Gavel aria-hidden size={14} /> Judge again
             </MenuItem>
             <MenuItem onSelect={() => void copyLink()}>

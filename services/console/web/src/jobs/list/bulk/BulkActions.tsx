@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
+import { useRefusal } from "@/api/me";
 import type { Job, OperationKind } from "@/api/types";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
@@ -24,6 +25,8 @@ type BulkActionsProps = {
 /** What can be done to the selected jobs, or to all that match, as one operation of the service. */
 export function BulkActions({ selected, isAll, search, onClear }: BulkActionsProps) {
   const [operation, setOperation] = useKeptState<{ kind: OperationKind; ofAll: boolean } | null>("operation", null);
+  const refuse = useRefusal();
+  const refused = refuse("preview_operation") ?? refuse("create_operation");
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   if (selected.length === 0) return null;
   const matching = describeMatching(counts, search);
@@ -36,7 +39,7 @@ export function BulkActions({ selected, isAll, search, onClear }: BulkActionsPro
       {KINDS.map((kind) => (
         <Button
           key={kind}
-          reason={explainRefusalOfAll(kind, selected)}
+          reason={refused ?? explainRefusalOfAll(kind, selected)}
           onClick={() => setOperation({ kind, ofAll: false })}
         >
           {KIND_VERBS[kind]}
@@ -49,7 +52,7 @@ export function BulkActions({ selected, isAll, search, onClear }: BulkActionsPro
             <Button
               key={kind}
               aria-label={`${KIND_VERBS[kind]} ${matching} that match`}
-              reason={explainNone(kind, counts, search)}
+              reason={refused ?? explainNone(kind, counts, search)}
               onClick={() => setOperation({ kind, ofAll: true })}
             >
               {KIND_VERBS[kind]}
