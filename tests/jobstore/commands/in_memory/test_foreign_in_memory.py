@@ -1,5 +1,6 @@
 """A command of a caller of some tenants decides as if nothing of others had any id."""
 
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import new_job
 
 from contracts.resources import AgentPatch, JobPatch, NewAgent, NewAgentTry
+from jobstore.access.callers import CALLER, Caller
 from jobstore.agents.commands import RegisterAgent, UpdateAgent
 from jobstore.engine.parts import Command, UnitOfWork
 from jobstore.errors import ConflictError, ForbiddenError, NotFoundError
@@ -20,7 +22,7 @@ from jobstore.judging.judgings import QueueRejudging
 from jobstore.judging.rules import Judgings, NewJudging
 from jobstore.operations.commands import CarryOutItem, Item, Operations, StoredOperation
 from jobstore.tasks.commands import TryAgent
-from signoff.status import JudgingKind, OperationState
+from signoff.status import JudgingKind, OperationState, Role
 from signoff.values import new_execution_id
 
 PRESS, LAW = frozenset({"press"}), frozenset({"law"})
@@ -41,6 +43,23 @@ def test_outside_of_calls_commands_are_of_all_tenants(jobstore: MemoryJobstore, 
     assert edit.limited_to is None
     jobstore.run(edit)
     assert jobstore.specs[job_id].title == "b"
+
+
+@pytest.mark.parametrize("tenants", [None, LAW])
+def test_what_a_call_asks_for_is_of_its_callers_tenants(tenants: frozenset[str] | None) -> None:
+    def make() -> Command[Any]:
+        CALLER.set(Caller("eve", SIGNOFF, Role.OPERATOR, tenants))
+        return EditJob("a", JobPatch(title="b"), actor=SIGNOFF)
+
+    assert copy_context().run(make).limited_to == tenants
+
+
+def test_a_command_without_an_actor_or_with_tenants_by_place_is_none(job_id: str) -> None:
+    """Else a field of a command would be taken for them."""
+    with pytest.raises(TypeError):
+        EditJob(job_id, JobPatch(title="b"))  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        EditJob(job_id, JobPatch(title="b"), None, SIGNOFF, LAW)  # type: ignore[misc]
 
 
 def test_a_foreign_job_is_not_there_and_an_own_one_is(jobstore: MemoryJobstore, job_id: str) -> None:
@@ -79,6 +98,7 @@ def test_a_job_whose_tenant_a_command_does_not_read_is_not_there(jobstore: Memor
     uow[Jobs].specs.stored.clear()
     shown = uow.show_to(limited(EditJob(job_id, JobPatch(title="b"), actor=SIGNOFF), PRESS))
     assert shown is not uow
+    assert (shown.clock, shown.terms) == (uow.clock, uow.terms)
     assert job_id not in shown[Jobs].jobs
 
 
