@@ -31,7 +31,8 @@ _ADOPT: Final = text(
     """  # noqa: S608 - a number of our own
 )
 _CURSOR: Final = text(
-    f"SELECT coalesce((SELECT seq FROM text_index WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
+    f"SELECT coalesce((SELECT seq FROM text_index WHERE id = 1), 0) AS seq, {SETTLED}, {_ARE_UNKNOWN} "  # noqa: S608
+    "FROM relay WHERE id = 1"
 )
 #: The texts as they are now: a later edit has an entry of its own, by which they are indexed again.
 _INDEX: Final = text(
@@ -70,10 +71,11 @@ class TextIndex:
         async with self._database.transaction() as connection:
             if not await locks.try_hold(connection, Lock.TEXTS):
                 return False
-            after, settled = (await connection.execute(_CURSOR)).one()
+            after, settled, are_unknown = (await connection.execute(_CURSOR)).one()
             until = min(settled, after + BATCH)
             if after < until:
                 await connection.execute(_INDEX, {"after": after, "until": until})
                 await connection.execute(_STORE, {"seq": until})
-            adopted = await connection.change(_ADOPT)
-        return bool(until < settled or adopted)
+            if are_unknown:
+                await connection.execute(_ADOPT)
+        return bool(until < settled or are_unknown)
