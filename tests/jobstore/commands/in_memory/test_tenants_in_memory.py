@@ -243,3 +243,27 @@ def test_a_judge_is_asked_with_the_keys_of_its_policys_tenant(jobstore: MemoryJo
     put(jobstore, STRICT, PRESS, '{"stages":[]}')
     life.running(tenant="press", policy={"judge": "press.strict"})
     assert life.claim_judging().policy_tenant == "press"
+
+
+def test_who_is_of_some_tenants_shares_no_agent(jobstore: MemoryJobstore) -> None:
+    new = NewAgent(name="a", url=URL, tenant="press")
+    jobstore.run(RegisterAgent("press:own", new, actor=SIGNOFF, limited_to=PRESS))
+    assert not jobstore.agents["press:own"].shared
+    shared = NewAgent(name="a", url=URL, tenant="press", shared=True)
+    for command in (
+        RegisterAgent("press:all", shared, actor=SIGNOFF, limited_to=PRESS),
+        UpdateAgent("press:own", AgentPatch(shared=True), actor=SIGNOFF, limited_to=PRESS),
+    ):
+        with pytest.raises(ForbiddenError, match="by who administers all"):
+            jobstore.run(command)
+
+
+def test_a_golden_set_is_of_a_policy_that_is_there(jobstore: MemoryJobstore) -> None:
+    golden = Named(Kind.GOLDEN, "press.strict")
+    with pytest.raises(NotFoundError, match=r"no judge policy press\.strict"):
+        put(jobstore, golden, PRESS)
+    put(jobstore, STRICT, PRESS)
+    with pytest.raises(NotFoundError, match=r"no judge policy press\.strict"):
+        put(jobstore, golden, frozenset({"law"}))
+    put(jobstore, golden, PRESS)
+    assert jobstore.names[golden].tenant == "press"
