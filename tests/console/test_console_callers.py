@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from streams import stream
 from support.fake_jobstore import TOKEN as FAKE_TOKEN
-from support.real_console import CONSOLE_TOKEN, TOKEN, console_on
+from support.real_console import CONSOLE_TOKEN, TOKEN, console_on, jobstore_on
 
 from console.api.auth import Sessions
 from contracts.resources import NewJob
@@ -204,9 +204,17 @@ async def test_an_event_stream_ends_when_its_token_does(real):
 
 
 async def test_the_streams_of_a_session_end_when_its_owner_signs_out_elsewhere(real):
-    async with console_on(real.jobstore) as other, browser_at(real.url) as browser:
+    """At another console, before another jobstore."""
+    async with (
+        jobstore_on(real.database) as (_, address),
+        console_on(address) as other,
+        browser_at(real.url) as browser,
+    ):
         cookie = await sign_in(browser, await make_token(real, "sina"))
         headers = {"Cookie": f"signoff_session_{other.rpartition(':')[2]}={cookie}"}
+        async with asyncio.timeout(5):  # until the other jobstore knows the session, too
+            while await status_with(other, cookie) != 200:
+                pass
         async with aiohttp.ClientSession(other, headers=headers) as http, stream(http) as events:
             assert (await events.next()).name == "hello"
             await sign_out(browser, real.url)

@@ -388,7 +388,7 @@ class MadeToken(Model):
 class TokenRotation(StrictModel):
     """How a token is replaced by another of its name."""
 
-    overlap_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = optional(
+    overlap_s: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] | None = optional(
         "seconds for which the tokens before go on; a day when not given, 0: they end now"
     )
 
