@@ -7,6 +7,7 @@ import { signOut } from "@/api/session";
 import { Button } from "@/ui/controls/button";
 import { Time } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
+import { TenantSwitch } from "./TenantSwitch";
 
 /** Who one is, of which tenants and until when; the pages of who has access; and the way out. */
 export function Account() {
@@ -40,6 +41,8 @@ export function Account() {
             )}
           </div>
         )}
+        {/* On a phone there is no room for it above each page. */}
+        <TenantSwitch className="w-full max-w-none sm:hidden" />
         <ul className="border-t pt-2">
           {ACCESS_PAGES.filter(({ reads }) => me?.may.includes(reads)).map(({ to, name }) => (
             <li key={to}>

@@ -87,8 +87,8 @@ export function Shell() {
             </Link>
           ))}
         </nav>
-        <div className="ml-auto flex min-w-0 items-center gap-1">
-          <TenantSwitch />
+        <div className="ml-auto flex items-center gap-1">
+          <TenantSwitch className="max-sm:hidden" />
           <LivePill />
           <Button
             kind="quiet"

@@ -1,15 +1,16 @@
 import { chooseTenant, useTenant, useTenantNames } from "@/api/tenants";
+import { cn } from "@/lib/cn";
 import { Select } from "@/ui/controls/field";
 
 /** Choice of the tenant whose things are shown and made; there is none for who is of one. */
-export function TenantSwitch() {
+export function TenantSwitch({ className }: { className?: string }) {
   const names = useTenantNames();
   const tenant = useTenant();
   if (names.length < 2) return null;
   return (
     <Select
       aria-label="Tenant"
-      className="w-auto max-w-40 min-w-0 shrink max-sm:max-w-24"
+      className={cn("w-auto max-w-40", className)}
       value={tenant ?? ""}
       onChange={({ target: { value } }) => chooseTenant(value || null)}
     >
