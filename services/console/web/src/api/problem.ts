@@ -18,6 +18,9 @@ const TITLES: Record<number, string> = {
   503: "It cannot be answered now",
 };
 
+/** Fields that an error is about by its code, where the server names none. */
+const FIELDS: Record<string, string> = { unknown_tenant: "tenant", tenant_needed: "tenant", id_prefix: "id" };
+
 /** What the server said went wrong (RFC 9457), or that it could not be reached at all. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -39,6 +42,8 @@ export class ApiError extends Error {
       field: pointer?.replace(/^#\//, "").replaceAll("/", ".") ?? parameter ?? "",
       message,
     }));
+    const field = FIELDS[this.code];
+    if (field && this.fields.length === 0) this.fields.push({ field, message: this.detail });
   }
 
   /** Whether the same request may succeed later, as it is. */

@@ -163,3 +163,13 @@ it("begins with the focus in the title", async () => {
   await renderPage(<NewJobPage />);
   expect(await screen.findByLabelText("Title")).toHaveFocus();
 });
+
+it.each([
+  ["tenant_needed", "name one of press, sport"],
+  ["unknown_tenant", "no tenant has the name default"],
+])("says %s at the tenant, also where the server names no field", async (code, detail) => {
+  onPost("/api/jobs", () => problem(422, code, detail));
+  const { press } = await filled();
+  await press("Create");
+  await waitFor(() => expect(screen.getByLabelText("Tenant")).toHaveAccessibleDescription(detail));
+});
