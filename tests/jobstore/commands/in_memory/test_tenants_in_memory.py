@@ -248,7 +248,10 @@ def test_a_judge_is_asked_with_the_keys_of_its_policys_tenant(jobstore: MemoryJo
 def test_who_is_of_some_tenants_shares_no_agent(jobstore: MemoryJobstore) -> None:
     new = NewAgent(name="a", url=URL, tenant="press")
     jobstore.run(RegisterAgent("press:own", new, actor=SIGNOFF, limited_to=PRESS))
+    of_default = NewAgent(name="a", url=URL)
+    jobstore.run(RegisterAgent("own", of_default, actor=SIGNOFF, limited_to=frozenset({"default"})))
     assert not jobstore.agents["press:own"].shared
+    assert not jobstore.agents["own"].shared
     shared = NewAgent(name="a", url=URL, tenant="press", shared=True)
     for command in (
         RegisterAgent("press:all", shared, actor=SIGNOFF, limited_to=PRESS),
