@@ -28,6 +28,7 @@ from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService, add_keys
 from jobstore.api.server import create_server, set_serving
+from jobstore.api.work_service import WorkService
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
@@ -49,6 +50,7 @@ from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
+from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 from support.factories import SECRETS
 from support.jobstore.administered import put_agent
 
@@ -117,6 +119,7 @@ async def jobstore_on(
         add_JudgingServiceServicer_to_server(
             JudgingService(Callers(database), runner, JudgingQueue(database, runner)), server
         )
+        add_WorkServiceServicer_to_server(WorkService(database, runner, SECRETS), server)
         keys = derive_keys(SECRETS)
         async with database.session() as session:
             await add_keys(session, [key.public for key in keys])

@@ -1,0 +1,1 @@
+"""Walk every door with every credential: `make access`."""
