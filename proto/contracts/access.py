@@ -38,6 +38,8 @@ VIEWERS: Final = frozenset({Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMI
 OPERATORS: Final = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 ADMINISTRATORS: Final = frozenset({Role.ADMINISTRATOR})
 EVERYBODY: Final = frozenset(Role)
+#: The roles of services, which work for all tenants.
+SERVICES: Final = frozenset({Role.EXECUTOR, Role.VALIDATOR, Role.CONSOLE})
 _PEOPLE_AND_CONSOLES: Final = VIEWERS | {Role.CONSOLE, Role.UPSTREAM}
 
 

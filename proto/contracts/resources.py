@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.access import SERVICES
 from contracts.agent_settings import check_settings
 from contracts.agents import (
     HEADERS_MAX,
@@ -338,6 +339,8 @@ class NewToken(StrictModel):
     def _check_tenants(self) -> Self:
         if bool(self.tenants) == self.all_tenants:
             raise ValueError("a token is of some tenants or of all: give tenants, or all_tenants")
+        if self.role in SERVICES and not self.all_tenants:
+            raise ValueError(f"a token of the role {self.role} is of all tenants: give all_tenants")
         return self
 
 

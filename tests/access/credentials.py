@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.access import SERVICES
 from signoff import AsyncClient
 from signoff.identity_client import MadeToken
 from signoff.status import Role
@@ -31,7 +32,7 @@ async def make_credentials(bootstrap: AsyncClient, console: AsyncClient) -> Asyn
     """Make one of each kind; those that open nothing have ended before they are yielded."""
     made = [Credential("none", None), Credential("unknown", "sgn_" + "0" * 49), Credential("malformed", "no token")]
     for role in Role:
-        for tenants in (None, frozenset({OWN}), frozenset({FOREIGN})):
+        for tenants in (None,) if role in SERVICES else (None, frozenset({OWN}), frozenset({FOREIGN})):
             name = "-".join((role.value, *sorted(tenants or {"all"})))
             secret = (await _make(bootstrap, name, role, tenants)).secret
             made.append(Credential(name, secret, role, tenants))

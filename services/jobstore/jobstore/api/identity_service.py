@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 #: Seconds for which a token that is rotated goes on unless it is said.
 OVERLAP_S: Final = 86_400.0
 CLIENT_MAX: Final = 60
-#: The roles of services, whose tokens an administrator of all tenants makes.
-_SERVICES: Final = frozenset({Role.EXECUTOR, Role.VALIDATOR, Role.CONSOLE})
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(TokenName)
 
 
@@ -88,7 +86,7 @@ class IdentityService(IdentityServiceServicer):
     async def CreateToken(self, request: pb.CreateTokenRequest, _: Context) -> pb.CreateTokenResponse:
         new, caller = NewToken(**read_fields(request.token)), CALLER.get()
         tenants = None if new.all_tenants else frozenset(new.tenants)
-        _check_grant(caller, new.role, tenants)
+        _check_grant(caller, tenants)
         actor = Actor(f"token:{new.name}")
         async with self._followed.changing() as connection:
             row, secret = await add_token(
@@ -115,7 +113,7 @@ class IdentityService(IdentityServiceServicer):
                 connection, name, caller.tenants, overlap_s=OVERLAP_S if overlap_s is None else overlap_s
             )
             role, tenants = Role(before.role), _tenants_of(before)
-            _check_grant(caller, role, tenants)
+            _check_grant(caller, tenants)
             row, secret = await add_token(
                 *(connection, "token", name, Actor(before.actor), role, tenants),
                 created_by=caller.actor,
@@ -183,15 +181,13 @@ class IdentityService(IdentityServiceServicer):
             after = rows[-1].at, rows[-1].id
 
 
-def _check_grant(caller: Caller, role: Role, tenants: frozenset[str] | None) -> None:
-    """Raise ForbiddenError if a caller may not give a role for tenants: nobody gives what they do not have."""
+def _check_grant(caller: Caller, tenants: frozenset[str] | None) -> None:
+    """Raise ForbiddenError if a caller may not give tokens of tenants: nobody gives what they do not have."""
     if caller.tenants is None:
         return
     if tenants is None or not tenants <= caller.tenants:
         message = f"{caller.name} is not of all of these tenants: name those that `signoff whoami` shows"
         raise ForbiddenError(message, reason="tenant")
-    if role in _SERVICES:
-        raise ForbiddenError(f"a token of the role {role.value} is made by an administrator of all tenants")
 
 
 def _caller_message(caller: Caller) -> pb.Caller:
