@@ -111,6 +111,8 @@ class Postgres:
         except (OSError, TimeoutError, asyncpg.PostgresError):
             return False
         try:
+            if await connection.fetchval("SELECT pg_is_in_recovery()"):
+                return True  # it answers, and is not written
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE}")
         finally:
