@@ -69,7 +69,9 @@ async def test_databases_that_are_the_same_are_0_with_counts(signoff, urls, tmp_
     ran = await signoff("verify", "--database-url", urls[0], "--endpoints", str(file))
     assert ran.status == 0, ran.err
     first, second = ran.out.splitlines()
-    assert first.startswith("ok: 1 agents, 0 agent_settings, 0 jobs, 0 job_logs, 0 executions, 0 facts, 0 tenants, 0 limits, ")
+    assert first.startswith(
+        "ok: 1 agents, 0 agent_settings, 0 jobs, 0 job_logs, 0 executions, 0 facts, 0 tenants, 0 limits, "
+    )
     assert "not checked" in second
     assert "SIGNOFF_FACT_KEYS" in second
 
