@@ -57,7 +57,7 @@ async def place(request: pytest.FixtureRequest, postgres: str) -> AsyncIterator[
                 await stack.enter_async_context(oidc_provider(port, f"{console.url}{PATH}/callback"))
                 yield Place(console, None)
             case _:
-                issuer = await stack.enter_async_context(mock_server(port))
+                issuer = await stack.enter_async_context(mock_server(port, free_port()))
                 yield Place(await stack.enter_async_context(console_at(postgres, issuer)), None)
 
 

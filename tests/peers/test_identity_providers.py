@@ -69,8 +69,8 @@ async def sign_in(issuer: str, provider: Provider, secret: str) -> str:
 
 @pytest.mark.real
 async def test_a_mock_that_rotates_its_keys_goes_on_signing_in() -> None:
-    port = free_port()
-    async with mock_server(port) as issuer, ClientSession() as http:
+    port, rotating_port = free_port(), free_port()
+    async with mock_server(port, rotating_port) as issuer, ClientSession() as http:
         provider = Provider(issuer)
         id_tokens, kids = IdTokens(provider, RULES, CLIENT), set()
         for number in range(4):
@@ -78,6 +78,6 @@ async def test_a_mock_that_rotates_its_keys_goes_on_signing_in() -> None:
             caller = await id_tokens.find(token, f"secret {number}")
             assert (caller.actor, caller.role) == ("user:johndoe", "reviewer")
             kids.add(jwt.get_unverified_header(token)["kid"])
-            async with http.get(f"http://127.0.0.1:{port + 1}/rotate") as rotated:
+            async with http.get(f"http://127.0.0.1:{rotating_port}/") as rotated:
                 assert rotated.ok
         assert len(kids) > 1

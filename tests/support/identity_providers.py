@@ -23,10 +23,10 @@ async def oidc_provider(port: int, back: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def mock_server(port: int) -> AsyncIterator[str]:
-    """A mock that knows any client, and gets another key at the next port; its issuer."""
+async def mock_server(port: int, rotating_port: int) -> AsyncIterator[str]:
+    """A mock that knows any client, and gets another key at `rotating_port`; its issuer."""
     install_package(OIDC)
-    async with process(BIN / "node", OIDC / "mock_server.mjs", str(port)):
+    async with process(BIN / "node", OIDC / "mock_server.mjs", str(port), str(rotating_port)):
         await until_it_answers(f"http://localhost:{port}/jwks")
         yield f"http://localhost:{port}"
 

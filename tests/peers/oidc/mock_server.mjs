@@ -1,8 +1,8 @@
-// A provider that signs in everybody as `johndoe`, of the group `press`: `node mock_server.mjs PORT`. GET /rotate adds a key.
+// A provider that signs in everybody as `johndoe`, of the group `press`: `node mock_server.mjs PORT OTHER`. GET at the other port adds a key.
 import { createServer } from "node:http";
 import { OAuth2Server } from "oauth2-mock-server";
 
-const port = Number(process.argv[2]);
+const [port, other] = process.argv.slice(2).map(Number);
 const server = new OAuth2Server();
 await server.issuer.keys.generate("RS256");
 server.service.on("beforeTokenSigning", (token) => {
@@ -12,4 +12,4 @@ await server.start(port, "127.0.0.1");
 createServer(async (_, response) => {
   await server.issuer.keys.generate("ES256");
   response.end();
-}).listen(port + 1, "127.0.0.1");
+}).listen(other, "127.0.0.1");
