@@ -170,7 +170,7 @@ async def found_in(page: Page, name: str, *themes: Theme) -> list[Any]:
     """What axe finds in each theme, and what overflows; how the page looks is kept."""
     found = []
     for theme in themes:
-        await page.emulate_media(color_scheme=theme)
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # colours change at once
         await expect(page.locator("html")).to_have_attribute("data-theme", theme)
         await keep(page, f"{name}-{theme}")
         found += await found_by_axe(page)
