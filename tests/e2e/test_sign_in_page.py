@@ -65,7 +65,7 @@ async def place(request: pytest.FixtureRequest, postgres: str) -> AsyncIterator[
 async def open_page(browser: Browser, place: Place) -> AsyncIterator[tuple[Page, list[str]]]:
     """A window of a new browser, and what that complains of at the console's own pages."""
     complaints: list[str] = []
-    context = await browser.new_context(base_url=place.console.url)
+    context = await browser.new_context(base_url=place.console.url, reduced_motion="reduce")
     await context.add_init_script(VIOLATIONS)
     await context.route("**/*googleapis*/**", lambda route: route.abort())  # fonts of a provider's page
 
