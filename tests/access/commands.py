@@ -14,10 +14,21 @@ from access.things import Things
 from cli.__main__ import app
 
 #: Commands that call no jobstore, or none for a caller: they work on files, topics, a database or a stack of their own.
-#: `doctor` asks all parts, and says which of them its token does not open.
+#: `doctor` asks all parts, and says which of them its token does not open; others wait for what nobody does here.
 LOCAL: Final = frozenset(
     {
-        *("completion", "demo", "doctor", "fact-keys", "judge import", "jobs open", "login", "logout", "profiles list"),
+        *(
+            "agents try",
+            "completion",
+            "demo",
+            "doctor",
+            "fact-keys",
+            "judge import",
+            "jobs open",
+            "login",
+            "logout",
+            "profiles list",
+        ),
         *("profiles remove", "profiles use", "rebuild", "receipt verify", "replay", "tenants use", "up", "verify"),
     }
 )
@@ -30,7 +41,6 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "agents pause": ("{agent_id}", "Pause"),
     "agents resume": ("{agent_id}", "Pause"),
     "agents tries": ("{agent_id}", "ListAgentTries"),
-    "agents try": ("{agent_id}", "CreateAgentTry"),
     "agents update": ("{agent_id} --name x", "UpdateAgent"),
     "audit export": ("", "ExportAudit"),
     "audit list": ("", "ListAudit"),

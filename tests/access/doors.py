@@ -21,8 +21,8 @@ from signoff.status import Role
 from signoff.worker.v1 import work_service_pb2 as work_pb
 
 _WORK_KINDS = {Role.EXECUTOR: work_pb.WORK_KIND_EXECUTING, Role.VALIDATOR: work_pb.WORK_KIND_JUDGING}
-#: Seconds for which the first answer of a stream is waited for; a stream that is silent is open.
-SILENT_S = 0.5
+#: Seconds for which an open stream is read.
+SILENT_S = 1.0
 
 #: The requests of RPCs about a thing, by the name of the method, in protobuf's JSON; others have an empty request.
 REQUESTS: Mapping[str, Any] = {
@@ -156,16 +156,17 @@ class Rpc(Door):
         if self.name.endswith("/RenewLeases"):  # each kind of worker renews its own
             request.kind = _WORK_KINDS.get(credential.role, 0)
         metadata = () if credential.secret is None else (("authorization", f"Bearer {credential.secret}"),)
-        options = {"metadata": metadata, "timeout": SILENT_S if self._streams else 10.0}
-        call, said = self._call([request] if self._takes_stream else request, **options), ""
+        call, said = self._call([request] if self._takes_stream else request, metadata=metadata, timeout=60.0), ""
         try:
             if not self._streams:
                 return Answer("ok", str(await call))
-            async for each in call:
-                said += str(each)
+            await call.initial_metadata()  # which is sent once a call is admitted, or comes with the refusal
+            async with asyncio.timeout(SILENT_S):
+                async for each in call:
+                    said += str(each)
+        except TimeoutError:
+            call.cancel()
         except grpc.aio.AioRpcError as error:
-            if self._streams and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                return Answer("ok", said)
             code = dict(error.trailing_metadata() or ()).get("signoff-code", error.code().name.lower())
             return Answer(str(code), said + str(error.details()))
         return Answer("ok", said)
