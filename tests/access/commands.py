@@ -91,6 +91,43 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tokens list": ("", "ListTokens"),
     "whoami": ("", "GetCaller"),
 }
+#: Commands whose RPCs others call, too, or REST's routes: these are walked there.
+ALIKE: Final = frozenset(
+    {
+        "batches watch",
+        "bulk assign",
+        "bulk report",
+        "bulk resubmit",
+        "bulk retry",
+        "criteria set",
+        "dlq discard",
+        "jobs assign",
+        "jobs cancel",
+        "jobs diff",
+        "jobs edit",
+        "jobs execute",
+        "jobs explain",
+        "jobs resubmit",
+        "jobs show",
+        "jobs watch",
+        "judge draft",
+        "judge evaluate",
+        "judge report",
+        "judge test",
+        "judge try",
+        "judges diff",
+        "judges golden",
+        "judges set",
+        "limits pause",
+        "limits remove",
+        "limits resume",
+        "rejudge",
+        "sessions end",
+        "tokens revoke",
+        "tokens rotate",
+        "watch",
+    }
+)
 #: The credentials with which commands run: each command takes tenths of a second.
 CREDENTIALS: Final = ("none", "ended", "viewer-press", "operator-press", "administrator-press", "administrator-radio")
 
