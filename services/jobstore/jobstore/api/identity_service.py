@@ -4,9 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from contracts.fields import TokenName
@@ -39,6 +40,8 @@ from signoff.v1.identity_service_pb2_grpc import IdentityServiceServicer
 from signoff.wire import parse_words, read_field, read_fields, write_message, write_row
 
 log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Message)
 
 #: Seconds for which a token that is rotated goes on unless it is said.
 OVERLAP_S: Final = 86_400.0
@@ -94,14 +97,14 @@ class IdentityService(IdentityServiceServicer):
             )
             await add_own(connection)
         log.info("a token was made", extra={"actor": caller.actor, "token": new.name, "role": new.role.value})
-        return pb.CreateTokenResponse(token=_token_message(row), secret=secret)
+        return pb.CreateTokenResponse(token=_made_message(pb.AccessToken, row), secret=secret)
 
     async def ListTokens(self, request: pb.ListTokensRequest, _: Context) -> pb.ListTokensResponse:
         limit, after = parse_page(request, 100, _parse_place)
         tenants, include_ended = CALLER.get().tenants, request.include_ended
         async with self._database.session() as session:
             rows = await list_tokens(session, "token", tenants, limit, after, include_ended=include_ended)
-        messages = [_token_message(row) for row in rows]
+        messages = [_made_message(pb.AccessToken, row) for row in rows]
         return make_page(pb.ListTokensResponse, request, limit, "tokens", messages, lambda _: _place(rows[-1]))
 
     async def RotateToken(self, request: pb.RotateTokenRequest, _: Context) -> pb.RotateTokenResponse:
@@ -121,7 +124,7 @@ class IdentityService(IdentityServiceServicer):
             )
             await add_own(connection, tenants=tenants)
         log.info("a token was rotated", extra={"actor": caller.actor, "token": name})
-        return pb.RotateTokenResponse(token=_token_message(row), secret=secret)
+        return pb.RotateTokenResponse(token=_made_message(pb.AccessToken, row), secret=secret)
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, _: Context) -> pb.RevokeTokenResponse:
         name, caller = _NAME.validate_python(request.name), CALLER.get()
@@ -138,7 +141,7 @@ class IdentityService(IdentityServiceServicer):
         async with self._followed.changing() as connection:
             row, secret = await begin_session(connection, caller, request.client, lasts_s)
             await add_own(connection)
-        return pb.CreateSessionResponse(session=_session_message(row), secret=secret)
+        return pb.CreateSessionResponse(session=_made_message(pb.Session, row), secret=secret)
 
     async def ListSessions(self, request: pb.ListSessionsRequest, _: Context) -> pb.ListSessionsResponse:
         (limit, after), caller = parse_page(request, 100, _parse_place), CALLER.get()
@@ -148,7 +151,7 @@ class IdentityService(IdentityServiceServicer):
                 *(session, "session", caller.tenants if is_administrator else None, limit, after),
                 actor=None if is_administrator else caller.actor,
             )
-        messages = [_session_message(row) for row in rows]
+        messages = [_made_message(pb.Session, row) for row in rows]
         return make_page(pb.ListSessionsResponse, request, limit, "sessions", messages, lambda _: _place(rows[-1]))
 
     async def EndSession(self, request: pb.EndSessionRequest, _: Context) -> pb.EndSessionResponse:
@@ -206,12 +209,9 @@ def _caller_message(caller: Caller) -> pb.Caller:
     )
 
 
-def _token_message(row: Row) -> pb.AccessToken:
-    return write_row(pb.AccessToken, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
-
-
-def _session_message(row: Row) -> pb.Session:
-    return write_row(pb.Session, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
+def _made_message(kind: type[M], row: Row) -> M:
+    """Return the message of a token or a session by its row."""
+    return write_row(kind, row, tenants=row.tenants or [], all_tenants=row.tenants is None)
 
 
 def _entry_message(row: Row) -> pb.AuditEntry:
