@@ -114,9 +114,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         matcher, watches, keys = Matcher(database, runner), Watches(database, relay.recent), derive_keys(secrets)
         readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         groups = _watch_groups(stack, database, settings, subscriptions, terms)
-        judging_queue, sweeper = JudgingQueue(database, runner), Sweeper(database, runner, readers)
+        callers, sweeper = Callers(database), Sweeper(database, runner, readers)
         operation_worker, waiting = OperationWorker(database, runner), WaitingSums(database, terms.alive_s)
-        callers, task_queue = Callers(database), TaskQueue(database, runner, sweeper.may_end)
+        judging_queue, task_queue = (
+            JudgingQueue(database, runner, sweeper.may_end),
+            TaskQueue(database, runner, sweeper.may_end),
+        )
         stack.push_async_callback(waiting.close)
         dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
         stack.push_async_callback(_disconnect, dead_letters.close)

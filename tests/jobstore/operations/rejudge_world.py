@@ -33,7 +33,8 @@ class Validator:
 
     def __init__(self, world: World) -> None:
         self.owner = uuid4()
-        self.queue = JudgingQueue(world.database, world.runner)
+        self.leases_may_end = True
+        self.queue = JudgingQueue(world.database, world.runner, lambda: self.leases_may_end)
         self.service = WorkService(world.database, world.runner, SECRETS, judgings=self.queue)
 
     async def take(self, take: int = 100) -> Sequence[pb.JudgingAnswer]:

@@ -1,8 +1,7 @@
 """Count the judgings without a job that wait, for validators, and queue those again whose lease has lapsed."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from jobstore.engine.database import Database
@@ -19,14 +18,16 @@ REST_S: Final = 0.2
 
 
 class JudgingQueue:
-    """Count waiting judgings for all watchers at once; a watcher causes no read of the database."""
+    """Count waiting judgings for all watchers at once; a watcher causes no read of the database.
 
-    def __init__(self, database: Database, runner: CommandRunner) -> None:
+    Judgings whose leases have lapsed are queued again, if leases `may_end`.
+    """
+
+    def __init__(self, database: Database, runner: CommandRunner, may_end: Callable[[], bool] = lambda: True) -> None:
         self._database = database
         self._runner = runner
         self._lease_s = runner.terms.lease_s
-        self._looked_at = time.monotonic()
-        self._lapse_from = self._looked_at + self._lease_s
+        self._may_end = may_end
         self.waiting = 0
         #: Whether any was open at the last count: only then a change of an operation matters.
         self.has_open = True
@@ -52,13 +53,9 @@ class JudgingQueue:
         return self._lease_s / 4 if self.has_open else POLL_S
 
     async def look(self) -> None:
-        """Count once. After a pause of this loop no lease lapses for one lease's length, as none could be renewed."""
-        now = time.monotonic()
-        if now - self._looked_at > max(self._lease_s / 2, self._find_wait_s() + self._lease_s / 4):
-            self._lapse_from = now + self._lease_s
-        self._looked_at = now
+        """Count once, and queue again what was lost."""
         async with self._database.session() as session:
-            found = await judgings.look(session, lapse=now >= self._lapse_from)
+            found = await judgings.look(session, may_end=self._may_end())
         self.waiting, self.has_open = found.waiting, found.are_open
         if self.waiting:
             self._news.set()

@@ -288,7 +288,7 @@ _GIVE_BACK: Final = text(
     """
 )
 #: Judgings whose lease has lapsed. `state <> 'DONE'`: the index of open judgings can serve.
-_LAPSED: Final = ":lapse AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()"
+_LAPSED: Final = ":may_end AND state = 'LEASED' AND state <> 'DONE' AND due_at <= signoff_now()"
 #: A lapsed lease is valid until the next grant, as leases of jobs are; after the last, a command ends the judging.
 _LOOK: Final = text(
     f"""
@@ -348,12 +348,12 @@ async def find_real(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, R
     return {row.id: row for row in await connection.execute(_REAL, {"ids": list(ids)})}
 
 
-async def look(connection: Connection, *, lapse: bool) -> Row:
-    """If `lapse`, queue again the judgings whose lease has lapsed; return (waiting, are_open, lost).
+async def look(connection: Connection, *, may_end: bool) -> Row:
+    """Queue again the judgings whose lease has lapsed, if leases `may_end`; return (waiting, are_open, lost).
 
     `waiting`: how many wait for a validator; `are_open`: whether any is not done; `lost`: ids whose last lease lapsed.
     """
-    return (await connection.execute(_LOOK, {"lapse": lapse, "up_to": WAITING_MAX})).one()
+    return (await connection.execute(_LOOK, {"may_end": may_end, "up_to": WAITING_MAX})).one()
 
 
 async def forget(connection: Connection) -> int:
