@@ -37,6 +37,7 @@ from contracts.resources import JobPatch, NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, is_marker, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
 from localstack.backing import Infrastructure, infrastructure
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -133,7 +134,7 @@ class Facts:
 
 
 async def _read(kafka: str, topic: str) -> list[Record]:
-    async with History(kafka, topic) as history:
+    async with History(KafkaAccess(kafka), topic) as history:
         read = [record async for records in history.read(await history.offsets()) for record in records]
     return [record for record in read if not is_marker(record)]
 
@@ -144,7 +145,7 @@ def _copy(record: Record | Outgoing, value: bytes, key: bytes | None = None) -> 
 
 async def write(kafka: str, keys: FactKeys, records: Iterator[Outgoing]) -> Counter[str]:
     """Sign records, and write them; return how many there were by topic, and their `bytes`."""
-    publisher, count = Publisher(kafka, "bench"), Counter[str]()
+    publisher, count = Publisher(KafkaAccess(kafka), "bench"), Counter[str]()
     await publisher.start()
     while some := list(islice(records, SENT_AT_ONCE)):
         await publisher.publish_records([_sign(record, keys) for record in some])
@@ -162,7 +163,7 @@ def _sign(record: Outgoing, keys: FactKeys) -> Outgoing:
 
 async def write_markers(kafka: str, keys: FactKeys) -> None:
     """Write the marker of each partition, behind which facts count."""
-    publisher = Publisher(kafka, "bench")
+    publisher = Publisher(KafkaAccess(kafka), "bench")
     await publisher.start()
     places = [(topic, number) for topic in FACT_TOPICS for number in range(TOPICS[topic].partitions)]
     markers = [Outgoing(topic, b"", None, keys.signing.make_marker(topic, number), number) for topic, number in places]
@@ -195,7 +196,7 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
     """Rebuild so many facts once; SystemExit unless every one is in the rebuilt database."""
     keys = FactKeys.derive(Secrets.parse(make_secret("bench", secrets.token_bytes(32))))
     with infrastructure(short_lived=False) as servers:
-        await ensure_topics(servers.kafka, 1)
+        await ensure_topics(KafkaAccess(servers.kafka), 1)
         await write_markers(servers.kafka, keys)
         await write(servers.kafka, keys, (_copy(agent, agent.value or b"") for agent in facts.agents))
         empty = [rebuild(servers, keys, f"empty_{number}") for number in range(2)][-1]  # the first one warms up

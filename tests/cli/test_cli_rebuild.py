@@ -10,6 +10,7 @@ from support.kafka.batches import poison, produce
 
 from contracts.signing import FactKeys, Secrets, make_secret
 from jobstore.engine.database import Database
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import Outgoing, Publisher
 
@@ -126,8 +127,8 @@ async def test_without_a_key_of_facts_nothing_is_rebuilt(signoff, urls):
 
 async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, kafka):
     """Whether it is rebuilt or only verified; both go on."""
-    await ensure_topics(kafka, 1)
-    publisher = Publisher(kafka, "test")
+    await ensure_topics(KafkaAccess(kafka), 1)
+    publisher = Publisher(KafkaAccess(kafka), "test")
     await publisher.start()
     await publisher.send([MARKER, Outgoing("job-changed", b"{}", b"forged")])
     await publisher.stop()
@@ -143,8 +144,8 @@ async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, 
 
 
 async def test_a_batch_that_nobody_can_read_ends_neither_rebuild_nor_verify(signoff, urls, env, kafka):
-    await ensure_topics(kafka, 1)
-    publisher = Publisher(kafka, "test")
+    await ensure_topics(KafkaAccess(kafka), 1)
+    publisher = Publisher(KafkaAccess(kafka), "test")
     await publisher.start()
     await publisher.send([MARKER])
     await publisher.stop()

@@ -14,6 +14,7 @@ from support.kafka.batches import poison, produce
 from contracts.events import CancelRequested
 from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics, wait_for_topics
 from signoff.v1 import operations_service_pb2 as operations_pb
 
@@ -22,8 +23,8 @@ TOPIC = "cancel-requested"
 
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
-    await ensure_topics(kafka, 1)
-    await wait_for_topics(kafka)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    await wait_for_topics(KafkaAccess(kafka))
     return kafka
 
 

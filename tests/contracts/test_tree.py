@@ -200,3 +200,12 @@ def test_a_file_of_the_page_is_short(files):
     sources = [path for path in page if path.suffix in {".ts", ".tsx", ".css"} and path.name not in generated]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in sources}
     assert {name: lines for name, lines in lengths.items() if lines > PAGE_LINES_MAX} == {}
+
+
+def test_clients_of_kafka_are_made_in_one_place(files):
+    """There alone it is known how brokers are reached, and as whom."""
+    made = re.compile(r"\b(?:AIOKafka(?:Consumer|Producer|Client|AdminClient)|KafkaBroker)\(")
+    code = [path for path in files if path.suffix == ".py" and path.is_relative_to(ROOT / "services")]
+    code += [path for path in files if path.suffix == ".py" and path.is_relative_to(ROOT / "deploy")]
+    makers = {str(path.relative_to(ROOT / "services")) for path in code if made.search(path.read_text("utf-8"))}
+    assert makers == {"servicekit/servicekit/kafka/access.py"}

@@ -14,6 +14,7 @@ from contracts.events import ResultProduced
 from contracts.topics import TOPIC_OF
 from executor.app import main
 from executor.config import Settings
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 
@@ -26,7 +27,7 @@ async def work():
 @pytest.fixture
 async def executor(work, kafka):
     """Runs an executor; yields what stops it and waits for its end."""
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaAccess(kafka), 1)
     stop = asyncio.Event()
     async with work.serving() as address:
         settings = Settings(
@@ -47,7 +48,7 @@ async def executor(work, kafka):
 @pytest.fixture
 async def request_of(work, kafka):
     """Publishes a request of a job whose agent has this URL; the id of its execution."""
-    publisher = Publisher(kafka, "test")
+    publisher = Publisher(KafkaAccess(kafka), "test")
     await publisher.start()
     work.urls = {}
 
@@ -70,7 +71,7 @@ def given_back(work: FakeWork) -> dict[str, bool]:
 
 
 async def test_a_request_becomes_a_call_and_its_result_an_event(agent, executor, work, request_of, kafka):
-    topics = Topics(kafka)
+    topics = Topics(KafkaAccess(kafka))
     before = await topics.end_offsets(TOPIC_OF[ResultProduced])
     execution_id = await request_of(agent.does(says(b"1")))
     await until(lambda: execution_id in outcomes(work))

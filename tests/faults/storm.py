@@ -28,6 +28,7 @@ from faults.stack.wishes import LIMITS
 from faults.stack.world import World, world
 from jobstore.engine.database import DRIVER_ERRORS
 from jobstore.jobs.model import IdKey
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 from signoff import AsyncClient
@@ -128,7 +129,7 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
             await stack.enter_async_context(aiohttp.ClientSession(f"http://{one}", headers=headers, timeout=timeout))
             for one in running.console_addresses
         ]
-        publisher = Publisher(links["kafka"].address, "crowd")
+        publisher = Publisher(KafkaAccess(links["kafka"].address), "crowd")
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         agents_url = f"http://{links['agent'].address}"

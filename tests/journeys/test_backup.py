@@ -32,6 +32,7 @@ from localstack.postgres import find_binaries
 from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, make_secrets, make_service_specs
 from localstack.supervisor import Supervisor
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics
 from signoff import AsyncClient
 from signoff.status import Delivery, JobStatus
@@ -87,7 +88,7 @@ class Installation(Asking):
     async def write(self, records: Iterable[Record]) -> None:
         """Write records as they were: key, value, headers and partition, in their order."""
         kafka = self.servers.kafka
-        await ensure_topics(kafka, 1)
+        await ensure_topics(KafkaAccess(kafka), 1)
         async with AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=MESSAGE_MAX_BYTES) as producer:
             for each in records:
                 await producer.send(each.topic, each.value, each.key, each.partition, headers=[*each.headers])

@@ -40,6 +40,7 @@ from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.subjects import STORES
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Publisher
 from signoff import AsyncClient
 from signoff.status import Role
@@ -97,10 +98,10 @@ async def jobstore_on(
         batches = Batches(Callers(database), runner, operator)
         dead_letters = None
         if kafka:
-            publisher = Publisher(kafka, "jobstore")
+            publisher = Publisher(KafkaAccess(kafka), "jobstore")
             await publisher.start()
             stack.push_async_callback(publisher.stop)
-            dead_letters = DeadLetterTopics(kafka, FactKeys.derive(SECRETS), database, runner, publisher)
+            dead_letters = DeadLetterTopics(KafkaAccess(kafka), FactKeys.derive(SECRETS), database, runner, publisher)
             stack.push_async_callback(dead_letters.close)
         followed = TokenFollower(database, Tokens({Role.ADMINISTRATOR: [TOKEN], Role.CONSOLE: [CONSOLE_TOKEN]}))
         auditor = Auditor(database, reads=audit_reads)

@@ -16,12 +16,12 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from localstack.errors import FetchError
 from localstack.process import ServiceSpec, end, make_plain_env, run, spawn
 from localstack.supervisor import Progress, ignore_progress
+from servicekit.kafka.access import KafkaAccess
 
 KAFKA_VERSION = "4.3.1"
 DOWNLOADS_AT_ONCE = 4
@@ -189,7 +189,7 @@ class Kafka:
         except OSError:
             return False
         writer.close()
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
+        client = KafkaAccess(self.bootstrap).make_client(request_timeout_ms=2000)
         try:
             await client.bootstrap()
             return bool(client.cluster.brokers())

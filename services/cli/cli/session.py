@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 from uuid import UUID
 
 import typer
@@ -28,6 +28,9 @@ from servicekit.process.variables import describe_unknown
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.wire import read_record
+
+if TYPE_CHECKING:
+    from servicekit.kafka.access import KafkaAccess
 
 DATA_DIR = Path(".signoff")
 ENDPOINTS = DATA_DIR / "endpoints.json"
@@ -200,15 +203,15 @@ class Session:
             raise CommandError(message, code=ErrorCode.NO_JOBSTORE)
         return self.target.jobstore
 
-    def require_kafka(self) -> str:
-        """Return Kafka's address. Raise CommandError if it is unknown, or if topics have another prefix there."""
+    def require_kafka(self) -> "KafkaAccess":
+        """Return how Kafka is reached. Raise CommandError if it is unknown, or if topics have another prefix there."""
         if self.target.kafka is None:
             message = "no Kafka is known: start one with `signoff up`, or give --kafka"
             raise CommandError(message, code=ErrorCode.NO_KAFKA)
         if self.target.other_prefix is not None:
             message = f"{self.target.other_prefix}: set SIGNOFF_TOPIC_PREFIX to that here, too"
             raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
-        return self.target.kafka
+        return make_kafka_access(self.target.kafka)
 
     def in_tenant(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return fields with the tenant that commands are for, unless they have one; "" stands for none."""
@@ -241,6 +244,13 @@ class Session:
             line = Styled(f"{name} goes on: look again by `{command}`")
             self.out.print_aside({**named, "goes_on": True, "look_again": command}, line)
             raise
+
+
+def make_kafka_access(kafka: str) -> "KafkaAccess":
+    """Return how the Kafka at an address is reached."""
+    from servicekit.kafka.access import KafkaAccess  # noqa: PLC0415 - heavy, and rarely needed
+
+    return KafkaAccess(kafka)
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:

@@ -56,6 +56,7 @@ from jobstore.tasks import store as tasks
 from jobstore.tasks.queue import TaskQueue
 from jobstore.tenants.store import adopt_tenants
 from servicekit import clock
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.publisher import BoundedPublisher, Publisher
@@ -96,23 +97,23 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             **{name: getattr(settings, name) for name in _TERMS}, job_max_bytes=settings.payload_max_bytes
         )
         runner = CommandRunner(database, STORES, terms, settings.database_patience_s)
-        secrets = Secrets.parse(settings.secrets.get_secret_value())
+        secrets, kafka = Secrets.parse(settings.secrets.get_secret_value()), KafkaAccess.of(settings)
         # A topic may take larger messages than the catalogue allows: an older jobstore may have accepted larger jobs.
-        publisher = Publisher(settings.kafka, "jobstore", terms.ids.installation, message_max_bytes=MESSAGE_MAX_BYTES)
+        publisher = Publisher(kafka, "jobstore", terms.ids.installation, message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
-        topics = Topics(settings.kafka)
+        topics = Topics(kafka)
         stack.push_async_callback(_disconnect, topics.close)
         make_topics = partial(_make_topics, settings)
         fact_keys = FactKeys.derive(secrets)
-        check_age = partial(refuse_older_database, settings.kafka, database, fact_keys)
+        check_age = partial(refuse_older_database, kafka, database, fact_keys)
         bounded, bounded_offers = BoundedPublisher(publisher), BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         await_kafka, signer = partial(bounded.wait, make_topics), FactSigner(fact_keys, terms.ids.installation)
         relay = Relay(database, bounded, signer, topics.end_offsets, await_kafka, check_age)
         dispatcher = Dispatcher(database, bounded_offers, runner.terms, secrets, upstreams=upstreams)
         runner.listeners.on_recorded = relay.hand_over
         matcher, watches, keys = Matcher(database, runner), Watches(database, relay.recent), derive_keys(secrets)
-        readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
+        readers = _make_readers(stack, kafka, {each.topic.name: each.group for each in subscriptions})
         groups = _watch_groups(stack, database, settings, subscriptions, terms)
         callers, sweeper = Callers(database), Sweeper(database, runner, readers)
         operation_worker, waiting = OperationWorker(database, runner), WaitingSums(database, terms.alive_s)
@@ -121,7 +122,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             TaskQueue(database, runner, sweeper.may_end),
         )
         stack.push_async_callback(waiting.close)
-        dead_letters = DeadLetterTopics(settings.kafka, fact_keys, database, runner, publisher)
+        dead_letters = DeadLetterTopics(kafka, fact_keys, database, runner, publisher)
         stack.push_async_callback(_disconnect, dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
@@ -193,7 +194,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Rollups(database).run(),
             TextIndex(database).run(),
             _run_on_kafka(
-                settings.kafka,
+                kafka,
                 publisher,
                 subscriptions,
                 make_topics,
@@ -237,7 +238,7 @@ def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them
 
 
 async def _run_on_kafka(
-    kafka: str,
+    kafka: KafkaAccess,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
     make_topics: Callable[[], Awaitable[None]],
@@ -279,7 +280,7 @@ async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:
 
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
-        await ensure_topics(settings.kafka, settings.topic_replication)
+        await ensure_topics(KafkaAccess.of(settings), settings.topic_replication)
 
 
 async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:
@@ -303,7 +304,7 @@ def _watch_groups(
     """Return the watch of the consumer groups, and make this process report the members that are its own."""
     database.epochs.describe = partial(_describe, subscriptions)
     own = {each.topic.name: each.group for each in subscriptions}
-    readers = [_make_readers(stack, settings.kafka, groups) for groups in (own, WORKER_GROUPS)]
+    readers = [_make_readers(stack, KafkaAccess.of(settings), groups) for groups in (own, WORKER_GROUPS)]
     return ConsumerGroups(database, readers, terms.alive_s, settings.stalled_after_s, reported_within_s=terms.lease_s)
 
 
@@ -324,7 +325,7 @@ async def _begin_administration(database: Database) -> None:
     await retry_transient(begin, on="postgres")
 
 
-def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:
+def _make_readers(stack: contextlib.AsyncExitStack, kafka: KafkaAccess, groups: Mapping[str, str]) -> Readers:
     readers = Readers(kafka, groups)
     stack.push_async_callback(_disconnect, readers.close)
     return readers

@@ -24,6 +24,7 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make
 from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.judging import CriterionVerdict
@@ -106,7 +107,7 @@ class Adversary:
                 await produce(self.kafka, topic, partition, random.choice(written))
 
     async def _keep_writing(self) -> None:
-        random, publisher = Random(f"adversary/{self.seed}"), Publisher(self.kafka, "adversary")
+        random, publisher = Random(f"adversary/{self.seed}"), Publisher(KafkaAccess(self.kafka), "adversary")
         await publisher.start()
         try:
             written_at = time.monotonic()

@@ -24,6 +24,7 @@ from jobstore.insights import dead_letters
 from jobstore.insights.dead_letters import MARK_HEADER, DeadLetterTopics, Mark
 from jobstore.jobs.model import BOOTSTRAP
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.history import History, Record
@@ -68,7 +69,7 @@ class Desk:
 
     async def redriven(self) -> list[Record]:
         """The records that were published again since the test began."""
-        async with History(self.kafka, TOPIC) as history:
+        async with History(KafkaAccess(self.kafka), TOPIC) as history:
             spans = {n: range(self.source[n], span.stop) for n, span in (await history.offsets()).items()}
             return [each for batch in [batch async for batch in history.read(spans)] for each in batch]
 
@@ -88,12 +89,12 @@ class Desk:
 
 @pytest.fixture
 async def desk(kafka: str, database: Database, runner: CommandRunner) -> AsyncIterator[Desk]:
-    await ensure_topics(kafka, 1)
-    publisher, topics = Publisher(kafka, "test"), Topics(kafka)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    publisher, topics = Publisher(KafkaAccess(kafka), "test"), Topics(KafkaAccess(kafka))
     await publisher.start()
 
     def make(keys: FactKeys = KEYS) -> DeadLetterTopics:
-        return DeadLetterTopics(kafka, keys, database, runner, publisher)
+        return DeadLetterTopics(KafkaAccess(kafka), keys, database, runner, publisher)
 
     letters = make()
     source = dict(await topics.end_offsets(TOPIC))
@@ -176,7 +177,7 @@ async def test_two_operators_at_two_jobstores_publish_each_letter_once(desk: Des
 
 async def test_copies_of_one_letter_are_published_once(desk: Desk) -> None:
     execution_id = await desk.bury()
-    async with History(desk.kafka, DLQ) as history:
+    async with History(KafkaAccess(desk.kafka), DLQ) as history:
         spans = {0: range(desk.begins, desk.begins + 1)}
         (letter,) = [each async for batch in history.read(spans) for each in batch]
     await desk.put(letter.value or b"", letter.key, letter.headers)

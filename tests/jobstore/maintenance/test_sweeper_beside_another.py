@@ -21,6 +21,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.sweeper import Sweeper
 from jobstore.handlers import EventHandlers, read_report
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Readers, ensure_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
@@ -49,7 +50,7 @@ class Jobstore:
 
     @contextlib.asynccontextmanager
     async def running(self, kafka: str) -> AsyncIterator[None]:
-        broker = make_broker(kafka, "test")
+        broker = make_broker(KafkaAccess(kafka), "test")
         self.subscription.attach(broker, max_records=200)
         await broker.start()
         watching = asyncio.create_task(self.subscription.watch())
@@ -69,18 +70,18 @@ class Jobstore:
 @pytest.fixture
 async def group(kafka: str) -> str:
     """A consumer group that begins where the topic ends now."""
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaAccess(kafka), 1)
     return (await Place.now(kafka, TOPIC)).group
 
 
 async def test_a_result_that_the_other_jobstore_has_not_read_is_not_lost(
     database: Database, runner: CommandRunner, kafka: str, group: str
 ) -> None:
-    steps, publisher = Steps(database, runner), Publisher(kafka, "test")
+    steps, publisher = Steps(database, runner), Publisher(KafkaAccess(kafka), "test")
     await publisher.start()
     handlers = EventHandlers(runner, database, SECRETS)
     mine, other = Jobstore(handlers, publisher, group), Jobstore(handlers, publisher, group)
-    readers = Readers(kafka, {TOPIC: group})
+    readers = Readers(KafkaAccess(kafka), {TOPIC: group})
     sweeper = Sweeper(database, runner, readers)
     await sweeper.sweep()
     sweeper._lapse_from = 0.0

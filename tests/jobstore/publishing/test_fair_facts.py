@@ -15,6 +15,7 @@ from support.jobstore.steps import Steps
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.publishing.relay import FactSigner, Relay
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 
@@ -61,8 +62,8 @@ class Acknowledged:
 
 @pytest.fixture
 async def acknowledged(kafka: str) -> AsyncIterator[Acknowledged]:
-    await ensure_topics(kafka, 1)
-    publisher = Publisher(kafka, "test")
+    await ensure_topics(KafkaAccess(kafka), 1)
+    publisher = Publisher(KafkaAccess(kafka), "test")
     await publisher.start()
     yield Acknowledged(publisher)
     await publisher.stop()
@@ -71,9 +72,9 @@ async def acknowledged(kafka: str) -> AsyncIterator[Acknowledged]:
 @pytest.fixture
 async def relay(database: Database, acknowledged: Any, kafka: str) -> AsyncIterator[Relay]:
     """A relay that runs."""
-    topics = Topics(kafka)
+    topics = Topics(KafkaAccess(kafka))
     signer = FactSigner(make_keys("t"))
-    relay = Relay(database, acknowledged, signer, topics.end_offsets, lambda: ensure_topics(kafka, 1))
+    relay = Relay(database, acknowledged, signer, topics.end_offsets, lambda: ensure_topics(KafkaAccess(kafka), 1))
     running = asyncio.create_task(relay.run())
     yield relay
     running.cancel()

@@ -27,6 +27,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.publishing.relay import FactSigner, Relay
 from servicekit.errors import TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.patches import skip_unreadable_batches
@@ -60,8 +61,8 @@ class Lossy:
 
 @pytest.fixture(scope="module")
 async def publisher(kafka: str) -> AsyncIterator[Publisher]:
-    await ensure_topics(kafka, 1)
-    made = Publisher(kafka, "test")
+    await ensure_topics(KafkaAccess(kafka), 1)
+    made = Publisher(KafkaAccess(kafka), "test")
     await made.start()
     yield made
     await made.stop()
@@ -69,9 +70,9 @@ async def publisher(kafka: str) -> AsyncIterator[Publisher]:
 
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIterator[Relay]:
-    topics = Topics(kafka)
+    topics = Topics(KafkaAccess(kafka))
     signer = FactSigner(KEYS)
-    yield Relay(database, Lossy(publisher), signer, topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
+    yield Relay(database, Lossy(publisher), signer, topics.end_offsets, lambda: ensure_topics(KafkaAccess(kafka), 1))  # type: ignore[arg-type]
     await topics.close()
 
 

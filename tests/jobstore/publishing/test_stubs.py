@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -23,6 +24,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.publishing import fact_reader
 from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.patches import skip_unreadable_batches
@@ -33,8 +35,8 @@ KEYS = make_keys("test")
 
 @pytest.fixture(scope="module")
 async def publisher(kafka: str) -> AsyncIterator[Publisher]:
-    await ensure_topics(kafka, 1)
-    made = Publisher(kafka, "test", message_max_bytes=64 << 20)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    made = Publisher(KafkaAccess(kafka), "test", message_max_bytes=64 << 20)
     await made.start()
     yield made
     await made.stop()
@@ -42,7 +44,7 @@ async def publisher(kafka: str) -> AsyncIterator[Publisher]:
 
 @pytest.fixture
 async def topics(kafka: str) -> AsyncIterator[Topics]:
-    made = Topics(kafka)
+    made = Topics(KafkaAccess(kafka))
     yield made
     await made.close()
     await limit_topic(kafka, MESSAGE_MAX_BYTES)
@@ -50,7 +52,9 @@ async def topics(kafka: str) -> AsyncIterator[Topics]:
 
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, topics: Topics, kafka: str) -> Relay:
-    made = Relay(database, publisher, FactSigner(KEYS), topics.end_offsets, lambda: ensure_topics(kafka, 1))
+    made = Relay(
+        database, publisher, FactSigner(KEYS), topics.end_offsets, partial(ensure_topics, KafkaAccess(kafka), 1)
+    )
     async with database.session() as session:
         await session.execute(text("DELETE FROM stubs"))
     await relayed(made, database)
@@ -223,7 +227,9 @@ async def test_what_is_published_again_and_fits_by_now_is_no_stub_any_more(
     await relayed(relay, database)
     assert len(await stored(database)) == 1
     await limit_topic(kafka, MESSAGE_MAX_BYTES)
-    again = Relay(database, relay._publisher, FactSigner(KEYS), topics.end_offsets, lambda: ensure_topics(kafka, 1))
+    again = Relay(
+        database, relay._publisher, FactSigner(KEYS), topics.end_offsets, partial(ensure_topics, KafkaAccess(kafka), 1)
+    )
     told = await Told.since_now(kafka, topics)
     async with database.session() as session:
         await again._stubs.load(session)

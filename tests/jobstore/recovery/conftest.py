@@ -10,14 +10,15 @@ from told_lives import every_life
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.recovery.rebuild import OpenHistory
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.publisher import Publisher
 
 
 @pytest.fixture(scope="module")
 async def facts(kafka: str) -> AsyncIterator[Facts]:
-    await ensure_topics(kafka, 1)
-    made = Facts(kafka, Publisher(kafka, "test"), Topics(kafka))
+    await ensure_topics(KafkaAccess(kafka), 1)
+    made = Facts(kafka, Publisher(KafkaAccess(kafka), "test"), Topics(KafkaAccess(kafka)))
     await made.publisher.start()
     Since.began = {topic: await made.topics.end_offsets(topic) for topic in TOPICS}
     yield made
@@ -37,7 +38,7 @@ async def live(database: Database, runner: CommandRunner, facts: Facts) -> dict[
 def history(live: dict[str, Steps], facts: Facts) -> OpenHistory:
     """What the topics hold, once all those lives are told."""
     assert live
-    return lambda topic: Since(facts.kafka, topic)
+    return lambda topic: Since(KafkaAccess(facts.kafka), topic)
 
 
 @pytest.fixture

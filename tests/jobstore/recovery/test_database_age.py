@@ -21,6 +21,7 @@ from jobstore.recovery.database_age import check_age, refuse_older_database
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import Outcome
 
@@ -62,12 +63,12 @@ async def test_a_relay_that_begins_to_lead_asks_again(
     database: Database, database_url: str, runner: CommandRunner, facts: Facts, kafka: str
 ) -> None:
     """A standby may have taken over since the process started; it then publishes nothing, and the process ends."""
-    check = partial(refuse_older_database, kafka, database, KEYS)
+    check = partial(refuse_older_database, KafkaAccess(kafka), database, KEYS)
     async with older_copy(database_url) as older:
         steps = await judged(database, runner)
         await facts.relay(database)
         await check()
-        check = partial(refuse_older_database, kafka, older, KEYS)
+        check = partial(refuse_older_database, KafkaAccess(kafka), older, KEYS)
         relay = Relay(older, facts.publisher, FactSigner(KEYS), facts.topics.end_offsets, check, check)
         with pytest.raises(PermanentError, match=steps.job_id) as refused:
             await relay.run()

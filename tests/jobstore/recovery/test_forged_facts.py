@@ -24,6 +24,7 @@ from jobstore.recovery.database_age import check_age
 from jobstore.recovery.verify import check_facts
 from jobstore.subjects import STORES
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import Record
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import Outcome
@@ -56,7 +57,7 @@ class Scene:
 
     async def held(self, topic: str) -> list[Record]:
         """The records of a topic that are no markers."""
-        async with Since(self.facts.kafka, topic) as history:
+        async with Since(KafkaAccess(self.facts.kafka), topic) as history:
             read = [record async for batch in history.read(await history.offsets()) for record in batch]
         return [record for record in read if not is_marker(record)]
 
@@ -72,7 +73,7 @@ class Scene:
         return result["left"]
 
     def open(self, topic: str) -> Since:
-        return Since(self.facts.kafka, topic)
+        return Since(KafkaAccess(self.facts.kafka), topic)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from jobstore.jobs.model import SIGNOFF
 from jobstore.recovery import projection
 from jobstore.recovery.rebuild import OpenHistory
 from servicekit.errors import PermanentError
+from servicekit.kafka.access import KafkaAccess
 from signoff.status import Outcome
 
 AGENTS = TOPIC_OF[AgentChanged]
@@ -46,7 +47,7 @@ async def stubbed(database: Database, runner: CommandRunner, facts: Facts) -> As
 @pytest.fixture(scope="module")
 def told(stubbed: dict[str, Steps], facts: Facts) -> OpenHistory:
     assert stubbed
-    return lambda topic: Since(facts.kafka, topic)
+    return lambda topic: Since(KafkaAccess(facts.kafka), topic)
 
 
 @pytest.fixture

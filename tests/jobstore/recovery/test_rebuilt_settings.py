@@ -38,6 +38,7 @@ from jobstore.recovery.database_age import check_age
 from jobstore.subjects import STORES
 from jobstore.tenants.store import adopt_tenants
 from servicekit.errors import PermanentError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Outgoing
 from signoff.status import OperationKind, Outcome, ReportKind
 
@@ -57,7 +58,7 @@ class World:
         return dict(await rebuilding(self.again, self.open).run())
 
     def open(self, topic: str) -> Since:
-        return Since(self.facts.kafka, topic)
+        return Since(KafkaAccess(self.facts.kafka), topic)
 
     async def told(self, kind: str) -> list[dict[str, Any]]:
         """The facts of a kind, in order."""

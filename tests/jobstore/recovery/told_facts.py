@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.recovery.verify import Verify, open_snapshot
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Publisher
@@ -65,7 +67,8 @@ class Facts:
     async def relay(self, database: Database, keys: FactKeys = KEYS) -> None:
         """Publish all that a database has yet to tell."""
         signer = FactSigner(keys)
-        relay = Relay(database, self.publisher, signer, self.topics.end_offsets, lambda: ensure_topics(self.kafka, 1))
+        ensure = partial(ensure_topics, KafkaAccess(self.kafka), 1)
+        relay = Relay(database, self.publisher, signer, self.topics.end_offsets, ensure)
         async with database.session() as session:
             await relay.load(session)
             while await relay.relay(session) or relay.has_gaps:

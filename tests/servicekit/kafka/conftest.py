@@ -4,13 +4,14 @@ import pytest
 from subscribing import DLQ, TOPIC, Handler
 from support.kafka.topics import Place
 
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics, wait_for_topics
 
 
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
-    await ensure_topics(kafka, 1)
-    await wait_for_topics(kafka)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    await wait_for_topics(KafkaAccess(kafka))
     return kafka
 
 

@@ -9,6 +9,7 @@ from support.kafka.topics import Place
 
 from contracts.events import ExecuteRequested
 from servicekit.errors import ServiceError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 
@@ -41,10 +42,10 @@ class Handler:
 async def subscribed(
     place: Place, handler: Handler, batch_grace_s: float = 5.0, payload_max_bytes: int = 100_000, **fields
 ) -> AsyncIterator[Subscription]:
-    publisher = Publisher(place.kafka, "test")
+    publisher = Publisher(KafkaAccess(place.kafka), "test")
     await publisher.start()
     subscription = Subscription(publisher, ExecuteRequested, place.group, handler, payload_max_bytes, **fields)
-    broker = make_broker(place.kafka, "test", batch_grace_s)
+    broker = make_broker(KafkaAccess(place.kafka), "test", batch_grace_s)
     subscription.attach(broker, max_records=200)
     await broker.start()
     try:

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from servicekit.errors import TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import BoundedPublisher, Outgoing, Publisher
 
 WITHIN_S = 0.05
@@ -40,7 +41,7 @@ def producer() -> Producer:
 
 @pytest.fixture
 def publisher(producer: Producer) -> Publisher:
-    made = Publisher("nowhere:1", "test")
+    made = Publisher(KafkaAccess("nowhere:1"), "test")
     made._producer = producer  # type: ignore[assignment]
     return made
 

@@ -6,6 +6,7 @@ import pytest
 from support.kafka.topics import Place
 
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics, wait_for_topics
 from servicekit.kafka.history import History
 
@@ -14,8 +15,8 @@ TOPIC = "cancel-requested"
 
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
-    await ensure_topics(kafka, 1)
-    await wait_for_topics(kafka)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    await wait_for_topics(KafkaAccess(kafka))
     return kafka
 
 
@@ -27,7 +28,7 @@ async def test_records_are_read_by_their_offsets_and_no_further(broker):
     place = await Place.now(broker, TOPIC)
     bodies = [b"%d" % number for number in range(1200)]
     await place.put(*bodies, b"x" * 3_000_000)
-    async with History(broker, TOPIC) as history:
+    async with History(KafkaAccess(broker), TOPIC) as history:
         offsets = await history.offsets()
         await place.put(b"later")
         found = [r async for records in history.read(offsets) for r in records][-1201:]
@@ -47,7 +48,7 @@ async def test_records_are_read_from_a_time_on(broker):
     place = await Place.now(broker, TOPIC)
     await place.put(b"old")
     began = datetime.now(UTC) + timedelta(seconds=0.01)
-    async with History(broker, TOPIC) as history:
+    async with History(KafkaAccess(broker), TOPIC) as history:
         while datetime.now(UTC) < began:
             pass
         await place.put(b"new")
@@ -56,9 +57,9 @@ async def test_records_are_read_from_a_time_on(broker):
 
 
 async def test_a_topic_that_is_not_there_and_a_broker_that_is_not_are_told_apart(broker):
-    async with History(broker, "no-such-topic") as history:
+    async with History(KafkaAccess(broker), "no-such-topic") as history:
         with pytest.raises(PermanentError, match="no topic"):
             await history.offsets()
     with pytest.raises(TransientError):
-        async with History("127.0.0.1:1", TOPIC, silence_s=1.0):
+        async with History(KafkaAccess("127.0.0.1:1"), TOPIC, silence_s=1.0):
             pass

@@ -21,6 +21,7 @@ from support.fakes import until
 from support.kafka.batches import bomb, poison
 
 from servicekit import patches
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics, wait_for_topics
 from servicekit.patches import InvalidRecordError, commit_as_member_only, survive_lost_connections
 
@@ -79,15 +80,15 @@ async def _stopped_without_a_broker(kafka: str) -> None:
 
 async def test_a_consumer_that_is_stopped_while_the_broker_is_away_does_not_cancel_who_stops_it(kafka: str) -> None:
     survive_lost_connections()
-    await ensure_topics(kafka, 1)
-    await wait_for_topics(kafka)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    await wait_for_topics(KafkaAccess(kafka))
     await _stopped_without_a_broker(kafka)
 
 
 async def test_without_the_patch_it_does(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fetcher, "_proc_fetch_request", patches._fetch)
-    await ensure_topics(kafka, 1)
-    await wait_for_topics(kafka)
+    await ensure_topics(KafkaAccess(kafka), 1)
+    await wait_for_topics(KafkaAccess(kafka))
     with pytest.raises(asyncio.CancelledError):
         await _stopped_without_a_broker(kafka)
 

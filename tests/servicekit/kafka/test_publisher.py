@@ -16,6 +16,7 @@ from support.kafka.topics import Place, count_requests
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher
 from servicekit.retry import retry_transient
@@ -23,7 +24,7 @@ from servicekit.retry import retry_transient
 
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaAccess(kafka), 1)
     return kafka
 
 
@@ -34,7 +35,7 @@ async def place(broker: str) -> Place:
 
 @pytest.fixture
 async def publisher(broker: str):
-    publisher = Publisher(broker, "test")
+    publisher = Publisher(KafkaAccess(broker), "test")
     await publisher.start()
     yield publisher
     await publisher.stop()
@@ -79,7 +80,7 @@ async def test_a_record_that_is_too_large_is_refused_for_good_and_delays_no_othe
 
 async def test_what_a_broker_takes_for_the_repeat_of_another_producers_record_is_sent_again(publisher, broker, place):
     """As after a broker came back empty, which gives the numbers of its producers once more; the fault is planted."""
-    newer = Publisher(broker, "newer")
+    newer = Publisher(KafkaAccess(broker), "newer")
     await newer.start()
     await newer.publish(execute_requested(job_id="job"))
     publisher._producer._txn_manager._pid_and_epoch = newer._producer._txn_manager._pid_and_epoch
@@ -132,7 +133,7 @@ async def test_many_that_meet_a_dead_producer_at_once_all_succeed_by_trying_agai
 
 
 async def test_a_record_that_its_producer_never_takes_is_told_of_and_can_be_sent_again(broker, place):
-    publisher = Publisher(broker, "test", enqueue_timeout_s=0.5)
+    publisher = Publisher(KafkaAccess(broker), "test", enqueue_timeout_s=0.5)
     await publisher.start()
     await publisher._producer.stop()  # the fault is planted: it waits for ever for metadata of the topic
     with pytest.raises(TransientError):
@@ -143,7 +144,7 @@ async def test_a_record_that_its_producer_never_takes_is_told_of_and_can_be_sent
 
 
 async def test_what_is_published_without_waiting_is_sent_before_the_publisher_ends(broker, place):
-    publisher = Publisher(broker, "test")
+    publisher = Publisher(KafkaAccess(broker), "test")
     await publisher.start()
     publisher.publish_report_soon(execute_requested(job_id="a"), lease())
     await publisher.stop()
@@ -151,7 +152,7 @@ async def test_what_is_published_without_waiting_is_sent_before_the_publisher_en
 
 
 async def test_nothing_piles_up_and_the_end_is_soon_while_the_broker_is_away(broker, servers, caplog):
-    publisher = Publisher(broker, "test")
+    publisher = Publisher(KafkaAccess(broker), "test")
     await publisher.start()
     await publisher.publish(execute_requested())
     pid = servers.processes["kafka"]
@@ -169,7 +170,7 @@ async def test_nothing_piles_up_and_the_end_is_soon_while_the_broker_is_away(bro
 
 
 async def test_told_to_stop_while_it_waits_for_the_broker_it_leaves_nothing_open():
-    publisher = Publisher("127.0.0.1:1", "test")
+    publisher = Publisher(KafkaAccess("127.0.0.1:1"), "test")
     starting = asyncio.create_task(publisher.start())
     await until(lambda: not starting.done())
     starting.cancel()
@@ -194,7 +195,7 @@ async def described(broker: str) -> tuple[dict[str, dict[str, str]], dict[str, i
 
 
 async def test_topics_are_as_the_catalogue_says_however_often_they_are_ensured(broker):
-    await ensure_topics(broker, 1)
+    await ensure_topics(KafkaAccess(broker), 1)
     settings, partitions = await retry_transient(lambda: described(broker), on="kafka")
     for topic in TOPICS.values():
         assert settings[topic.name].items() >= topic.settings.items()
@@ -224,5 +225,5 @@ async def sent(publisher, record):
 
 def test_what_is_no_record_to_a_broker_is_refused_for_good():
     for error in (RecordListTooLargeError(), InvalidTimestampError(), for_code(87)()):
-        assert isinstance(Publisher("", "test")._read_ack(None, error), PermanentError)
-    assert isinstance(Publisher("", "test")._read_ack(None, for_code(-1)()), TransientError)
+        assert isinstance(Publisher(KafkaAccess(""), "test")._read_ack(None, error), PermanentError)
+    assert isinstance(Publisher(KafkaAccess(""), "test")._read_ack(None, for_code(-1)()), TransientError)

@@ -11,13 +11,14 @@ from subscribing import TOPIC, Handler, body, subscribed
 from support.fakes import until
 
 from servicekit.errors import DoubtfulError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Readers, _is_read
 from servicekit.kafka.subscription import read_progress
 
 
 @pytest.fixture
 async def readers(place) -> AsyncIterator[Readers]:
-    asked = Readers(place.kafka, {place.topic: place.group})
+    asked = Readers(KafkaAccess(place.kafka), {place.topic: place.group})
     yield asked
     await asked.close()
 
@@ -138,7 +139,7 @@ def test_progress_is_what_the_metadata_says_if_it_says_anything() -> None:
 
 
 async def test_a_broker_that_is_away_is_waited_for() -> None:
-    readers = Readers("127.0.0.1:1", {TOPIC: "any"})
+    readers = Readers(KafkaAccess("127.0.0.1:1"), {TOPIC: "any"})
     with pytest.raises(TransientError):
         await readers.find_ends()
     await readers.close()

@@ -11,6 +11,7 @@ from support.fakes import until
 from support.kafka.batches import GZIP, LZ4, MIB, ZSTD, batch, bomb, poison, produce, record, tiny
 from support.kafka.topics import Place
 
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, Unread, UnreadOffsets
 
 #: What a process of Signoff may take beside what it takes when idle, in Compose.
@@ -127,7 +128,7 @@ async def test_a_history_tells_which_batches_it_passed_by(broker):
     await place.put(b"before")
     await produce(broker, DLQ, 0, poison(), poison())
     await place.put(b"after")
-    async with History(broker, DLQ) as history:
+    async with History(KafkaAccess(broker), DLQ) as history:
         offsets = await history.offsets()
         span = range(offsets[0].stop - 4, offsets[0].stop)
         found = [r.value async for records in history.read({0: span}) for r in records]

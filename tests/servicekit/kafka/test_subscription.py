@@ -14,6 +14,7 @@ from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.publisher import Publisher
@@ -254,8 +255,8 @@ async def test_a_batch_that_does_not_end_is_left_to_the_next_process(place, hand
 
 
 async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away(place, handler, servers):
-    broker = make_broker(place.kafka, "test")
-    subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
+    broker = make_broker(KafkaAccess(place.kafka), "test")
+    subscription = Subscription(Publisher(KafkaAccess(place.kafka), "test"), ExecuteRequested, place.group, handler)
     subscription.attach(broker, max_records=10)
     await broker.start()
     await until(lambda: bool(subscription.consumer().assignment()))
@@ -320,7 +321,7 @@ async def test_a_batch_that_breaks_its_subscription_is_not_committed(place, hand
 
 
 async def test_not_started_is_said_so(place, handler):
-    subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
+    subscription = Subscription(Publisher(KafkaAccess(place.kafka), "test"), ExecuteRequested, place.group, handler)
     assert subscription.check() == "not started"
 
 
@@ -332,7 +333,7 @@ async def test_lag_is_what_was_not_read_yet(place, handler):
 
 
 async def test_topics_say_how_far_they_reach(place):
-    topics = Topics(place.kafka)
+    topics = Topics(KafkaAccess(place.kafka))
     before = await topics.end_offsets(TOPIC)
     await place.put(body("a"), partition=5)
     assert await topics.end_offsets(TOPIC) == {**before, 5: before[5] + 1}
@@ -340,7 +341,7 @@ async def test_topics_say_how_far_they_reach(place):
 
 
 async def test_topics_out_of_reach_leave_nothing_open():
-    topics = Topics("127.0.0.1:1")
+    topics = Topics(KafkaAccess("127.0.0.1:1"))
     with pytest.raises(TransientError):
         await topics.end_offsets(TOPIC)
     await topics.close()

@@ -523,11 +523,10 @@ async def check_kafka(target: Target) -> list[Check]:
         return [Check("kafka", False, "no address is known", "give --kafka host:port")]
     if target.other_prefix is not None:
         return [Check("kafka", False, target.other_prefix, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
-    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - heavy, and only needed here
-
+    from servicekit.kafka.access import KafkaAccess  # noqa: PLC0415 - heavy, and only needed here
     from servicekit.kafka.broker import list_log_dirs  # noqa: PLC0415 - same
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka, request_timeout_ms=int(TIMEOUT_S * 1000))
+    admin = KafkaAccess(target.kafka).make_admin(request_timeout_ms=int(TIMEOUT_S * 1000))
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
             await admin.start()

@@ -44,7 +44,7 @@ async def rebuild(
     published the facts must not run any more then.
     """
     settings = {
-        "KAFKA": cli.require_kafka(),
+        "KAFKA": cli.require_kafka().servers,
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
@@ -101,7 +101,7 @@ async def verify(
         raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
     settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
-        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.require_kafka()}
+        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.require_kafka().servers}
     async with aclosing(run("verify", settings)) as lines:
         result = [line async for line in lines if "error" not in line]
     if not result:

@@ -26,6 +26,7 @@ from signoff.status import LetterOutcome
 from signoff.values import time_text
 
 if TYPE_CHECKING:
+    from servicekit.kafka.access import KafkaAccess
     from servicekit.kafka.history import History
     from servicekit.kafka.publisher import Outgoing, Publisher
 
@@ -325,7 +326,7 @@ async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
 
 
 @asynccontextmanager
-async def open_publisher(kafka: str, name: str) -> "AsyncIterator[Publisher]":
+async def open_publisher(kafka: "KafkaAccess", name: str) -> "AsyncIterator[Publisher]":
     """Yield a started publisher to the broker `kafka`, whose source is `name`, and stop it after the block."""
     from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 

@@ -29,6 +29,7 @@ from jobstore.executions.commands import ForgetAnswer
 from jobstore.jobs.model import Actor
 from servicekit import clock
 from servicekit.errors import TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics
 from servicekit.kafka.history import History, Record, read_time
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -148,7 +149,7 @@ class DeadLetterTopics:
     """Read the dead-letter topics, and resolve letters; counts of letters are cached for CACHE_S."""
 
     def __init__(
-        self, kafka: str, keys: FactKeys, database: Database, runner: CommandRunner, publisher: Publisher
+        self, kafka: KafkaAccess, keys: FactKeys, database: Database, runner: CommandRunner, publisher: Publisher
     ) -> None:
         self._kafka = kafka
         self._keys = keys

@@ -18,6 +18,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection
 from jobstore.recovery.fact_parsing import parse_fact
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, Record
 from signoff.errors import ErrorCode
 
@@ -42,7 +43,7 @@ _UNKNOWN_SETTINGS: Final = text(
 )
 
 
-async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) -> None:
+async def refuse_older_database(kafka: KafkaAccess, database: Database, keys: FactKeys) -> None:
     """Raise PermanentError (`database_older_than_facts`) if the database lacks the entry of a published fact.
 
     TransientError: the topics cannot be read, or do not exist yet on a broker that has come back empty.

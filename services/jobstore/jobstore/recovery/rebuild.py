@@ -40,6 +40,7 @@ from jobstore.recovery.projection import Projection, SetAside
 from jobstore.subjects import STORES
 from jobstore.tenants.store import adopt_tenants
 from servicekit.errors import PermanentError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, Record, describe_unread
 from servicekit.process.settings import load_settings
 from signoff.errors import ErrorCode
@@ -368,7 +369,7 @@ async def main() -> Mapping[str, object]:
         await _create_database(url)
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
     database = Database(url, pool_size=2, bounded=False)
-    history = partial(History, settings.kafka, check_crcs=False)
+    history = partial(History, KafkaAccess.of(settings), check_crcs=False)
     try:
         return await Rebuild(database, history, facts, process.write_line, accept_gaps=settings.accept_gaps).run()
     finally:

@@ -21,6 +21,7 @@ from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.recovery import process
 from jobstore.schema import tables
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, describe_unread
 from servicekit.process.settings import load_settings
 
@@ -306,7 +307,7 @@ async def main() -> Mapping[str, object]:
     if settings.fact_keys is None:
         return {**result, "left": None, "unread": None}
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
-    return {**result, **await check_facts(partial(History, settings.kafka, check_crcs=False), facts)}
+    return {**result, **await check_facts(partial(History, KafkaAccess.of(settings), check_crcs=False), facts)}
 
 
 if __name__ == "__main__":

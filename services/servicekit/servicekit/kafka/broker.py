@@ -33,6 +33,7 @@ from faststream.kafka import KafkaBroker
 
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.subscription import read_progress
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
@@ -41,12 +42,12 @@ from signoff.errors import ErrorCode
 OFFSETS_TIMEOUT_S = 10.0
 
 
-async def ensure_topics(kafka: str, replication: int) -> None:
+async def ensure_topics(kafka: KafkaAccess, replication: int) -> None:
     """Create the catalogue's topics that are missing; try again without end while the broker is out of reach."""
     await retry_transient(lambda: _create_missing(kafka, replication), on="kafka")
 
 
-async def wait_for_topics(kafka: str) -> None:
+async def wait_for_topics(kafka: KafkaAccess) -> None:
     """Wait without end until all of the catalogue's topics exist."""
     await retry_transient(lambda: _check_topics(kafka), on="kafka topics")
 
@@ -65,14 +66,14 @@ async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[No
     await retry_transient(start, on="kafka topics")
 
 
-async def _check_topics(kafka: str) -> None:
+async def _check_topics(kafka: KafkaAccess) -> None:
     async with _administer(kafka) as admin:
         missing = set(TOPICS) - set(await admin.list_topics())
     if missing:
         raise TransientError(f"missing: {', '.join(sorted(missing))}", code=ErrorCode.TOPICS_MISSING)
 
 
-async def _create_missing(kafka: str, replication: int) -> None:
+async def _create_missing(kafka: KafkaAccess, replication: int) -> None:
     async with _administer(kafka) as admin:
         existing = set(await admin.list_topics())
         new = [
@@ -88,8 +89,8 @@ async def _create_missing(kafka: str, replication: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _administer(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
+async def _administer(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = kafka.make_admin(client_id="signoff-topics")
     try:
         await admin.start()
         yield admin
@@ -112,7 +113,7 @@ async def _reaching(close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]
 class Topics:
     """Ask the broker for the offsets of its topics. Methods raise TransientError while the broker is out of reach."""
 
-    def __init__(self, kafka: str) -> None:
+    def __init__(self, kafka: KafkaAccess) -> None:
         self._kafka = kafka
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -120,7 +121,7 @@ class Topics:
         """Return, by partition of a topic, the offset of the next record."""
         async with _reaching(self.close), asyncio.timeout(OFFSETS_TIMEOUT_S):
             if self._consumer is None:
-                self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
+                self._consumer = self._kafka.make_consumer(client_id="signoff-topics")
                 await self._consumer.start()
             count = TOPICS[topic].partitions
             ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
@@ -172,7 +173,7 @@ class Group(NamedTuple):
 class Readers:
     """The progress of consumer groups, one a topic. Methods raise TransientError if the broker is out of reach."""
 
-    def __init__(self, kafka: str, groups: Mapping[str, str]) -> None:
+    def __init__(self, kafka: KafkaAccess, groups: Mapping[str, str]) -> None:
         self._kafka = kafka
         self._groups = groups
         self._places = [TopicPartition(topic, n) for topic in groups for n in range(TOPICS[topic].partitions)]
@@ -215,11 +216,11 @@ class Readers:
 
     async def _connect(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
         if self._consumer is None:
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-readers")
+            self._consumer = self._kafka.make_consumer(client_id="signoff-readers")
             await self._consumer.start()
             await self._consumer._client.set_topics(list(self._groups))  # noqa: SLF001 - else it sleeps 100 ms for each
         if self._admin is None:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, client_id="signoff-readers")
+            self._admin = self._kafka.make_admin(client_id="signoff-readers")
             await self._admin.start()
         return self._consumer, self._admin
 

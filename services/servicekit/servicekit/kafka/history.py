@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.errors import ErrorCode
 
@@ -81,15 +82,16 @@ def describe_unread(histories: Iterable["History"]) -> dict[str, object]:
 class History:
     """Read one topic. Its methods raise TransientError while the broker is out of reach."""
 
-    def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S, *, check_crcs: bool = True) -> None:
+    def __init__(
+        self, kafka: KafkaAccess, topic: str, silence_s: float = SILENCE_S, *, check_crcs: bool = True
+    ) -> None:
         """Take a topic. `check_crcs` may be False if the caller checks the signature of each record."""
         self.topic = topic
         #: The batches that could not be read.
         self.unread = Unread()
         self._silence_s = silence_s
         skip_unreadable_batches()
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka,
+        self._consumer = kafka.make_consumer(
             client_id="signoff-history",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -22,6 +22,7 @@ from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.patches import InvalidRecordError
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
@@ -135,7 +136,7 @@ class Publisher:
 
     def __init__(
         self,
-        kafka: str,
+        kafka: KafkaAccess,
         source: str,
         installation: str = "",
         enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S,
@@ -176,8 +177,7 @@ class Publisher:
         task.add_done_callback(self._closing.discard)
 
     async def _connect(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka,
+        producer = self._kafka.make_producer(
             client_id=f"signoff-{self._part}",
             acks="all",
             enable_idempotence=True,

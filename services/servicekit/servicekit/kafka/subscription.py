@@ -23,6 +23,7 @@ from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit import clock
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.dead_letters import (
     REASON_MAX,
     Place,
@@ -642,11 +643,10 @@ def parse_event(event: type[V], body: bytes) -> V:
         raise UnparsedError(error) from None
 
 
-def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
+def make_broker(kafka: KafkaAccess, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
     """Return a FastStream broker for consuming; on its stop, a batch under way has `batch_grace_s` seconds to end."""
     skip_unreadable_batches()
-    return KafkaBroker(
-        kafka,
+    return kafka.make_broker(
         client_id=f"signoff-{service}",
         consumer_only=True,
         allow_auto_create_topics=False,

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
+from servicekit.kafka.settings import KafkaFields
 from signoff.errors import ErrorCode
 
 #: Characters of a secret at least, so that it cannot be guessed.
@@ -110,12 +111,11 @@ class EnvironmentSettings(BaseSettings):
         return self
 
 
-class ServiceSettings(EnvironmentSettings):
+class ServiceSettings(KafkaFields, EnvironmentSettings):
     """Settings that all services share. Addresses are host:port; `grace_s` is how long stopping may take."""
 
     model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
 
-    kafka: str = "localhost:9092"
     #: Read by contracts.topics, too.
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,150}$")
     health_address: str | None = None

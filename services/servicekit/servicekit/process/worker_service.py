@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from servicekit import clock
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import start_consuming, wait_for_topics
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
@@ -52,8 +53,9 @@ async def run_worker(
 ) -> None:
     """Run a worker until `stop` is set: then take no new work, finish or hand over the work under way, and end."""
     async with contextlib.AsyncExitStack() as stack:
-        await wait_for_topics(settings.kafka)
-        publisher = Publisher(settings.kafka, name)
+        kafka = KafkaAccess.of(settings)
+        await wait_for_topics(kafka)
+        publisher = Publisher(kafka, name)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
@@ -62,7 +64,7 @@ async def run_worker(
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
         leases.describe = partial(_describe, worker, subscription)
-        broker = make_broker(settings.kafka, name)
+        broker = make_broker(kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         if settings.health_address:
             runner = await runtime.serve(settings.health_address, {"consuming": subscription.check})
@@ -70,7 +72,7 @@ async def run_worker(
         tune_gc()
         stack.push_async_callback(stop_consuming, broker, [subscription], CLOSE_TIMEOUT_S)
         try:
-            await start_consuming(broker, partial(wait_for_topics, settings.kafka))
+            await start_consuming(broker, partial(wait_for_topics, kafka))
             await run_until_first(stop.wait(), worker.run(), subscription.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
