@@ -229,6 +229,7 @@ class Execution(Model):
     tokens: int | None = None
     created_at: Time = Field(description="when it was requested")
     ended_at: Time | None = None
+    settings: dict[str, Json] | None = optional("what its agent is called with, frozen at the request")
 
 
 class JobFilter(Model):

@@ -1066,6 +1066,8 @@ class Execution(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    SETTINGS_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     """Not set where it was cancelled before anybody asked for it."""
@@ -1086,6 +1088,7 @@ class Execution(_message.Message):
     cost_usd: _builtins.str
     """What it had spent when it ended, or by now: calls of agents and judges, as far as they reported it."""
     tokens: _builtins.int
+    settings_json: _builtins.str
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """It begins no earlier."""
@@ -1098,6 +1101,10 @@ class Execution(_message.Message):
 
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Value:
+        """What its agent is called with, frozen at the request, in one of the two forms. The first answer to a request lacks it."""
+
     def __init__(
         self,
         *,
@@ -1118,10 +1125,12 @@ class Execution(_message.Message):
         tokens: _builtins.int | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        settings: _struct_pb2.Value | None = ...,
+        settings_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_tokens", b"_tokens", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_settings_json", b"_settings_json", "_tokens", b"_tokens", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "settings", b"settings", "settings_json", b"settings_json", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_tokens", b"_tokens", "agent_id", b"agent_id", "attempt", b"attempt", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "id", b"id", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "spent_calls", b"spent_calls", "state", b"state", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_settings_json", b"_settings_json", "_tokens", b"_tokens", "agent_id", b"agent_id", "attempt", b"attempt", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "id", b"id", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "settings", b"settings", "settings_json", b"settings_json", "spent_calls", b"spent_calls", "state", b"state", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1137,6 +1146,8 @@ class Execution(_message.Message):
     _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__max_calls: _TypeAlias = _typing.Literal["max_calls"]  # noqa: Y015
     _WhichOneofArgType__max_calls: _TypeAlias = _typing.Literal["_max_calls", b"_max_calls"]  # noqa: Y015
+    _WhichOneofReturnType__settings_json: _TypeAlias = _typing.Literal["settings_json"]  # noqa: Y015
+    _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
     _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
     _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
     @_typing.overload
@@ -1153,6 +1164,8 @@ class Execution(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_calls) -> _WhichOneofReturnType__max_calls | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settings_json) -> _WhichOneofReturnType__settings_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
 

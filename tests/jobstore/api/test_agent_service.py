@@ -277,6 +277,9 @@ async def test_an_executor_is_granted_what_its_protocols_need_and_a_protocol_nev
         changed = (await agents.UpdateAgent(update, metadata=ADMINISTRATOR)).agent
         assert json.loads(changed.settings_json)["model"] == "newer"
     assert [json.loads(grant.settings_json) for grant in grants] == [settings, settings]
+    got = jobs_pb.GetExecutionRequest(execution_id=grants[0].lease.execution_id)
+    execution = (await jobs.GetExecution(got, metadata=ADMINISTRATOR)).execution
+    assert json.loads(execution.settings_json) == settings
     assert len({(grant.context_id, grant.message_id) for grant in grants}) == 1
     assert "" not in {grants[0].context_id, grants[0].message_id}
     other = saved(agents, agent_id, protocol="PROTOCOL_HTTP")

@@ -55,6 +55,7 @@ from cli.session import Session, command, make_app, with_options
 from cli.terminal import cut
 from signoff import UNCHANGED, AsyncClient, SignoffError
 from signoff.errors import ErrorCode
+from signoff.jsontext import json_text
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
 
 if TYPE_CHECKING:
@@ -442,6 +443,7 @@ async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execu
         ("judge", made.judge),
         ("code", made.code),
         ("spent", format_spent(made.cost_usd, made.tokens, claimed=True)),
+        ("settings", made.settings and json_text(made.settings)),
         *((name, at and format_time(at)) for name, at in times.items()),
     )
 

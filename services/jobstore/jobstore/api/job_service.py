@@ -195,12 +195,12 @@ class JobService(JobServiceServicer):
         answer = await self._runner.submit.run_one(_make_command(request, parameters, self._ids))
         view = mark_replay(context, answer)
         if answer.is_replay:
-            return await _show_execution(self._database.answering, UUID(str(view["id"])))
+            return await _show_execution(self._database.answering, UUID(str(view["id"])), context)
         return write_message(resources_pb2.Execution, view)
 
-    async def GetExecution(self, request: pb.GetExecutionRequest, _: Context) -> pb.GetExecutionResponse:
+    async def GetExecution(self, request: pb.GetExecutionRequest, context: Context) -> pb.GetExecutionResponse:
         execution_id = parse_uuid(request.execution_id, "execution_id")
-        return pb.GetExecutionResponse(execution=await _show_execution(self._database, execution_id))
+        return pb.GetExecutionResponse(execution=await _show_execution(self._database, execution_id, context))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason = reject_nul(request.reason)
@@ -210,7 +210,7 @@ class JobService(JobServiceServicer):
         command = CancelJob(job_id, named, reason, by_call=True, version=read_version(request), actor=find_actor())
         view = await self._runner.submit.run_one(command)
         job = None if view is None else job_message(view, as_text=wants_text(context))
-        execution = None if named is None else await _show_execution(self._database.answering, named)
+        execution = None if named is None else await _show_execution(self._database.answering, named, context)
         return pb.CancelJobResponse(job=job, execution=execution)
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
@@ -249,12 +249,12 @@ class JobService(JobServiceServicer):
                 yield response
 
 
-async def _show_execution(database: Callers, execution_id: UUID) -> resources_pb2.Execution:
+async def _show_execution(database: Callers, execution_id: UUID, context: Context) -> resources_pb2.Execution:
     async with database.session() as session:
         view = await get_execution(session, execution_id)
     if view is None:
         raise NotFoundError(f"no execution has the id {execution_id}", code=ErrorCode.UNKNOWN_EXECUTION)
-    return write_message(resources_pb2.Execution, view)
+    return write_row(resources_pb2.Execution, view, as_text=wants_text(context))
 
 
 def _take_all(page: deque[LogView]) -> Iterator[LogView]:

@@ -28,7 +28,6 @@ from jobstore.schema.columns import HIDDEN, TEXT, find_names
 from jobstore.schema.tables import LOG_NAMES, jobs
 from signoff.errors import ErrorCode
 from signoff.status import ExecutionState, JobStatus
-from signoff.values import usd_text
 
 _VERDICT: Final = text(
     f"""
@@ -340,11 +339,12 @@ async def list_jobs_after(
     return [make_job_view(row) for row in rows]
 
 
-#: An execution with the time of its request, and the time and code of its end.
+#: An execution with its settings, the time of its request, and the time and code of its end.
 _EXECUTION: Final = text(
     f"""
     SELECT {", ".join(f"e.{name}" for name in READ_COLUMNS).replace("e.policy", "e.policy::text AS policy")},
-        r.created_at AS requested_at, ended.created_at AS ended_at, ended.code AS ended_code
+        r.created_at AS requested_at, ended.created_at AS ended_at, ended.code AS ended_code,
+        (SELECT body::text FROM agent_settings WHERE hash = e.settings_hash) AS settings
     FROM executions e LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.request_version
         LEFT JOIN LATERAL (
             SELECT l.created_at, l.code FROM job_logs l
@@ -357,7 +357,7 @@ _EXECUTION: Final = text(
 
 
 async def get_execution(connection: Connection, execution_id: UUID) -> ExecutionView | None:
-    """Return an execution as `write_message` sends it, or None if the id is unknown."""
+    """Return an execution as `write_row` sends it, or None if the id is unknown."""
     row = (await connection.execute(_EXECUTION, {"id": execution_id})).one_or_none()
     if row is None:
         return None
@@ -366,5 +366,5 @@ async def get_execution(connection: Connection, execution_id: UUID) -> Execution
         view["ended_at"] = row.ended_at
         view["code"] = None if view["state"] is ExecutionState.COMPLETED else row.ended_code
     if row.requested_at is not None:
-        view |= {"cost_usd": usd_text(row.cost_nanos), "tokens": row.tokens}
-    return view
+        view |= {"cost_nanos": row.cost_nanos, "tokens": row.tokens}
+    return view | {"settings": row.settings}

@@ -2059,6 +2059,10 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             ended_at?: string;
+            /** @description what its agent is called with, frozen at the request */
+            settings?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * @description Where an execution stands: how far it is, or what its id was answered.
