@@ -158,7 +158,7 @@ lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest 
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
-	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules tests/peers/aimock/node_modules tests/peers/a2a_js/node_modules tests/peers/oidc/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage .coverage.core htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules tests/peers/aimock/node_modules tests/peers/a2a_js/node_modules tests/peers/oidc/node_modules tests/deploy/helm/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage .coverage.core htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.

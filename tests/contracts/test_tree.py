@@ -171,6 +171,7 @@ def test_locks_hold_hashes_and_no_addresses(files):
     [
         "services/console/web",
         "tests/clients/typescript",
+        "tests/deploy/helm",
         "tests/e2e",
         "tests/peers/aimock",
         "tests/peers/a2a_js",
