@@ -1,6 +1,7 @@
 """Finds what would not work in the objects of a chart, though Kubernetes takes them."""
 
 import os
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,19 +9,39 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from charts import Object
-from composition import OPENAI, SECRETS, SETTINGS
 from dockerfiles import environment
 
+from console.config import ConsoleSettings
+from executor.config import Settings as ExecutorSettings
+from jobstore.config import Settings as JobStoreSettings
 from servicekit.errors import PermanentError
-from servicekit.process.settings import load_settings
+from servicekit.process.settings import ServiceSettings, load_settings
 from servicekit.process.variables import find_unknown
+from validator.config import Settings as ValidatorSettings
 
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "jobstore": JobStoreSettings,
+    "executor": ExecutorSettings,
+    "validator": ValidatorSettings,
+    "console": ConsoleSettings,
+}
+#: Variables of services that their settings do not declare.
+MORE = {"jobstore": {"PGSSLROOTCERT"}, "validator": {"OPENAI_API_KEY", "OPENAI_BASE_URL"}}
+KEYS = {name: b64encode(bytes([number] * 32)).decode() for number, name in enumerate("abcdefgh")}
 #: Values of the Secret, by variable.
-VALUES = SECRETS | {
+VALUES = {
+    "SIGNOFF_TOKEN": KEYS["a"],
+    "SIGNOFF_EXECUTOR_TOKEN": KEYS["b"],
+    "SIGNOFF_VALIDATOR_TOKEN": KEYS["c"],
+    "SIGNOFF_CONSOLE_TOKEN": KEYS["d"],
+    "SIGNOFF_ID_KEY": KEYS["e"],
+    "SIGNOFF_SESSION_SECRET": KEYS["f"],
+    "SIGNOFF_SECRETS": f"2026-12:{KEYS['g']}",
+    "SIGNOFF_UPSTREAM_SECRETS": f"press:{KEYS['h']}",
+    "SIGNOFF_OIDC_CLIENT_SECRET": "the provider's",
     "SIGNOFF_DATABASE_URL": "postgresql+asyncpg://jobstore:x@db/signoff?ssl=verify-full",
     "SIGNOFF_MIGRATE_DATABASE_URL": "postgresql+asyncpg://signoff_migrate:x@db/signoff?ssl=verify-full",
-    "SIGNOFF_UPSTREAM_SECRETS": SECRETS["SIGNOFF_SECRETS"],
-    "SIGNOFF_OIDC_CLIENT_SECRET": "the provider's",
+    "OPENAI_API_KEY": "sk-x",
 }
 #: Where pods have Secrets and ConfigMaps.
 FOLDER = "/run/secrets"
@@ -121,7 +142,7 @@ def starts(pod: Object, objects: Sequence[Object]) -> Iterator[str]:
     if len(given) < len(container["env"]):
         yield "is given a variable twice"
     own = {f"SIGNOFF_{name.upper()}" for name in SETTINGS[service].model_fields}
-    own |= {"PGSSLROOTCERT"} if service == "jobstore" else OPENAI if service == "validator" else set()
+    own |= MORE.get(service, set())
     own -= {"SIGNOFF_TOKEN"} if service == "console" else set()  # which has one of its own
     items = {item["key"] for volume in spec["volumes"] for item in volume.get("secret", {}).get("items", ())}
     variables = {name.removesuffix("_FILE") for name in given} | {key for key in items if key.isupper()}
