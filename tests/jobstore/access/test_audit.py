@@ -1,14 +1,13 @@
 """What callers do and are refused is kept, with the change or before the call, and told to those whose it is."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from access_calls import refused
 from sqlalchemy import text
-from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.real_console import CONSOLE_TOKEN, TOKEN, jobstore_on
 
 from contracts.access import ACCESS
@@ -21,21 +20,6 @@ from signoff.identity import AuditEntry
 from signoff.status import View
 
 UNKNOWN = "sgn_" + "0" * 49
-
-
-@pytest.fixture
-async def client(database: Database) -> AsyncIterator[AsyncClient]:
-    async with database.transaction() as connection:
-        for table in ("tokens", "audit", "limits"):
-            await connection.execute(text(f"DELETE FROM {table}"))
-    async with jobstore_on(database) as (_, address), AsyncClient(address, TOKEN) as client:
-        yield client
-
-
-async def refused(call: Any) -> str:
-    with pytest.raises(SignoffError) as error:
-        await call
-    return error.value.code
 
 
 async def made(client: AsyncClient, name: str, role: str, *tenants: str) -> AsyncClient:

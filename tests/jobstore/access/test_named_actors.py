@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
-from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.real_console import TOKEN, jobstore_on
 
 from jobstore.engine.database import Database

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.oidc import CLIENT, Provider
 from support.real_console import TOKEN, jobstore_on
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 import pytest
+from access_calls import refused
 from sqlalchemy import text
-from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.real_console import CONSOLE_TOKEN, TOKEN, jobstore_on
 
 from contracts.tokens import is_token
@@ -18,20 +18,6 @@ from signoff import AsyncClient, SignoffError, UnauthenticatedError
 from signoff.status import Role
 
 NOBODY = "sgn_" + "0" * 49
-
-
-@pytest.fixture
-async def client(database: Database) -> AsyncIterator[AsyncClient]:
-    async with database.transaction() as connection:
-        await connection.execute(text("DELETE FROM tokens"))
-    async with jobstore_on(database) as (_, address), AsyncClient(address, TOKEN) as client:
-        yield client
-
-
-async def refused(call: Any) -> str:
-    with pytest.raises(SignoffError) as error:
-        await call
-    return error.value.code
 
 
 async def drained(stream: AsyncIterator[Any]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from sqlalchemy import text
-from support.jobstore.tables import database_url  # noqa: F401 - of which `database` is one
 from support.real_console import TOKEN, jobstore_on
 
 from contracts.tokens import hash_token, is_token
