@@ -29,7 +29,7 @@ async def made(client: AsyncClient, name: str, role: str, *tenants: str) -> Asyn
 
 async def kept(client: AsyncClient, count: int = 1, **wanted: Any) -> list[AuditEntry]:
     """Wait until there are so many entries."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             entries, _ = await client.list_audit(filter=wanted)
             if len(entries) >= count:

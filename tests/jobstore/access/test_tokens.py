@@ -11,13 +11,15 @@ from sqlalchemy import text
 from support.real_console import CONSOLE_TOKEN, TOKEN, jobstore_on
 
 from contracts.tokens import is_token
-from jobstore.access.token_store import TokenFollower, forget_sessions
+from jobstore.access.token_store import FOLLOW_S, TokenFollower, forget_sessions
 from jobstore.access.tokens import Tokens
 from jobstore.engine.database import Database
 from signoff import AsyncClient, SignoffError, UnauthenticatedError
 from signoff.status import Role
 
 NOBODY = "sgn_" + "0" * 49
+#: A jobstore looks for changes twice a second; how soon a busy machine lets it is not asked here.
+PATIENCE_S = 30.0
 
 
 async def drained(stream: AsyncIterator[Any]) -> None:
@@ -26,12 +28,16 @@ async def drained(stream: AsyncIterator[Any]) -> None:
 
 
 async def until_refused(client: AsyncClient) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await client.get_caller()
             except UnauthenticatedError:
                 return
+
+
+def test_changes_are_known_within_a_second() -> None:
+    assert FOLLOW_S <= 0.5
 
 
 async def test_the_token_of_the_environment_is_bootstrap(client: AsyncClient) -> None:
@@ -70,7 +76,7 @@ async def test_another_jobstore_takes_it_at_once_and_no_more_within_a_second(
 ) -> None:
     async with jobstore_on(database) as (_, address), AsyncClient(address, TOKEN) as other:
         eve = other.with_token((await client.create_token(name="eve", role="viewer", all_tenants=True)).secret)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     assert (await eve.get_caller()).name == "eve"
@@ -100,7 +106,7 @@ async def test_a_stream_ends_with_its_token(client: AsyncClient) -> None:
     await anext(stream)
     ended = asyncio.create_task(drained(stream))
     await client.revoke_token("eve")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         assert await refused(ended) == "unauthenticated"
 
 
@@ -110,7 +116,7 @@ async def test_who_watches_itself_is_told_when_the_token_ends(client: AsyncClien
     assert (await anext(stream)).name == "eve"
     ended = asyncio.create_task(drained(stream))
     await client.revoke_token("eve")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         assert await refused(ended) == "unauthenticated"
 
 
@@ -118,7 +124,7 @@ async def test_a_stream_ends_when_its_token_does(client: AsyncClient) -> None:
     eve = client.with_token(
         (await client.create_token(name="eve", role="viewer", all_tenants=True, lasts_s=0.5)).secret
     )
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         assert await refused(drained(aiter(eve.watch_jobs()))) == "unauthenticated"
     assert await refused(eve.get_caller()) == "unauthenticated"
 
