@@ -51,9 +51,9 @@ test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: 
 	$(BIN)/pytest -n 3 -m 'not real' $(ARGS)
 
 # What so weak a model says is never twice the same, and takes its time: not among the other tests, but it may run beside
-# them, since what is bounded is the work of the model's server.
+# them, since what is bounded are the requests and the tokens of a judgement. One worker has all that a file shares.
 test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
-	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 2 -rP $(ARGS)
+	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 0 -rP $(ARGS)
 
 # In a folder of its own, by the tools of strangers: openapi-python-client, openapi-typescript, oapi-codegen, protoc.
 clients: $(READY) $(PAGE) ## Generate clients in Python, TypeScript and Go, and let them tell ten stories; ARGS="-k go" chooses some

@@ -4,10 +4,9 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 
-import psutil
 import pytest
 from aiohttp import ClientSession
-from peers_servers import HERE, Mock, Model
+from peers_servers import HERE, Mock
 from support.free_ports import free_port
 from support.installed import installed
 from support.programs import START_S, process, until_it_answers
@@ -24,13 +23,13 @@ async def llmock() -> AsyncIterator[Mock]:
 
 
 @pytest.fixture(scope="module")
-async def model() -> AsyncIterator[Model]:
-    """llama.cpp with SmolLM2 on one thread."""
+async def model() -> AsyncIterator[str]:
+    """llama.cpp with SmolLM2 on one thread, at its base URL."""
     async with process(installed(HERE / "model.txt"), HERE / "model_server.py") as server:
         assert server.stdout is not None
         async with asyncio.timeout(START_S):
             address = (await server.stdout.readline()).decode().strip()
-        yield Model(f"{address}/v1", psutil.Process(server.pid))
+        yield f"{address}/v1"
 
 
 @pytest.fixture(scope="module")

@@ -3,31 +3,15 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from aiohttp import ClientSession
 from support.free_ports import free_port
 from support.programs import BIN, install_package, process, until_it_answers
 
 HERE = Path(__file__).parent
 AIMOCK = HERE / "aimock"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model's server at its base URL."""
-
-    url: str
-    process: psutil.Process
-
-    @property
-    def worked_s(self) -> float:
-        """The processor time that it took until now: what it would take alone, however busy the machine is."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
 
 
 class Mock:
