@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from signoff.connection import SignoffError as SignoffError
     from signoff.connection import UnauthenticatedError as UnauthenticatedError
     from signoff.connection import UnavailableError as UnavailableError
+    from signoff.tls import Tls as Tls
 
 _CLIENT = ("UNCHANGED", "UNREACHABLE", "AsyncClient", "JobPage", "WatchEvent")
 
@@ -31,6 +32,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("signoff.client"), name)
     if name == "Client":
         return import_module("signoff.blocking").Client
+    if name == "Tls":
+        return import_module("signoff.tls").Tls
     if name.endswith("Error"):
         return getattr(import_module("signoff.connection"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from signoff.channels import HEALTH_CHECK, SERVING
 from signoff.connection import Call, DeadlineError, NotFoundError, Page, Request, iterate, iterate_by, join_request
 from signoff.errors import ErrorCode
 from signoff.identity_client import IdentityClient
@@ -58,8 +59,6 @@ ACCEPT_TIMEOUT_S: Final = 120.0
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 #: An entry of a log with one of these may be the last of an execution.
 _ENDINGS: Final = frozenset({*map(str, RESTING), "CANCELLED"})
-# gRPC's health protocol as bytes: grpcio-health-checking is no dependency of the client.
-_HEALTH_CHECK, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,10 +594,10 @@ class AsyncClient(JudgingClient, IdentityClient):
 
         Needs no token, and never raises SignoffError. While the database cannot be written, reads may still be served.
         """
-        check: Any = self._channel.unary_unary(_HEALTH_CHECK)
+        check: Any = self._channel.unary_unary(HEALTH_CHECK)
         call = await check.end(b"", timeout=self._timeout_s)
         try:
-            if await call == _SERVING:
+            if await call == SERVING:
                 return None
             code = dict(await call.trailing_metadata() or ()).get("signoff-code")
         except grpc.aio.AioRpcError:

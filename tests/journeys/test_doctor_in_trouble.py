@@ -25,7 +25,7 @@ from cli.commands.doctor import check_all
 from cli.session import read_endpoints
 from contracts.topics import EXECUTOR_GROUP
 from servicekit.process.runtime import VERSION
-from signoff.connection import open_channel
+from signoff.channels import open_channel
 from signoff.status import JobStatus
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub

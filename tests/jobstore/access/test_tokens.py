@@ -76,13 +76,7 @@ async def test_another_jobstore_takes_it_at_once_and_no_more_within_a_second(
 ) -> None:
     async with jobstore_on(database) as (_, address), AsyncClient(address, TOKEN) as other:
         eve = other.with_token((await client.create_token(name="eve", role="viewer", all_tenants=True)).secret)
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    assert (await eve.get_caller()).name == "eve"
-                    break
-                except SignoffError:
-                    continue
+        assert (await eve.get_caller()).name == "eve"  # whose call may be faster than the notification
         await client.revoke_token("eve")
         await until_refused(eve)
 

@@ -15,7 +15,7 @@ from support.fakes import until, working
 from servicekit.errors import TransientError
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIM_WAIT, RENEWAL_WAIT, GrpcLeases
 from servicekit.leasing.worker import Worker
-from signoff.connection import _Channels
+from signoff import channels
 from signoff.worker.v1 import work_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -62,10 +62,17 @@ class Call:
         return pb.RenewLeasesResponse(held=states, lease_s=LEASE_S)
 
 
+def connect(*jobstores: Jobstore) -> SimpleNamespace:
+    """A stub of jobstores, which calls the first at first."""
+    made = channels.Channels([])
+    made._jobstores = [channels.Jobstore("a:1", cast("Any", each), None) for each in jobstores]
+    call = made.unary_unary("RenewLeases")
+    call._method._turn = -1  # it is drawn by lot
+    return SimpleNamespace(RenewLeases=call)
+
+
 def make_worker(*jobstores: Jobstore) -> Worker:
-    channels = _Channels(cast("Any", jobstores))
-    channels.current = 0  # it is drawn by lot
-    stub = SimpleNamespace(RenewLeases=channels.unary_unary("RenewLeases"))
+    stub = connect(*jobstores)
     return Worker(
         "test", GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret", 10), capacity=10, outcomes_max=20
     )
@@ -78,12 +85,14 @@ async def test_a_lease_is_renewed_at_the_other_jobstore_before_it_lapses(work: W
         held = await begun(worker, work)
         await until(lambda: len(silent.renewed_at) > 2, timeout_s=2 * LEASE_S)
         silent.takes_s = 16.0  # as a jobstore waits for its database
-        await until(lambda: other.renewed_at, timeout_s=2 * LEASE_S)
-        assert other.renewed_at[0] - silent.renewed_at[-1] < LEASE_S * 2 / 3
+        asked = len(silent.asked_at) + 1
+        await until(lambda: len(silent.asked_at) == asked, timeout_s=2 * LEASE_S)
+        renewed = len(other.renewed_at)
+        await until(lambda: len(other.renewed_at) > renewed, timeout_s=2 * LEASE_S)
+        assert other.renewed_at[renewed] - silent.asked_at[-1] < LEASE_S * 2 / 3
         assert not held.has_lapsed()
-        asked = len(silent.asked_at)
         await asyncio.sleep(3 * LEASE_S)
-        assert len(silent.asked_at) == asked  # it is left, and stays so
+        assert len(silent.asked_at) == asked  # it is left, and stays so until it says that it serves
 
 
 async def test_a_call_waits_for_a_part_of_a_lease_and_one_that_ran_out_of_it_for_longer_until_it_is_fast() -> None:
@@ -101,9 +110,7 @@ async def test_a_call_waits_for_a_part_of_a_lease_and_one_that_ran_out_of_it_for
 
         return call
 
-    channels = _Channels(cast("Any", [Jobstore()]))
-    stub = SimpleNamespace(RenewLeases=channels.unary_unary("RenewLeases"))
-    leases = GrpcLeases(cast("Any", stub), pb.WORK_KIND_EXECUTING, "secret", 10)
+    leases = GrpcLeases(cast("Any", connect(Jobstore())), pb.WORK_KIND_EXECUTING, "secret", 10)
     claim, report = make_method("claim"), make_method("report")
     assert await leases.call(claim, pb.BeginExecutionsRequest(), CLAIM_WAIT) == "claim"
     await leases.renew(uuid4(), 1, [], [], [])

@@ -1,8 +1,9 @@
 """Store tokens by their hashes, and follow their changes: each change of any jobstore is known within a second."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -17,12 +18,16 @@ from jobstore.engine.database import Database, Wake, notify
 from jobstore.engine.sql import Connection, Row
 from jobstore.errors import ConflictError, NotFoundError, UnauthenticatedError
 from jobstore.jobs.model import Actor
+from servicekit.errors import TransientError
 from servicekit.process.runtime import run_forever
 from signoff.errors import ErrorCode
 from signoff.status import Role
 
 #: Seconds after which the number of the last change is read even without a notification.
 FOLLOW_S: Final = 0.5
+#: Seconds that a read for a token which is not known may take, and for which it waits, so that others share it.
+CATCH_UP_S: Final = 1.0
+SHARED_S: Final = 0.02
 #: Seconds between two writes of when tokens were used last.
 USED_S: Final = 60.0
 #: How many ended sessions are deleted at once, and seconds for which they are kept, since lists may show them.
@@ -252,6 +257,8 @@ class TokenFollower:
         self.tokens = tokens
         self._seen = 0
         self.wake = asyncio.Event()
+        tokens.catch_up = self.catch_up
+        self._turn, self._caught_up_at = asyncio.Lock(), 0.0
 
     async def follow(self) -> None:
         """Read what has changed since the last look."""
@@ -267,6 +274,18 @@ class TokenFollower:
         self.tokens.put(live, [read_caller(row) for row in rows if row.revoked_at is not None])
         self.tokens.forget_ended()
         self._seen = max([number, *(row.change for row in rows)])
+
+    async def catch_up(self) -> None:
+        """Read what was changed before now, at once; those who ask meanwhile share the next read."""
+        asked_at = time.monotonic()
+        async with self._turn:
+            if self._caught_up_at >= asked_at:
+                return
+            await asyncio.sleep(SHARED_S)
+            self._caught_up_at = time.monotonic()
+            with suppress(TransientError, TimeoutError):  # as if nothing was changed
+                async with asyncio.timeout(CATCH_UP_S):
+                    await self.follow()
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Connection]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -48,6 +48,10 @@ def read_token(metadata: Metadata | None) -> str | None:
     return read_credential(metadata, "bearer")
 
 
+async def _know_all() -> None:
+    """Learn nothing: there are no tokens but those of the environment."""
+
+
 class Tokens:
     """The live tokens by their hashes: those of the environment, and those that `put` was given.
 
@@ -64,6 +68,8 @@ class Tokens:
         #: Of the newest that ended or were revoked: the audit says whose was used again.
         self._ended: dict[bytes, Caller] = {}
         self._used: set[bytes] = set()
+        #: Called for a token that is not known, and may be new: learns what was made before now.
+        self.catch_up: Callable[[], Awaitable[None]] = _know_all
         self._streams: defaultdict[bytes, set[asyncio.Timeout]] = defaultdict(set)
 
     def find(self, metadata: Metadata | None) -> Caller:

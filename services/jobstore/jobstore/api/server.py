@@ -22,11 +22,12 @@ from pydantic import ValidationError
 
 from contracts.access import ACCESS, OPEN, Access
 from contracts.fields import explain, message_of
+from contracts.tokens import is_token
 from jobstore.access.audit import Auditor
 from jobstore.access.audited import make_entry
 from jobstore.access.callers import CALLER, Caller, check_access
 from jobstore.access.id_tokens import REFUSAL, IdTokens, read_id_token
-from jobstore.access.tokens import Metadata, Tokens
+from jobstore.access.tokens import Metadata, Tokens, read_token
 from jobstore.api.requests import check_kind, is_full
 from jobstore.errors import (
     ForbiddenError,
@@ -287,6 +288,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Return the caller of a call. UnauthenticatedError: its credential opens nothing."""
         presented = read_id_token(method, metadata)
         if presented is None:
+            try:
+                return self._tokens.find(metadata)
+            except UnauthenticatedError as error:
+                if error.reason != "unknown" or not is_token(read_token(metadata) or ""):
+                    raise
+            await self._tokens.catch_up()  # another jobstore may have made it just now
             return self._tokens.find(metadata)
         if self._id_tokens is None:
             raise UnauthenticatedError(REFUSAL, reason="no_provider")

@@ -18,7 +18,7 @@ from servicekit.leasing.worker import Worker
 from servicekit.process import runtime
 from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.process.settings import WorkerSettings
-from signoff.connection import open_channel
+from signoff.channels import open_channel
 from signoff.wire import write_time
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
