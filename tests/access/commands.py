@@ -81,6 +81,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "limits list": ("", "ListLimits"),
     "limits set": ("{limit} --concurrency 5", "SetLimit"),
     "login-link": ("", "CreateLoginCode"),
+    "open": ("", "CreateLoginCode"),
     "overview": ("", "GetOverview"),
     "receipt get": ("{job_id}", "GetReceipt"),
     "receipt keys": ("", "ListReceiptKeys"),

@@ -8,107 +8,170 @@ import sys
 import composition
 import pytest
 from compose_spec.compose_spec import PyCompose
-from composition import OPENAI, SECRETS, SETTINGS
+from composition import FOLDER, OF_0_2_0, OPENAI, SETTINGS
 from dockerfiles import IMAGE, ROOT, SERVICES, clean_env, environment, values
 
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
 from servicekit.process.settings import split_address
 
-OWN = [*SERVICES, "judge", "agents"]
+#: What is made of the image that has the command line.
+HELPERS = ["secrets", "grpc", "judge", "agents", "signoff"]
+BACKING = ["kafka", "postgres"]
+#: Those that go on until they are stopped.
+LASTING = [*BACKING, *SERVICES, "grpc", "judge", "agents"]
+#: Within this time one that is not ready is unhealthy.
+SEEN_WITHIN_S = 15
 
 
 @pytest.fixture(scope="module")
 def compose():
-    return composition.load(SECRETS)
+    return composition.load({})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folders of the volumes, with secrets that were made without any variable."""
+    folder = tmp_path_factory.mktemp("secrets")
+    composition.make_secrets(folder, {})
+    return folder
 
 
 def test_the_file_follows_the_compose_specification(compose):
-    PyCompose.from_json(json.dumps(compose)).validate()
+    known = json.dumps(compose).replace(":host-gateway", ":127.0.0.1")  # a word of Docker's, which the library lacks
+    PyCompose.from_json(known).validate()
 
 
 def test_env_example_has_every_variable_and_no_other():
     required, optional = composition.variables()
-    assert composition.example().keys() - {"COMPOSE_PROFILES"} == required | optional
+    assert composition.example().keys() == required | optional
 
 
-def test_secrets_are_required_and_have_no_default():
-    required, _ = composition.variables()
-    assert required == SECRETS.keys() - {"SIGNOFF_CONSOLE_TOKEN"}
-    assert all(not composition.example()[name][0] for name in SECRETS)
-
-
-def test_an_env_of_0_2_0_which_has_no_token_of_consoles_goes_on():
-    earlier = {name: value for name, value in SECRETS.items() if name != "SIGNOFF_CONSOLE_TOKEN"}
-    given = {name: composition.load(earlier)["services"][name]["environment"] for name in SERVICES}
-    assert "SIGNOFF_CONSOLE_TOKEN" not in given["jobstore"]
-    assert given["console"]["SIGNOFF_CONSOLE_TOKEN"] == earlier["SIGNOFF_TOKEN"]
-
-
-def test_a_console_is_not_given_the_administrators_token(compose):
-    assert SECRETS["SIGNOFF_TOKEN"] not in compose["services"]["console"]["environment"].values()
+def test_no_variable_is_required_and_no_secret_has_a_default():
+    required, optional = composition.variables()
+    assert required == set()
+    assert OF_0_2_0.keys() <= optional
+    assert all(not composition.example()[name][0] for name in OF_0_2_0)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_given_settings_that_it_has(compose, service):
     fields = {f"SIGNOFF_{name.upper()}" for name in SETTINGS[service].model_fields}
     given = compose["services"][service]["environment"].keys() | environment(service).keys()
+    given = {name.removesuffix("_FILE") for name in given}
     assert {name for name in given if name.startswith("SIGNOFF_")} <= fields
     assert {name for name in given if name.startswith("OPENAI_")} <= (OPENAI if service == "validator" else set())
 
 
+@pytest.mark.parametrize("env", [{}, OF_0_2_0], ids=["without any variable", "with an .env of 0.2.0"])
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_starts_from_what_it_is_given(compose, service, monkeypatch):
-    for name, value in {**environment(service), **compose["services"][service]["environment"]}.items():
+def test_a_service_starts_from_what_it_is_given(service, env, monkeypatch, tmp_path):
+    composition.make_secrets(tmp_path, env)
+    for name, value in {**environment(service), **composition.find_environment(tmp_path, service, env)}.items():
         monkeypatch.setenv(name, value)
     settings = SETTINGS[service]()
-    assert settings.grace_s < int(compose["services"][service]["stop_grace_period"].removesuffix("s"))
+    grace = composition.load(env)["services"][service]["stop_grace_period"]
+    assert settings.grace_s < int(grace.removesuffix("s"))
     assert service == "jobstore" or settings.jobstore == "jobstore:50051"
     assert service == "console" or settings.kafka == "kafka:9092"
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_with_a_short_token_ends_with_a_sentence_and_does_not_show_it(compose, service):
-    given = compose["services"][service]["environment"]
-    token = next(name for name in given if name.endswith("_TOKEN"))
-    env = clean_env(**given | {token: "5ec7e7"})
+def test_a_service_with_a_short_token_ends_with_a_sentence_and_does_not_show_it(service, tmp_path):
+    name = "SIGNOFF_SESSION_SECRET" if service == "console" else f"SIGNOFF_{service.upper()}_TOKEN"
+    name = "SIGNOFF_TOKEN" if service == "jobstore" else "SIGNOFF_CONSOLE_TOKEN" if service == "console" else name
+    composition.make_secrets(tmp_path, {name: "5ec7e7"})
+    env = clean_env(**composition.find_environment(tmp_path, service, {}))
     ended = subprocess.run([sys.executable, "-m", service], env=env, capture_output=True, text=True, check=False)
-    sentence = f"error: {token} has fewer than 32 characters: `openssl rand -hex 32` makes one\n"
+    sentence = f"error: {name} has fewer than 32 characters: `openssl rand -hex 32` makes one\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", sentence)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_health_is_asked_as_the_image_asks_it_and_where_the_service_answers(compose, service):
-    _, _, image_command = values(service, IMAGE, "HEALTHCHECK")[0].partition("CMD ")
-    assert compose["services"][service]["healthcheck"]["test"] == ["CMD", *json.loads(image_command)]
-    asked, path = re.search(r"', (\d+), .*'(/[a-z/]+)'", image_command).groups()
+    options, _, image_command = values(service, IMAGE, "HEALTHCHECK")[0].partition(" CMD ")
+    check = compose["services"][service]["healthcheck"]
+    command = json.loads(image_command)
+    assert check["test"] == ["CMD", *command]
+    named = dict(option.removeprefix("--").split("=") for option in options.split())
+    assert named.items() == {(name.replace("_", "-"), str(value)) for name, value in check.items() if name != "test"}
+    port, path = command[2:] or ("8081", "/readyz")
     address = "SIGNOFF_HTTP_ADDRESS" if path == "/api/health" else "SIGNOFF_HEALTH_ADDRESS"
-    assert split_address(environment(service)[address]) == ("0.0.0.0", int(asked))
+    assert split_address(environment(service)[address]) == ("0.0.0.0", int(port))
 
 
-def test_only_the_console_and_the_jobstore_are_published_and_only_to_this_machine(compose):
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_that_is_not_ready_is_unhealthy_within_15_s_and_starts_no_python_for_that(compose, service):
+    """It fails right after a check, and answers none from then on, each of which ends by itself after two seconds."""
+    check = compose["services"][service]["healthcheck"]
+    interval_s, timeout_s = (int(check[name].removesuffix("s")) for name in ("interval", "timeout"))
+    (bound,) = re.findall(r"read -r -t (\d+)", (ROOT / "deploy/compose/ready.sh").read_text())
+    assert int(bound) < timeout_s
+    assert check["retries"] * (interval_s + int(bound)) <= SEEN_WITHIN_S
+    assert check["test"][:3] == ["CMD", "bash", "/ready.sh"]
+
+
+@pytest.mark.parametrize("service", [*SERVICES, *BACKING])
+def test_a_health_check_is_one_that_every_engine_takes(compose, service):
+    """Engines before 25 refuse start_interval; Podman 4 takes a command apart where it has spaces."""
+    check = compose["services"][service]["healthcheck"]
+    assert "start_interval" not in check
+    assert [word for word in check["test"] if " " in word] == []
+
+
+def test_nothing_is_asked_for_that_podman_refuses(compose):
+    services = compose["services"].values()
+    assert {service["logging"]["driver"] for service in services} == {"json-file"}
+    assert all(service["logging"]["options"].keys() == {"max-size"} for service in services)
+    # A short name is looked up in the registries of the machine; that of an image of one's own is found here.
+    assert {service["image"].partition("/")[0] for service in services if "build" not in service} == {"docker.io"}
+
+
+def test_each_image_that_is_built_here_has_a_name_so_that_it_need_not_be_built_again(compose):
+    built = {service["image"]: service["build"] for service in compose["services"].values() if "build" in service}
+    assert built == {
+        f"signoff-{name}": {"context": ".", "dockerfile": f"services/{name}/Dockerfile"} for name in [*SERVICES, "cli"]
+    }
+
+
+def test_only_the_console_and_the_jobstores_are_published_and_only_to_this_machine(compose):
+    """A jobstore itself takes no port of the machine, so that there may be several."""
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert published == {"console": ["127.0.0.1:8080:8080"], "jobstore": ["127.0.0.1:50051:50051"]}
+    assert published == {"console": ["127.0.0.1:8080:8080"], "grpc": ["127.0.0.1:50051:50051"]}
+    assert compose["services"]["grpc"]["entrypoint"][-2:] == ["50051", "jobstore:50051"]
 
 
-@pytest.mark.parametrize("service", ["kafka", "postgres", *OWN])
+@pytest.mark.parametrize("service", [*BACKING, *SERVICES, *HELPERS])
 def test_a_container_may_do_no_more_than_it_needs(compose, service):
     settings = compose["services"][service]
     assert settings["read_only"] is (service != "kafka")
     assert settings["cap_drop"] == ["ALL"]
     assert settings["security_opt"] == ["no-new-privileges:true"]
     assert settings["mem_limit"]
-    assert settings["restart"] == "unless-stopped"
+    assert settings["restart"] == ("unless-stopped" if service in LASTING else "no")
 
 
-def test_what_others_wait_for_has_a_health_check(compose):
+def test_root_writes_the_secrets_and_does_nothing_else(compose):
     services = compose["services"]
-    waited_for = {
-        name for service in services.values() for name, how in service.get("depends_on", {}).items() if how["condition"]
+    assert {name: service["user"] for name, service in services.items() if "user" in service} == {
+        "secrets": "0:0",
+        "postgres": "postgres",
     }
-    assert waited_for == {"kafka", "postgres", "jobstore"}
-    assert all(services[name]["healthcheck"]["test"] for name in waited_for)
+    assert {name for name, service in services.items() if "cap_add" in service} == {"secrets"}
+    assert services["secrets"]["cap_add"] == ["CHOWN", "DAC_OVERRIDE"]
+    assert services["secrets"]["network_mode"] == "none"
+
+
+def test_services_begin_once_their_secrets_are_there_and_again_when_those_change(compose):
+    waiting = {
+        name: service["depends_on"]["secrets"]
+        for name, service in compose["services"].items()
+        if "secrets" in service.get("depends_on", {})
+    }
+    assert waiting.keys() == {"postgres", *SERVICES}
+    how = {"condition": "service_completed_successfully", "restart": True}
+    assert all(each == how for each in waiting.values())
 
 
 def test_kafka_is_set_as_in_the_local_stack(compose):
@@ -123,14 +186,28 @@ def test_kafka_is_set_as_in_the_local_stack(compose):
     assert not [name for name in settings if "threads" in name], "its machine may have many cores"
 
 
-def test_without_a_key_the_profile_local_judges_and_has_agents(compose):
-    assert {name for name, service in compose["services"].items() if service.get("profiles") == ["local"]} == {
-        "judge",
-        "agents",
-    }
-    assert composition.example()["OPENAI_BASE_URL"][-1] == "http://judge:8090/v1"
+def test_without_a_key_fixed_rules_judge_and_with_one_its_model_does(made, monkeypatch, tmp_path):
+    for name, value in composition.find_environment(made, "validator", {}).items():
+        monkeypatch.setenv(name, value)
+    config = SETTINGS["validator"]().judge_config
+    assert (config.base_url, config.model) == ("http://judge:8090/v1", "local-rules")
+    composition.make_secrets(tmp_path, {"OPENAI_API_KEY": "sk-of-mine"})
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", str(tmp_path / "validator/OPENAI_API_KEY"))
+    config = SETTINGS["validator"]().judge_config
+    assert (config.api_key, config.base_url) == ("sk-of-mine", None)
+    assert config.model != "local-rules"
+
+
+def test_agents_of_the_network_agents_may_be_called(compose):
     subnet = compose["networks"]["agents"]["ipam"]["config"][0]["subnet"]
     assert compose["services"]["executor"]["environment"]["SIGNOFF_AGENT_NETWORKS"] == subnet
+    assert "agents" in compose["services"]["agents"]["networks"]
+    assert compose["services"]["executor"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+
+
+def test_the_command_line_is_no_part_of_what_is_started(compose):
+    assert {name for name, service in compose["services"].items() if "profiles" in service} == {"signoff"}
+    assert compose["services"]["signoff"]["environment"]["SIGNOFF_ENDPOINTS"] == f"{FOLDER}/endpoints.json"
 
 
 @pytest.mark.parametrize("service", ["jobstore", "executor", "validator"])

@@ -220,4 +220,4 @@ def _as_object(value: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(create_app(), int(sys.argv[1]))
+    serve(create_app(), int(sys.argv[1]), *sys.argv[2:])

@@ -202,4 +202,4 @@ def _refuse(error: BadRequestError) -> web.Response:
 
 
 if __name__ == "__main__":
-    serve(create_app(), int(sys.argv[1]))
+    serve(create_app(), int(sys.argv[1]), *sys.argv[2:])

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "up": Entry("Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, small agents."),
     "demo": Entry("Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."),
     "login-link": Entry("Print a link that logs in to the page: once, and within a quarter of an hour.", "up"),
+    "open": Entry("Print a link that logs in to the page: once, and within a quarter of an hour.", "up"),
     "login": Entry("Sign in, and keep the session for later commands: for this user and this jobstore alone."),
     "logout": Entry("End the session of the profile, everywhere, and forget it.", "login"),
     "whoami": Entry("Show who one is: name, role, tenants and end, and where the credential comes from.", "login"),

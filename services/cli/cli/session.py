@@ -45,6 +45,8 @@ class Target:
     secrets: str | None = None
     kafka: str | None = None
     http: str | None = None
+    #: The console's address for browsers, where it is another one than for this command, as in Compose.
+    page: str | None = None
     judge: str | None = None
     postgres: str | None = None
     agents: dict[str, str] = field(default_factory=dict)
@@ -158,7 +160,7 @@ def read_token(token: str | None, file: Path | None) -> dict[str, str | None]:
 
 
 _FIELDS_OF_FILE: Final[dict[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("token", "secrets", "kafka", "http", "judge", "postgres", "topic_prefix"), str),
+    **dict.fromkeys(("token", "secrets", "kafka", "http", "page", "judge", "postgres", "topic_prefix"), str),
     **dict.fromkeys(("agents", "metrics", "processes"), dict),
     "data_dir": Path,
 }
@@ -270,10 +272,11 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
 
 async def make_login_link(target: Target) -> str:
     """Return a link that signs in to the console and works once. Raise CommandError if the console is not known."""
-    if target.http is None:
+    page = target.page or target.http
+    if page is None:
         raise CommandError("where is the console? Give --http URL, or --endpoints FILE", code=ErrorCode.NO_CONSOLE)
     async with connect(target) as jobstore:
-        return f"{target.http.rstrip('/')}/login#{await jobstore.create_login_code()}"
+        return f"{page.rstrip('/')}/login#{await jobstore.create_login_code()}"
 
 
 def _open_session(  # noqa: PLR0913 - each is an option

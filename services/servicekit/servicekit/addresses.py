@@ -31,6 +31,10 @@ _INNER = [
     ip_network(net) for net in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7")
 ]
 
+#: The names by which a program calls its own machine; and by which one in a container of Compose calls the machine.
+_OWN = {"localhost", "::1"}
+OF_MACHINE = "host.docker.internal"
+
 #: The host and port that the running task calls; a task that connects for it inherits them.
 _called: ContextVar[HostPort | None] = ContextVar("called", default=None)
 
@@ -74,18 +78,32 @@ def make_socket_factory(
     setting by which an operator allows more; `called` is the host of all connections; if None, each task notes its own.
     """
     allowed = list(allowed)
-    # One text for every address: of several failures that differ aiohttp shows none.
-    message = f"the address is in a network that may not be called; {setting} can allow it"
 
     def open_socket(address_info: Any) -> socket.socket:
         family, kind, protocol, _, address = address_info
-        if not is_allowed(str(address[0]), allowed, called or _called.get()):
-            raise ForbiddenAddressError(message)
+        host_port = called or _called.get()
+        if not is_allowed(str(address[0]), allowed, host_port):
+            raise ForbiddenAddressError(_describe_refusal(setting, host_port))
         opened = socket.socket(family=family, type=kind, proto=protocol)
         opened.setblocking(False)
         return opened
 
     return open_socket
+
+
+def _describe_refusal(setting: str, called: HostPort | None) -> str:
+    """Return why an address is refused, and what allows it: one text for all addresses of a host.
+
+    Of several failures that differ aiohttp shows none.
+    """
+    message = f"the address is in a network that may not be called; {setting} can allow it"
+    if called is None:
+        return message
+    host = f"[{called.host}]" if ":" in called.host else called.host
+    message = f"{message}: add {host}:{called.port}"
+    if called.host not in _OWN and not called.host.startswith("127."):
+        return message
+    return f"{message}, or, where Signoff runs in containers, call {OF_MACHINE} instead, and add that with its port"
 
 
 def is_allowed(host: str, allowed: Iterable[Network | HostPort], called: HostPort | None = None) -> bool:

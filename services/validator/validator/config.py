@@ -1,7 +1,7 @@
 """Declare the validator's settings."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -12,6 +12,9 @@ from servicekit.leasing.worker import WAITING_MAX_BYTES
 from servicekit.models.forms import ApiName
 from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
 from validator.judge_config import JudgeConfig, JudgeKey, parse_keys
+
+#: The model's name while fixed rules judge, which has no price.
+RULES: Final = "local-rules"
 
 
 class _OpenAI(EnvironmentSettings):
@@ -32,6 +35,7 @@ class Settings(WorkerSettings):
     public internet. `judge_refuter_model` is asked to refute the pass of a resubmission of a job without a policy:
     with the key `judge_refuter_key_name` at that key's first base URL or, without it, where the own judge is.
     `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
+    `judge_without_key` is the base URL of the judge by fixed rules that is asked while there is no OPENAI_API_KEY.
     """
 
     validator_token: SecretSetting
@@ -53,6 +57,7 @@ class Settings(WorkerSettings):
     judge_keys: str | None = None
     judge_key_dir: Path | None = None
     judge_networks: str = ""
+    judge_without_key: str | None = None
 
     @field_validator("judge_keys")
     @classmethod
@@ -93,10 +98,13 @@ class Settings(WorkerSettings):
     def judge_config(self) -> JudgeConfig:
         """The configuration of the validator's own judge, with the limits of one judgement."""
         openai = _OpenAI()
+        key, base_url, model = openai.api_key and openai.api_key.get_secret_value(), openai.base_url, self.judge_model
+        if not key and not base_url and self.judge_without_key:
+            key, base_url, model = "none", self.judge_without_key, RULES
         return JudgeConfig(
-            api_key=openai.api_key.get_secret_value() if openai.api_key else None,
-            base_url=openai.base_url,
-            model=self.judge_model,
+            api_key=key,
+            base_url=base_url,
+            model=model,
             api=None if self.judge_api == "auto" else self.judge_api,
             timeout_s=self.judge_timeout_s,
             max_asks=self.judge_max_asks,

@@ -1,4 +1,4 @@
-"""The commands `signoff up` and `signoff login-link`."""
+"""The commands `signoff up`, `signoff login-link` and `signoff open`."""
 
 import asyncio
 import time
@@ -81,6 +81,7 @@ def _is_written(file: Path, began: float) -> bool:
     return file.exists() and file.stat().st_mtime >= began
 
 
+@command(app, "open")
 @command(app, "login-link")
 async def login_link(cli: Session) -> None:
     """Print a link that logs in to the page: once, and within a quarter of an hour.

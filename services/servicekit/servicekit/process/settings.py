@@ -83,7 +83,7 @@ class EnvironmentSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Read each secret whose variable `<NAME>_FILE` is set from the file that it names."""
+        """Read each secret whose variable `<NAME>_FILE` is set from the file that it names; an empty one has none."""
         for name, field in cls.model_fields.items():
             variable = f"{_name_variable(cls, name)}_FILE"
             path = os.environ.get(variable) if _is_secret(field.annotation) else None
@@ -91,9 +91,11 @@ class EnvironmentSettings(BaseSettings):
                 raise ValueError(f"{_name_variable(cls, name)} and {variable} are both set: set one of them")
             if path:
                 try:
-                    values[name] = Path(path).read_text().strip()
+                    text = Path(path).read_text().strip()
                 except (OSError, UnicodeDecodeError) as error:
                     raise ValueError(f"{variable} names a file that cannot be read: {error}") from None
+                if text:
+                    values[name] = text
         return values
 
     @model_validator(mode="after")

@@ -1,0 +1,159 @@
+# ruff: noqa: INP001 - a script, which the service `secrets` of docker-compose.yml executes
+"""Make the secrets that nobody has set, once, and give to each service its own, as files that only its user may read.
+
+    python make_secrets.py        # write /secrets/<service>/<NAME>
+    python make_secrets.py show   # print all of them as an .env, to be kept with the backups
+
+What the environment has (.env) counts, then what was given or made before, which is kept in /secrets/kept.
+It needs Python alone.
+"""
+
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+#: The users of Signoff's images, and of PostgreSQL's.
+SIGNOFF: Final = 10001
+POSTGRES: Final = 999
+
+
+def make_token() -> str:
+    """Return a new token, or password."""
+    return secrets.token_hex(32)
+
+
+def make_key() -> str:
+    """Return a new key: 32 bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def make_pair() -> str:
+    """Return a new key with an id."""
+    return f"made:{make_key()}"
+
+
+MADE: Final[Mapping[str, Callable[[], str]]] = {
+    "POSTGRES_PASSWORD": make_token,
+    "JOBSTORE_PASSWORD": make_token,
+    "MIGRATE_PASSWORD": make_token,
+    "SIGNOFF_TOKEN": make_token,
+    "SIGNOFF_EXECUTOR_TOKEN": make_token,
+    "SIGNOFF_VALIDATOR_TOKEN": make_token,
+    "SIGNOFF_CONSOLE_TOKEN": make_token,
+    "SIGNOFF_SECRETS": make_pair,
+    "SIGNOFF_ID_KEY": make_key,
+    "SIGNOFF_SESSION_SECRET": make_key,
+}
+#: Those that others give: without one, its file is empty.
+GIVEN: Final = ("OPENAI_API_KEY", "SIGNOFF_UPSTREAM_SECRETS", "SIGNOFF_OIDC_CLIENT_SECRET")
+#: Those that follow from passwords, unless they are given.
+URLS: Final = ("SIGNOFF_DATABASE_URL", "SIGNOFF_MIGRATE_DATABASE_URL")
+#: The roles that have no superuser's rights (deploy/compose/roles.sh).
+ROLES: Final = ("JOBSTORE_PASSWORD", "MIGRATE_PASSWORD")
+
+FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "postgres": ("POSTGRES_PASSWORD", *ROLES),
+    "jobstore": (
+        "SIGNOFF_TOKEN",
+        "SIGNOFF_EXECUTOR_TOKEN",
+        "SIGNOFF_VALIDATOR_TOKEN",
+        "SIGNOFF_CONSOLE_TOKEN",
+        "SIGNOFF_SECRETS",
+        "SIGNOFF_ID_KEY",
+        "SIGNOFF_UPSTREAM_SECRETS",
+        *URLS,
+    ),
+    "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
+    "validator": ("SIGNOFF_VALIDATOR_TOKEN", "OPENAI_API_KEY"),
+    "console": ("SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_SESSION_SECRET", "SIGNOFF_OIDC_CLIENT_SECRET"),
+    "signoff": ("endpoints.json",),
+}
+AGENTS: Final = "http://agents:8091"
+JUDGE: Final = "http://judge:8090"
+
+
+def find_values(given: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
+    """Return all values, as they are given, were kept, or are made now.
+
+    An environment of 0.2.0 has a password of PostgreSQL's superuser and none of the roles, which its database has not.
+    """
+    known = {**kept, **{name: value for name, value in given.items() if value}}
+    lacking = set(ROLES) if "POSTGRES_PASSWORD" in given and not known.keys() & set(ROLES) else set()
+    values = {name: known.get(name) or make() for name, make in MADE.items() if name not in lacking}
+    values |= {name: known.get(name, "") for name in GIVEN}
+    if given.get("SIGNOFF_DATABASE_URL"):
+        return values | {name: given.get(name, "") for name in URLS}
+    if lacking:
+        return values | {name: "" for name in ROLES} | dict(zip(URLS, (_name_url("signoff", values), ""), strict=True))
+    return values | dict(zip(URLS, (_name_url("jobstore", values), _name_url("signoff_migrate", values)), strict=True))
+
+
+def _name_url(role: str, values: Mapping[str, str]) -> str:
+    password = {"signoff": "POSTGRES_PASSWORD", "jobstore": ROLES[0], "signoff_migrate": ROLES[1]}[role]
+    return f"postgresql+asyncpg://{role}:{quote(values[password], safe='')}@postgres:5432/signoff"
+
+
+def describe_endpoints(values: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Return what `signoff` reads of all addresses."""
+    own = f"http://localhost:{environment.get('SIGNOFF_HTTP_PORT') or '8080'}"
+    endpoints = {
+        "grpc": "jobstore:50051",
+        "http": "http://console:8080",
+        "page": environment.get("SIGNOFF_PAGE") or own,
+        "kafka": "kafka:9092",
+        "topic_prefix": environment.get("SIGNOFF_TOPIC_PREFIX", ""),
+        "token": values["SIGNOFF_TOKEN"],
+        "agents": {name: f"{AGENTS}/{name}" for name in ("writer", "drafter", "builder")},
+        "judge": None if values["OPENAI_API_KEY"] else JUDGE,
+    }
+    return json.dumps(endpoints, indent=2)
+
+
+def read_kept(folder: Path) -> dict[str, str]:
+    """Return what was given or made before."""
+    return {file.name: file.read_text() for file in folder.iterdir()} if folder.exists() else {}
+
+
+def write_file(file: Path, text: str, user: int) -> None:
+    """Replace a file at once, with one that only `user` may read. As another user than root it stays one's own."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.chmod(0o400)
+    if os.geteuid() == 0:
+        os.chown(new, user, user)
+    new.replace(file)
+
+
+def main(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> None:
+    """Write all files below `folder`, or print what they hold."""
+    kept = read_kept(folder / "kept")
+    given = {name: environment[name] for name in (*MADE, *GIVEN, *URLS) if environment.get(name)}
+    values = find_values(given, kept)
+    if arguments == ["show"]:
+        sys.stdout.writelines(f"{name}={values[name]}\n" for name in (*MADE, *GIVEN) if values[name])
+        return
+    for name in (*MADE, *GIVEN):
+        if values[name] and values[name] != kept.get(name):
+            write_file(folder / "kept" / name, values[name], 0)
+    texts = {**values, "endpoints.json": describe_endpoints(values, environment)}
+    for service, names in FILES_OF.items():
+        for name in names:
+            write_file(folder / service / name, texts[name], POSTGRES if service == "postgres" else SIGNOFF)
+    made = [name for name in MADE if values[name] and name not in given and name not in kept]
+    sys.stdout.write(f"secrets: {len(given)} given, {len(made)} made, {len(kept)} kept\n")
+    judge = "the model of OPENAI_API_KEY" if values["OPENAI_API_KEY"] else "fixed rules, as there is no OPENAI_API_KEY"
+    sys.stdout.write(f"the judge: {judge}\n")
+    sys.stdout.write("once all is ready, `docker compose run --rm signoff open` prints the address of the page\n")
+
+
+if __name__ == "__main__":
+    main(Path(os.environ.get("SECRETS_FOLDER", "/secrets")), sys.argv[1:], os.environ)
