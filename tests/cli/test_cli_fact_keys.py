@@ -57,6 +57,21 @@ async def test_it_prints_a_link_with_a_code_behind_the_hash(signoff, env, jobsto
     assert ran.json == {"link": f"http://127.0.0.1:8080/login#{jobstore.login_codes[1]}"}
 
 
+async def test_open_prints_it_too_with_the_address_that_the_page_has_for_a_browser(signoff, env, jobstore, tmp_path):
+    """Within Compose the console has another one."""
+    file = tmp_path / "endpoints.json"
+    endpoints = {"grpc": env["SIGNOFF_JOBSTORE"], "token": TOKEN, "http": "http://console:8080"}
+    file.write_text(json.dumps(endpoints | {"page": "https://signoff.example"}))
+    ran = await signoff("open", "--endpoints", str(file))
+    assert (ran.status, ran.out) == (0, f"https://signoff.example/login#{jobstore.login_codes[0]}\n"), ran.err
+
+
+async def test_a_demo_of_a_system_elsewhere_starts_none_of_its_own(signoff):
+    ran = await signoff("demo", "--jobstore", "127.0.0.1:1", "--token", TOKEN)
+    assert (ran.status, ran.out) == (4, "")
+    assert "127.0.0.1:1 does not serve" in ran.err
+
+
 async def test_without_the_consoles_address_it_says_how_to_give_one(signoff, jobstore):
     ran = await signoff("login-link")
     assert (ran.status, "--http" in ran.err, jobstore.login_codes) == (2, True, [])

@@ -64,4 +64,6 @@ def build_images(engine: Engine) -> None:
         tell(f"image: signoff-{name}")
         file = f"services/{name}/Dockerfile"
         tag = f"docker.io/library/signoff-{name}"
-        engine.podman("build", "--quiet", "--format", "docker", "--network", "host", "--layers", "-f", file, "-t", tag, ".")
+        engine.podman(
+            "build", "--quiet", "--format", "docker", "--network", "host", "--layers", "-f", file, "-t", tag, "."
+        )

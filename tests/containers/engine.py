@@ -11,9 +11,7 @@ from localstack.kafka import get_cache_dir
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NEEDED = ("podman", "runc", "mmdebstrap")
-INSTALL = (
-    "apt-get install --no-install-recommends podman buildah runc netavark aardvark-dns iptables mmdebstrap"
-)
+INSTALL = "apt-get install --no-install-recommends podman buildah runc netavark aardvark-dns iptables mmdebstrap"
 
 
 class EngineError(Exception):

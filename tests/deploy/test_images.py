@@ -3,6 +3,7 @@
 import functools
 import json
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,13 +34,29 @@ def test_an_image_is_made_of_its_service_and_what_all_share(service):
     sources = [source for value in values(service, BUILD, "COPY") for source in value.split()[:-1]]
     assert sources == ["requirements.lock", "deploy/locks.py", "proto", "services/servicekit", f"services/{service}"]
     assert all((ROOT / source).exists() for source in sources)
-    assert values(service, IMAGE, "COPY") == ["--from=build /venv /venv"]
+    assert values(service, IMAGE, "COPY") == ["deploy/compose/ready.sh /", "--from=build /venv /venv"]
+
+
+def test_the_image_of_the_command_has_small_agents_and_a_judge_and_no_service():
+    sources = [source for value in values("cli", BUILD, "COPY") for source in value.split()[:-1]]
+    shared = ["requirements.lock", "deploy/locks.py", "proto", "services/servicekit"]
+    assert sources == [*shared, "services/cli", "deploy/local"]
+    assert values("cli", IMAGE, "USER") == ["10001:10001"]
+    assert values("cli", IMAGE, "ENTRYPOINT") == ['["signoff"]']
+    assert values("cli", IMAGE, "HEALTHCHECK") == []
 
 
 def test_a_build_is_sent_nothing_else():
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert next(line for line in lines if not line.startswith("#")) == "*"
-    copied = {source for name in SERVICES for value in values(name, BUILD, "COPY") for source in value.split()[:-1]}
+    copied = {
+        source
+        for name in (*SERVICES, "cli")
+        for stage in (BUILD, IMAGE)
+        for value in values(name, stage, "COPY")
+        for source in value.split()[:-1]
+        if not value.startswith("--from")
+    }
     sent = [line.removeprefix("!") for line in lines if line.startswith("!")]
     assert all(any(source == path or source.startswith(f"{path}/") for path in sent) for source in copied)
     assert all(any(source == path or source.startswith(f"{path}/") for source in copied) for path in sent)
@@ -58,7 +75,7 @@ def test_an_image_runs_its_service_and_not_as_root(service):
     assert set(values(service, IMAGE, "EXPOSE")[0].split()) == listening
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, "cli"])
 def test_hadolint_has_nothing_to_say(service):
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, "-"], input=dockerfiles.read(service), capture_output=True, text=True, check=False)
@@ -87,12 +104,10 @@ def test_the_console_ships_its_page_and_not_its_sources(images):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, service):
-    given = composition.load(composition.SECRETS)["services"][service]["environment"]
-    env = environment(service) | given
+def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, service, tmp_path):
+    composition.make_secrets(tmp_path, {"SIGNOFF_DATABASE_URL": "postgresql+asyncpg://me:mine@127.0.0.1:1/signoff"})
+    env = environment(service) | composition.find_environment(tmp_path, service, {})
     moved = {name: f"127.0.0.1:{free_port()}" for name in env if name.endswith(("_ADDRESS", "_KAFKA", "_JOBSTORE"))}
-    if service == "jobstore":
-        moved["SIGNOFF_DATABASE_URL"] = given["SIGNOFF_DATABASE_URL"].replace("@postgres:5432", "@127.0.0.1:1")
     del env["PATH"]  # /venv is elsewhere here
     env = dockerfiles.clean_env(**env | moved)
     process = subprocess.Popen(
@@ -108,27 +123,33 @@ def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, se
     assert process.returncode == 0, rest
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_health_is_what_the_service_answers(service):
-    check = json.loads(values(service, IMAGE, "HEALTHCHECK")[0].partition("CMD ")[2])
-    port = next(word for word in ("8080", "8081") if word in check[-1])
-    for status, healthy in ((200, True), (503, False)):
-        with _answering(status) as elsewhere:
-            assert (_exit_status(check, port, elsewhere) == 0) is healthy
-    assert _exit_status(check, port, free_port()) != 0
+@pytest.mark.parametrize(("status", "ends_with"), [(200, 0), (503, 1), (None, 1)])
+def test_health_is_what_the_service_answers(status, ends_with):
+    with _answering(status) as port:
+        assert _ask(port, "/api/health") == ends_with
+
+
+def test_one_that_takes_a_question_and_does_not_answer_is_not_ready():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert _ask(silent.getsockname()[1]) != 0
+
+
+def _ask(*arguments):
+    command = ["bash", ROOT / "deploy/compose/ready.sh", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, timeout=20).returncode
 
 
 def _modules(directory, package):
     return {str(path.relative_to(directory)) for path in (directory / package).rglob("*.py")}
 
 
-def _exit_status(check, port, elsewhere):
-    command = [sys.executable, *(word.replace(port, str(elsewhere)) for word in check[1:])]
-    return subprocess.run(command, check=False, capture_output=True).returncode
-
-
 @contextmanager
 def _answering(status):
+    """Yield the port of a server that answers with a status; for None, a port at which nothing listens."""
+    if status is None:
+        yield free_port()
+        return
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(status)

@@ -13,7 +13,14 @@ from executor.errors import AgentError, AgentForbiddenError
 from executor.http_agents import HeaderValues, HttpAgent, HttpClient
 from executor.outcomes import wait_s
 from executor.ports import Call
-from servicekit.addresses import HostPort, is_allowed, parse_allowed
+from servicekit.addresses import (
+    ForbiddenAddressError,
+    HostPort,
+    is_allowed,
+    make_socket_factory,
+    note_called,
+    parse_allowed,
+)
 
 
 def words(text: str) -> list[str]:
@@ -192,3 +199,24 @@ async def test_no_proxy_of_the_environment_is_asked(http_agent, agent, monkeypat
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert await http_agent.call(Call(grant(url=agent.does(says(b"1"))))) == 1
+
+
+def refuse(url, setting="SIGNOFF_AGENT_NETWORKS"):
+    note_called(url)
+    open_socket = make_socket_factory([], setting)
+    with pytest.raises(ForbiddenAddressError) as refused:
+        open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 80)))
+    return str(refused.value)
+
+
+def test_a_refusal_names_what_to_add():
+    told = "the address is in a network that may not be called; SIGNOFF_AGENT_NETWORKS can allow it: add "
+    assert refuse("http://agent.internal:9000/do") == f"{told}agent.internal:9000"
+    assert refuse("https://[fd12::1]/do") == f"{told}[fd12::1]:443"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_the_refusal_of_the_own_machine_says_how_a_container_reaches_the_one_around_it(host):
+    told = refuse(f"http://{host}:9000/")
+    assert f"add {host}:9000, or" in told
+    assert "call host.docker.internal instead" in told

@@ -104,6 +104,17 @@ def test_any_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert settings.url.get_secret_value() == "postgresql://somewhere"
 
 
+def test_an_empty_file_has_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Compose gives each service all files that it may have."""
+    (tmp_path / "empty").touch()
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_KEY_FILE", str(tmp_path / "empty"))
+    assert load_settings(Doors).key is None
+    monkeypatch.setenv("SIGNOFF_TOKEN", "")
+    monkeypatch.setenv("SIGNOFF_TOKEN_FILE", str(tmp_path / "empty"))
+    assert refusal().startswith("SIGNOFF_TOKEN is ")
+
+
 def test_other_settings_are_not_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
     monkeypatch.setenv("SIGNOFF_KAFKA_FILE", str(tmp_path / "missing"))

@@ -187,6 +187,9 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
         async with serve_agents(_find_stand_in(target), asyncio.sleep(0)) as served:
             yield target, served, False
         return
+    if target.jobstore is not None and target.data_dir is None:  # of no local stack, which could be started here
+        message = f"the jobstore at {target.jobstore} does not serve; `signoff doctor` may say why"
+        raise CommandError(message, code=ErrorCode.STACK, status=ExitStatus.OUT_OF_REACH)
     cli.out.print_line(
         "No stack is running, so one is started for the time of the demo: PostgreSQL, Kafka, the services,"
     )
