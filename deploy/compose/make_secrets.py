@@ -87,16 +87,18 @@ def find_values(given: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, 
     lacking = set(ROLES) if "POSTGRES_PASSWORD" in given and not known.keys() & set(ROLES) else set()
     values = {name: known.get(name) or make() for name, make in MADE.items() if name not in lacking}
     values |= {name: known.get(name, "") for name in GIVEN}
+    values |= dict.fromkeys(lacking, "")
     if given.get("SIGNOFF_DATABASE_URL"):
-        return values | {name: given.get(name, "") for name in URLS}
-    if lacking:
-        return values | {name: "" for name in ROLES} | dict(zip(URLS, (_name_url("signoff", values), ""), strict=True))
-    return values | dict(zip(URLS, (_name_url("jobstore", values), _name_url("signoff_migrate", values)), strict=True))
+        urls = [given.get(name, "") for name in URLS]
+    elif lacking:
+        urls = [_name_url("signoff", values["POSTGRES_PASSWORD"]), ""]
+    else:
+        urls = [_name_url("jobstore", values[ROLES[0]]), _name_url("signoff_migrate", values[ROLES[1]])]
+    return values | dict(zip(URLS, urls, strict=True))
 
 
-def _name_url(role: str, values: Mapping[str, str]) -> str:
-    password = {"signoff": "POSTGRES_PASSWORD", "jobstore": ROLES[0], "signoff_migrate": ROLES[1]}[role]
-    return f"postgresql+asyncpg://{role}:{quote(values[password], safe='')}@postgres:5432/signoff"
+def _name_url(role: str, password: str) -> str:
+    return f"postgresql+asyncpg://{role}:{quote(password, safe='')}@postgres:5432/signoff"
 
 
 def describe_endpoints(values: Mapping[str, str], environment: Mapping[str, str]) -> str:
