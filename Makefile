@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model clients coverage coverage-core lint lint-types lint-page lint-style drift contracts format bench bench-peers profile path faults mutants upgrade access attacks model pictures proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model clients coverage coverage-core lint lint-types lint-page lint-style lint-tests drift contracts format bench bench-peers profile path faults mutants upgrade access attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -53,7 +53,7 @@ test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: 
 # What so weak a model says is never twice the same, and takes its time: not among the other tests, but it may run beside
 # them, since what is bounded are the requests and the tokens of a judgement. One worker has all that a file shares.
 test-model: $(READY) $(PAGE) ## Judge by a weak model on a real server, llama.cpp, which is fetched the first time (120 MB)
-	$(BIN)/pytest tests/peers/test_weak_model.py -m model -n 0 -rP $(ARGS)
+	$(BIN)/pytest tests/peers/test_weak_model.py tests/peers/test_models_as_agents.py -m model -n 0 -rP $(ARGS)
 
 # In a folder of its own, by the tools of strangers: openapi-python-client, openapi-typescript, oapi-codegen, protoc.
 clients: $(READY) $(PAGE) ## Generate clients in Python, TypeScript and Go, and let them tell ten stories; ARGS="-k go" chooses some
@@ -80,7 +80,7 @@ browser: $(READY)
 
 # Two at a time, the longest first.
 lint: $(READY) $(WEB)/node_modules/ready ## Check style, types, layers, contracts and sizes
-	@$(MAKE) --no-print-directory -j 2 coverage-core lint-types lint-page lint-style drift
+	@$(MAKE) --no-print-directory -j 2 coverage-core lint-types lint-page lint-style lint-tests drift
 
 lint-types: $(READY)
 	$(BIN)/mypy
@@ -94,6 +94,10 @@ lint-style: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 	$(BIN)/pytest -p no:cacheprovider tests/contracts/test_tree.py
+
+# That no test fails to be collected is known here; and what is compiled once, the workers of `make test` need not compile.
+lint-tests: $(READY)
+	@told=$$($(BIN)/pytest -p no:cacheprovider --collect-only -qq -n 0) || { echo "$$told"; exit 1; }
 
 # The page's types are made from the console's OpenAPI document: what `make proto` would write must be there already.
 drift: $(READY) $(WEB)/node_modules/ready

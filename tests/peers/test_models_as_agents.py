@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers_servers import Mock, Model, aimock
+from peers_servers import Mock, aimock
 from support.factories import grant
 
 from contracts.resources import Usage
@@ -106,9 +106,9 @@ async def test_aimock_says_what_is_no_json(tmp_path: Path, agent: OpenAIAgent, a
 
 @pytest.mark.model
 @pytest.mark.timeout(1_800)
-async def test_a_weak_model_on_a_real_server_keeps_schema_and_bound(model: Model, agent: OpenAIAgent) -> None:
-    result, (usage,) = await ask(agent, model.url, model="smollm2", schema=SCHEMA, parameters={"max_tokens": 60})
+async def test_a_weak_model_on_a_real_server_keeps_schema_and_bound(model: str, agent: OpenAIAgent) -> None:
+    result, (usage,) = await ask(agent, model, model="smollm2", schema=SCHEMA, parameters={"max_tokens": 60})
     assert result["colour"] in {"blue", "red"}
     assert 0 < usage.output_tokens <= 60
     with pytest.raises(AgentTruncatedError):
-        await ask(agent, model.url, model="smollm2", template="Count to a thousand.", parameters={"max_tokens": 8})
+        await ask(agent, model, model="smollm2", template="Count to a thousand.", parameters={"max_tokens": 8})
