@@ -1,7 +1,9 @@
 """The fixtures that all tests share; helpers are in support/."""
 
 import gc
+import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,10 @@ from localstack.backing import Infrastructure, infrastructure
 
 #: A shell starts what runs in the background with SIGINT ignored, and the processes of the tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+#: Where this is set, each process that a test starts compiles all that it imports, again and again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 #: How long an example takes says how busy the machine is. Another profile may be named on the command line.
 settings.register_profile("any load", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
