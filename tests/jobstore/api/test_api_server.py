@@ -63,6 +63,14 @@ async def test_a_worker_renews_leases_of_its_own_kind_alone(channel: grpc.aio.Ch
             assert (await refused(work.RenewLeases(request, metadata=other)))[0] is Status.PERMISSION_DENIED
 
 
+async def test_a_method_that_nothing_carries_out_is_no_error_of_the_jobstore(channel: grpc.aio.Channel) -> None:
+    """Else anybody with a token fills its log with errors."""
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health.List(health_pb2.HealthListRequest(), metadata=EXECUTOR)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 async def test_health_is_open_and_reflection_asks_for_any_token(channel: grpc.aio.Channel) -> None:
     health: Any = health_pb2_grpc.HealthStub(channel)
     answer = await health.Check(health_pb2.HealthCheckRequest(service="signoff.v1.JobService"))

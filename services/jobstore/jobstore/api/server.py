@@ -377,6 +377,8 @@ async def abort_with(context: Context, error: Exception, method: str, request: o
         error.violations = [Violation(find_field(request, each["loc"]), message_of(each)) for each in problems]
     elif isinstance(error, ValueError):
         error = InvalidError(str(error))
+    elif isinstance(error, NotImplementedError):  # of a service that is not ours, such as grpc.health.v1.Health/List
+        error = UnimplementedError(f"there is no method {method}")
     code = error.code if isinstance(error, ServiceError) else ErrorCode.INTERNAL
     status = _find_status(error, code)
     ids = _name_request(request)
