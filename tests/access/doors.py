@@ -202,7 +202,7 @@ class Route(Door):
             if is_stream and answer.ok:
                 return Answer("ok", await _read_begin(answer))
             text = await answer.text()
-            return Answer("ok" if answer.ok else json.loads(text)["code"], text)
+            return Answer("ok" if answer.ok else json.loads(text).get("code", f"{answer.status} without a code"), text)
 
 
 async def _read_begin(answer: ClientResponse) -> str:

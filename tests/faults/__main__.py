@@ -48,6 +48,7 @@ def _storm(arguments: argparse.Namespace) -> Storm:
         arguments.every_s,
         forges_facts=arguments.forged_facts,
         jobstores=arguments.jobstores,
+        tenants=arguments.tenants,
     )
 
 
@@ -61,6 +62,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every-s", type=float, default=4.5, help="seconds between faults, on average")
     parser.add_argument(
         "--forged-facts", action=argparse.BooleanOptionalAction, default=True, help="the adversary forges facts, too"
+    )
+    parser.add_argument(
+        "--tenants",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="one tenant is hostile, with tokens of its own",
     )
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="the storm whose history is kept there, again")
     parser.add_argument("--limit-s", type=float, default=3 * 3600, help="end with an error after so many seconds")

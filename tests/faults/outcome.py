@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from faults.checking.canaries import HOSTILE
 from faults.checking.checker import stories
 from faults.checking.models import NO_PROGRESS
 from faults.checking.observed import Fault, Observed, Record, Rejudged, Terms, Violation
 from faults.checking.report import report
+from faults.checking.tenants import waits
 from faults.schedule import Planned, deck, planned
 from faults.stack.crowd import STRAYS
 from faults.stack.operator import REAL, SHADOW
@@ -25,6 +27,8 @@ class Storm:
     fault_every_s: float = 4.5
     forges_facts: bool = True
     jobstores: int = 2
+    #: Whether there is a hostile tenant.
+    tenants: bool = True
     terms: Terms = field(default_factory=Terms)
 
     @property
@@ -118,6 +122,7 @@ class Outcome:
             "forged": f"{len(seen.forged)} records, {len(seen.copied)} written again, {len(seen.adversary_jobs)} jobs",
             "dead letters": _counted(_code(r) for t, rs in seen.topics.items() if t.endswith("-dlq") for r in rs),
             "odd answers": _counted(self.odd),
+            **_hostile(seen),
         }
         head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
         head += f"{len(seen.faults)} faults, {self.took_s:.0f} s"
@@ -126,6 +131,23 @@ class Outcome:
         if self.broken_off is not None:
             return "\n".join([*lines, "  broken off, and not checked:", self.broken_off])
         return "\n".join([*lines, stories(self.violations) or "  every invariant holds"])
+
+
+def _hostile(seen: Observed) -> dict[str, str]:
+    """How far the hostile tenant came, and how long others waited to begin beside it."""
+    if seen.hostile is None:
+        return {}
+    answers, waited_s = seen.hostile.answers, sorted(waited_s for _, waited_s in waits(seen))
+    codes = Counter(code for each, times in answers.items() for code in [each.rpartition(": ")[2]] * times)
+    let_in = [at - one.at for one in seen.hostile.revoked for _, at, is_let_in in one.asked if is_let_in]
+    doors = len({each.rpartition(": ")[0] for each in answers})
+    middle_s, most_s = (waited_s[len(waited_s) // 2], waited_s[-1]) if waited_s else (0.0, 0.0)
+    return {
+        f"{HOSTILE} was told": f"{seen.hostile.told >> 10} KiB by {doors} doors: {_counted(codes.elements())}",
+        f"{HOSTILE} had": f"{len(seen.hostile_jobs)} jobs, and wrote {len(seen.hostile.wrote)} records that it may not",
+        "revoked": f"{len(seen.hostile.revoked)} tokens; one was let in {max(let_in, default=0.0):.1f} s later at most",
+        "waits beside it": f"{middle_s:.1f} s in the middle, {most_s:.1f} s at most, without the time of faults",
+    }
 
 
 def _faults(faults: Iterable[Fault]) -> str:

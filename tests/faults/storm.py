@@ -7,25 +7,29 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
+from uuid import UUID
 
 import aiohttp
 
 from contracts.topics import REPLAY_HEADER
-from faults.checking.checker import check
+from faults.checking.canaries import PRESS
+from faults.checking.checker import KEPT, check
 from faults.checking.observed import MODELS, ExecutionRow, Fault, Observed, Record, Replayed, Violation
 from faults.checking.reading import Tables, all_jobs, all_logs, differences, executions, quiet, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
 from faults.stack.adversary import Adversary
 from faults.stack.crowd import Crowd
+from faults.stack.hostile import Hostile, Victim, hostile
 from faults.stack.injecting import Injector
 from faults.stack.operator import Operator
 from faults.stack.servers import MESSAGE
 from faults.stack.strangers import registered
 from faults.stack.wishes import LIMITS
-from faults.stack.world import World, world
+from faults.stack.world import CONSOLES, World, world
 from jobstore.engine.database import DRIVER_ERRORS
 from jobstore.jobs.model import IdKey
 from servicekit.kafka.access import KafkaAccess
@@ -34,7 +38,22 @@ from servicekit.retry import retry_transient
 from signoff import AsyncClient
 
 QUIET_S = 300.0
+#: A hostile tenant knows something of each so many honest jobs, and asks for so many at once, at most.
+KNOWN_EVERY, FLOOD_MAX = 5, 1_000
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """All who act on a running world, and the tables behind it."""
+
+    running: World
+    crowd: Crowd
+    operator: Operator
+    tables: Tables
+    injector: Injector
+    adversary: Adversary
+    hostile: Hostile | None
 
 
 async def run(
@@ -58,20 +77,29 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
     async with (
         world(directory, storm.seed, storm.terms, storm.jobstores, on_small_disk=on_small_disk) as running,
         _clients(running, storm.seed) as (crowd, operator, tables),
+        _hostile(running, storm, crowd, operator.client) as tenant,
     ):
         injector = Injector(running)
         adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
+        cast = Cast(running, crowd, operator, tables, injector, adversary, tenant)
         outcome.odd, outcome.impossible = crowd.odd, injector.impossible
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
-        with kept_if_broken_off(outcome, lambda: _witnessed(running, crowd, operator, injector, adversary)):
+        with kept_if_broken_off(outcome, lambda: _witnessed(cast)):
             watches = (crowd.watch(first) for first in range(storm.jobstores))
             watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
             await operator.prepare()
-            await _weathered(storm, crowd, operator, injector, adversary)
+            if tenant is not None:
+                await tenant.prepare(min(storm.jobs, FLOOD_MAX))
+            await _weathered(storm, cast)
             running.agents.over.set()
             say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
+            if tenant is not None:
+                await tenant.leave()
             left = await quiet(tables, running.addresses.kafka, QUIET_S)
-            seen = await _seen(running, crowd, operator, injector, adversary)
+            if tenant is not None:
+                await tenant.come_back()
+                tenant.read_logs(directory / "logs")
+            seen = await _seen(cast)
             say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
             seen.rebuilt = await rebuilt(running.addresses)
             seen.replays = await _replays(running, crowd, tables, seen)
@@ -104,17 +132,20 @@ async def _follow(running: World, tables: Tables) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _weathered(storm: Storm, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> None:
-    crowding = asyncio.create_task(crowd.run(storm.seed, storm.wishes, storm.lasts_s))
-    operating = asyncio.create_task(operator.run(storm.lasts_s))
-    forging = asyncio.create_task(adversary.run())
+async def _weathered(storm: Storm, cast: Cast) -> None:
+    crowding = asyncio.create_task(cast.crowd.run(storm.seed, storm.wishes, storm.lasts_s))
+    operating = asyncio.create_task(cast.operator.run(storm.lasts_s))
+    harming = [asyncio.create_task(cast.adversary.run())]
+    if cast.hostile is not None:
+        harming.append(asyncio.create_task(cast.hostile.run()))
     await asyncio.sleep(storm.calm_s)
-    await injector.run(storm.plan)
+    await cast.injector.run(storm.plan)
     await crowding
     await operating
-    assert not forging.done(), forging
-    forging.cancel()
-    await asyncio.gather(forging, return_exceptions=True)
+    for task in harming:
+        assert not task.done(), task
+        task.cancel()
+    await asyncio.gather(*harming, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -133,6 +164,7 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         agents_url = f"http://{links['agent'].address}"
+        await clients[0].create_tenant(name=PRESS)
         for agent in registered(agents_url, running.function_url, running.terms.attempt_timeout_s):
             await clients[0].create_agent(agent)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
@@ -144,7 +176,41 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
         yield crowd, operator, Tables(addresses.postgres)
 
 
-async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> Observed:
+@asynccontextmanager
+async def _hostile(running: World, storm: Storm, crowd: Crowd, bootstrap: AsyncClient) -> AsyncIterator[Hostile | None]:
+    """A hostile tenant, with agents beside those of honest ones, and a connection to the broker."""
+    if not storm.tenants:
+        yield None
+        return
+    jobstores = {
+        name.replace("grpc", "jobstore"): link.address for name, link in running.links.items() if "grpc" in name
+    }
+    consoles = {name: f"http://{at}" for name, at in zip(CONSOLES, running.console_addresses, strict=True)}
+    agents = running.agents.hostile
+    async with hostile(
+        *(bootstrap, jobstores, consoles, lambda random: _choose_victim(crowd, random), storm.seed),
+        running.directory / "hostile.jsonl.gz",
+        agents_url=f"http://{running.links['agent'].address}",
+        publisher=crowd.publisher,
+        metrics=running.metrics,
+    ) as tenant:
+        agents.hear = tenant.hear_at_agent
+        agents.call_back = tenant.try_word
+        yield tenant
+
+
+def _choose_victim(crowd: Crowd, random: Random) -> Victim | None:
+    """Return what may be known of a job that was asked for lately; of most nobody but their tenant knows anything."""
+    answered = (one for one in crowd.asked[-500:] if one.settled in KEPT)
+    asked = [one for one in answered if int(one.job_id.split("-")[2]) % KNOWN_EVERY == 0]
+    if not asked:
+        return None
+    one, batches = random.choice(asked), [batch.id for batch in crowd.batched] or [str(UUID(int=0))]
+    return Victim(one.job_id, one.execution_id, random.choice(batches))
+
+
+async def _seen(cast: Cast) -> Observed:
+    running, crowd, operator, adversary = cast.running, cast.crowd, cast.operator, cast.adversary
     jobs = await all_jobs(operator.client)
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
@@ -155,7 +221,7 @@ async def _seen(running: World, crowd: Crowd, operator: Operator, injector: Inje
     known = executions(logs, refused)
     _name_executions(running, crowd, known)
     return replace(
-        _witnessed(running, crowd, operator, injector, adversary),
+        _witnessed(cast),
         jobs=jobs,
         executions=known,
         logs=logs,
@@ -175,8 +241,10 @@ def _name_executions(running: World, crowd: Crowd, known: Sequence[ExecutionRow]
     judged[:] = [replace(call, execution_id=ids.get(call.execution_id, call.execution_id)) for call in judged]
 
 
-def _witnessed(running: World, crowd: Crowd, operator: Operator, injector: Injector, adversary: Adversary) -> Observed:
+def _witnessed(cast: Cast) -> Observed:
     """What was seen from all sides so far, without a look through any door."""
+    running, crowd, operator, injector = cast.running, cast.crowd, cast.operator, cast.injector
+    adversary, tenant = cast.adversary, cast.hostile.ears.seen if cast.hostile is not None else None
     return Observed(
         terms=running.terms,
         models=crowd.models,
@@ -200,9 +268,11 @@ def _witnessed(running: World, crowd: Crowd, operator: Operator, injector: Injec
         poison=crowd.poison,
         rss=dict(running.rss),
         leaders=running.leaders,
-        forged=adversary.forged,
+        forged=adversary.forged | (tenant.wrote if tenant is not None else set()),
         copied=adversary.copied,
         adversary_jobs=adversary.jobs,
+        hostile=tenant,
+        keyed_for_others=running.agents.keyed_for_others,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from faults.checking.observed import (
     Death,
     ExecutionRow,
     Fault,
+    Heard,
+    Hostility,
     JobRow,
     JudgeCall,
     LogRow,
@@ -25,6 +28,7 @@ from faults.checking.observed import (
     Record,
     Rejudged,
     Replayed,
+    Revoked,
     Stop,
     Theft,
 )
@@ -89,6 +93,26 @@ def rejudged(*logs: LogRow, outcome: str = "DONE", shadow: bool = False, **field
     again = [JudgeCall(E, 106.5, "verdict", is_valid=True, judged="begin", model=name) for name in ("first", "second")]
     calls = [*observed().judge_calls, *again]
     return observed(*(logs or AGAIN), **{"rejudged": [asked], "judge_calls": calls, "models": modelled(), **fields})
+
+
+def beside_hostile(**fields: Any) -> Observed:
+    """A run with a hostile tenant; of the fields those of `Hostility` are its own."""
+    own = {name: value for name, value in fields.items() if name in Hostility.__dataclass_fields__}
+    return observed(hostile=Hostility(**own), **{name: fields[name] for name in fields.keys() - own.keys()})
+
+
+def heard(**fields: Any) -> Heard:
+    return Heard("GET /api/jobs", "viewer", 104.0, "ok", **fields)
+
+
+def revoked(**fields: Any) -> Revoked:
+    return Revoked("radio-viewer-1", 50.0, **fields)
+
+
+FACT_OF_RADIO = (
+    b'{"job_id": "radio:1", "version": 1, "log": {"id": "1"}, "job": {"tenant": "radio", "title": "kestrel-title"}}'
+)
+TELLING = ("dlq-error-message", b"press:storm-7-1 is taken")
 
 
 def judged(policy: str, *stages: str, voters: tuple[str, ...] = ("first", "second"), **fields: object) -> Observed:
@@ -280,6 +304,34 @@ PLANTED = {
     "forged reports of one lease, buried twice": (11, observed(topics=buried(7, 8))),
     "never ready again": (10, observed(lost=["jobstore was not ready 240 s after its kill"])),
     "a crash": (10, observed(deaths=[Death("executor", 103.0, -11)])),
+    "a word of another tenant": (13, beside_hostile(heard=[heard(words=["kestrel-title"])])),
+    "an id of another tenant": (13, beside_hostile(heard=[heard(ids={E})])),
+    "jobs of others were counted": (13, beside_hostile(counted=1)),
+    "a stolen word that opens a door": (13, beside_hostile(stolen=["jobstore took 00-ab for operator"])),
+    "a fact with a word of another tenant": (
+        13,
+        beside_hostile(topics={"job-changed": [*facts(*LIFE), Record("job-changed", 0, 9, None, FACT_OF_RADIO)]}),
+    ),
+    "a dead letter that tells of another tenant": (
+        13,
+        beside_hostile(
+            wrote={("execute-requested", b"{}")},
+            topics={
+                **observed().topics,
+                "execute-requested-dlq": [Record("execute-requested-dlq", 0, 9, None, b"{}", [TELLING])],
+            },
+        ),
+    ),
+    "an execution that another tenant asked for": (13, beside_hostile(execution_ids={E})),
+    "a key that was sent for another tenant": (13, beside_hostile(keyed_for_others=["radio:7"])),
+    "a job that waited beside a hostile tenant": (
+        13,
+        beside_hostile(
+            asked=[Asked(E, J, "steady", "grpc", 60.0, "accepted", 60.1)], faults=[Fault("cut", "judge", 61.0, 62.0)]
+        ),
+    ),
+    "a token that was let in": (13, beside_hostile(revoked=[revoked(asked=[("jobstore-2", 51.2, True)])])),
+    "a stream that went on": (13, beside_hostile(revoked=[revoked(streams=[("console", None)])])),
 }
 
 
@@ -302,10 +354,32 @@ def test_an_agent_that_says_again_what_it_said_makes_no_progress() -> None:
 
 
 def test_each_invariant_is_checked() -> None:
-    assert list(CHECKS) == list(range(1, 12))
+    """But for the twelfth, which the storm measures no times of."""
+    assert list(CHECKS) == [*range(1, 12), 13]
 
 
 ALLOWED = {
+    "a word that the tenant named itself": beside_hostile(
+        named={"press:storm-7-1"},
+        wrote={("execute-requested", b"{}")},
+        topics={
+            **observed().topics,
+            "execute-requested-dlq": [Record("execute-requested-dlq", 0, 9, None, b"{}", [TELLING])],
+        },
+        forged={("execute-requested", b"{}")},
+    ),
+    "an id of its own": beside_hostile(heard=[heard(ids={"execution-of-radio"})]),
+    "a token that was let in within a second, and streams that ended within two": beside_hostile(
+        revoked=[revoked(asked=[("jobstore", 50.9, True), ("jobstore", 51.4, False)], streams=[("console", 51.7)])]
+    ),
+    "a token that a jobstore without its database took": beside_hostile(
+        revoked=[revoked(asked=[("jobstore-2", 55.0, True)], streams=[("jobstore-2", None), ("console-2", None)])],
+        faults=[Fault("hang", "postgres-2", 49.0, 60.0)],
+    ),
+    "a job that waited for faults, one after the other": beside_hostile(
+        asked=[Asked(E, J, "steady", "grpc", 60.0, "accepted", 60.1)],
+        faults=[Fault("freeze", "postgres", 61.0, 69.0), Fault("cut", "judge", 89.0, 91.0)],
+    ),
     "submitted again by policy once what was unproven was judged again": rejudged(
         *LIFE[:4],
         entry(5, "failed", "FAILED", lease=2, code="verdict_unproven"),

@@ -1,4 +1,4 @@
-"""Whether what was seen keeps the first eleven of docs/protocol.md#invariants: pure functions over it."""
+"""Whether what was seen keeps docs/protocol.md#invariants, but for the twelfth: pure functions over it."""
 
 import json
 from collections import Counter, defaultdict
@@ -8,7 +8,8 @@ from math import inf
 from statistics import median
 
 from contracts.signing import is_marker
-from faults.checking import calls, judging, models
+from faults.checking import calls, judging, models, tenants
+from faults.checking.canaries import HOSTILE
 from faults.checking.observed import (
     CONCLUDING,
     RESTING,
@@ -384,7 +385,7 @@ def nothing_forged_counts(seen: Observed) -> Iterator[str]:
     asked = {asked.job_id for asked in seen.asked} | seen.adversary_jobs
     for job in seen.jobs:
         # A companion that nobody answered for, or the job of another tenant that its batch named before it was there.
-        if not asked & {job.id, job.id.rpartition("-")[0], job.id.removeprefix("late:")}:
+        if job.tenant != HOSTILE and not asked & {job.id, job.id.rpartition("-")[0], job.id.removeprefix("late:")}:
             yield f"{job.id} was asked for by nobody"
     known = {(execution.execution_id, execution.job_id) for execution in seen.executions}
     for call in seen.agent_calls:
@@ -395,12 +396,14 @@ def nothing_forged_counts(seen: Observed) -> Iterator[str]:
 def what_is_judged_is_what_is_recorded(seen: Observed) -> Iterator[str]:
     """A job is COMPLETED by a verdict of the judge on the very result that its log has, or on a section of it."""
     recorded = {entry.execution_id: entry.shown for entry in seen.logs if entry.kind == "result"}
-    passed = defaultdict(set)
+    passed, hostile = defaultdict(set), seen.hostile_jobs
     for call in seen.judge_calls:
         if call.is_valid:
             passed[call.execution_id].add(call.judged)
     for entry in seen.logs:
-        is_passed = passed[entry.execution_id or ""].intersection(recorded.get(entry.execution_id, ()))
+        is_passed = entry.job_id in hostile or passed[entry.execution_id or ""].intersection(
+            recorded.get(entry.execution_id, ())
+        )
         if entry.status == "COMPLETED" and not is_passed:
             yield f"{entry.job_id} is COMPLETED, and its logged result of {entry.execution_id} never passed"
 
@@ -472,6 +475,13 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     ),
     10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes, everybody_comes_back),
     11: (nothing_forged_counts, what_is_judged_is_what_is_recorded, forged_reports_are_buried_once),
+    13: (
+        tenants.nothing_is_told,
+        tenants.nothing_stands_in_its_records,
+        tenants.it_changes_nothing_of_others,
+        tenants.nobody_waits_for_it,
+        tenants.revoked_tokens_open_nothing,
+    ),
 }
 
 

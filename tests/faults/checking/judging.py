@@ -44,12 +44,12 @@ def judged_by(entry: LogRow, seen: Observed) -> str | None:
 
 def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
     """What ends by a verdict the judge said, or so many judges as are needed: but what fails a check."""
-    said = defaultdict(list)
+    said, hostile = defaultdict(list), seen.hostile_jobs
     for call in seen.judge_calls:
         if call.is_valid is not None:
             said[call.execution_id].append(call)
     for entry in seen.logs:
-        judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED"}
+        judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED"} and entry.job_id not in hostile
         if not judged or entry.kind in {"declined", "edited", "spent"} or entry.stages == CHECKS:
             continue
         again = real_ones(seen, entry.job_id) if entry.code == AGAIN else []
@@ -126,9 +126,11 @@ def nothing_follows_what_is_unproven(seen: Observed) -> Iterator[str]:
 
 
 def _logs_of_jobs(seen: Observed) -> dict[str, list[LogRow]]:
-    entries = defaultdict(list)
+    """The logs of honest jobs: others judge again and ask for what they like."""
+    entries, hostile = defaultdict(list), seen.hostile_jobs
     for entry in sorted(seen.logs, key=lambda e: e.version):
-        entries[entry.job_id].append(entry)
+        if entry.job_id not in hostile:
+            entries[entry.job_id].append(entry)
     return entries
 
 

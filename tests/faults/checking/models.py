@@ -52,7 +52,7 @@ def ends_are_explained(seen: Observed) -> Iterator[str]:
     """Each end is one that its job may come to, by whom it was given to, or by what was done to the system."""
     cancelled = {one.job_id for one in (*seen.cancels, *(asked for asked in seen.asked if asked.cancelled))}
     for entry, model in _modelled(seen):
-        where = f"{entry.job_id} version {entry.version}, of {entry.agent_id},"
+        where = f"{entry.job_id} version {entry.version}, of {entry.agent},"
         if entry.status == "CANCELLED" and entry.job_id not in cancelled:
             yield f"{where} was cancelled by nobody"
         if (
@@ -61,12 +61,12 @@ def ends_are_explained(seen: Observed) -> Iterator[str]:
             and entry.code not in _codes(entry, model, seen)
         ):
             yield f"{where} FAILED with {entry.code}, of which nobody knows why"
-        if entry.kind == "declined" and entry.agent_id not in DECLINING:
+        if entry.kind == "declined" and entry.agent not in DECLINING:
             yield f"{where} was declined by an agent that declines nothing"
 
 
 def _codes(entry: LogRow, model: Model, seen: Observed) -> frozenset[str | None]:
-    agent = entry.agent_id or ""
+    agent = entry.agent
     codes = OWN_CODES.get(agent, frozenset())
     if any(f.within(entry.at - 60 - seen.terms.settle_s, entry.at) for f in seen.faults):
         codes |= FAULT_CODES | FAULT_CODES_OF.get(agent, set())
@@ -100,7 +100,7 @@ def only_good_work_is_completed(seen: Observed) -> Iterator[str]:
         lacks = (entry.submission or 1) <= model.lacking
         if entry.status == "COMPLETED" and entry.kind != "spent" and lacks:
             yield f"{entry.job_id} is COMPLETED with submission {entry.submission}, which lacks something"
-        if entry.kind == "not_met" and not lacks and entry.agent_id == STEADY:
+        if entry.kind == "not_met" and not lacks and entry.agent == STEADY:
             yield f"{entry.job_id} version {entry.version} is {entry.status}, though its work is good"
 
 

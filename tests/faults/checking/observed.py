@@ -1,8 +1,11 @@
 """What a run saw, from every side, as plain values; times are seconds of the wall clock, which all sides share."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+
+from faults.checking.canaries import CANARY, HOSTILE
 
 #: How a call of an agent ended, where the agent did its part.
 ANSWERED, DECLINED = "answered", "declined"
@@ -186,6 +189,7 @@ class JobRow:
     status: str
     version: int
     live: bool
+    tenant: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,11 @@ class LogRow:
     #: Of a verdict: the policy and version that it names, and the kinds of its stages.
     policy: str | None = None
     stages: tuple[str, ...] = ()
+
+    @property
+    def agent(self) -> str:
+        """The agent as its own record names it, whichever tenant's id it has."""
+        return (self.agent_id or "").rpartition(f"{CANARY}-")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +291,53 @@ class Terms:
     settle_s: float = 12.0
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a hostile tenant was told, where others' words or ids that it had not heard before stand in it."""
+
+    by: str
+    caller: str
+    at: float
+    code: str
+    words: Sequence[str] = ()
+    ids: AbstractSet[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A token, when its revocation was answered, and what it opened after that.
+
+    `asked` has for each request its door, when it was begun, and whether it was let in; `streams` the doors at which
+    one was open, and when it ended; None: it went on.
+    """
+
+    name: str
+    at: float
+    asked: Sequence[tuple[str, float, bool]] = ()
+    streams: Sequence[tuple[str, float | None]] = ()
+
+
+@dataclass(slots=True)
+class Hostility:
+    """What a hostile tenant did, and was told."""
+
+    heard: list[Heard] = field(default_factory=list)
+    revoked: list[Revoked] = field(default_factory=list)
+    #: How often doors answered it, by door and code; and how many characters it was told.
+    answers: Counter[str] = field(default_factory=Counter)
+    told: int = 0
+    #: Others' words and ids that it named itself: answers may repeat them.
+    named: set[str] = field(default_factory=set)
+    #: What it wrote to topics and may not, by topic and body.
+    wrote: set[tuple[str, bytes]] = field(default_factory=set)
+    #: Execution ids that it chose.
+    execution_ids: set[str] = field(default_factory=set)
+    #: What its agents were sent and a door took for a token, in words.
+    stolen: list[str] = field(default_factory=list)
+    #: The most jobs that it was told there are.
+    counted: int = 0
+
+
 @dataclass(slots=True)
 class Observed:
     """Everything."""
@@ -330,6 +386,22 @@ class Observed:
     rebuilt_midst: str | None = None
     #: How often the broker said that it assigns a group's partitions anew, by group.
     rebalances: Mapping[str, int] = field(default_factory=dict)
+    #: What a hostile tenant did and was told; None: there was none.
+    hostile: Hostility | None = None
+    #: Jobs of others for which an agent was sent the key of its tenant.
+    keyed_for_others: Sequence[str] = ()
+
+    @property
+    def hostile_jobs(self) -> AbstractSet[str]:
+        return {job.id for job in self.jobs if job.tenant == HOSTILE}
+
+    @property
+    def ids_of_others(self) -> AbstractSet[str]:
+        """The ids of all that honest tenants' logs tell of."""
+        own = self.hostile_jobs
+        entries = (entry for entry in self.logs if entry.job_id not in own)
+        known = {known for e in entries for known in (e.id, e.execution_id, e.event_id) if known}
+        return known | {batch.id for batch in self.batched}
 
 
 @dataclass(frozen=True, slots=True)

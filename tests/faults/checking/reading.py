@@ -120,7 +120,7 @@ async def all_jobs(client: AsyncClient) -> list[JobRow]:
     token = ""
     while True:
         page = await client.list_matching({}, page_size=PAGE, page_token=token)
-        jobs += [JobRow(job.id, job.status, job.version, live=bool(job.live)) for job in page.jobs]
+        jobs += [JobRow(job.id, job.status, job.version, live=bool(job.live), tenant=job.tenant) for job in page.jobs]
         token = page.next_page_token
         if not token:
             return sorted(jobs, key=lambda job: job.id)

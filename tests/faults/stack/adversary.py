@@ -17,21 +17,20 @@ from aiokafka.errors import KafkaError
 from support.kafka.batches import bomb, poison, produce, tiny
 
 from contracts.criteria import parse_criteria
-from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
+from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.judging.policy import Verdict
 from contracts.resources import NewJob
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS
 from faults.checking.observed import FORGED, Record
 from faults.stack.strangers import CRITERIA, DRIPPING, STEADY, WORD
+from faults.stack.upstreams import ADVERSARY, STRANGERS, sign
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.judging import CriterionVerdict
 from signoff.status import JobStatus, Outcome, ReportKind
 
-#: Tenants of strangers, in which anybody who writes to the topics may ask.
-STRANGERS = tuple(f"strangers-{number}" for number in range(20))
 RATE = 50
 #: Seconds between two batches that no producer makes.
 BATCH_S = 4.0
@@ -61,7 +60,7 @@ class Adversary:
     #: What only it wrote, and what it wrote again as it was: by topic and body.
     forged: set[tuple[str, bytes]] = field(default_factory=set)
     copied: set[tuple[str, bytes]] = field(default_factory=set)
-    #: Jobs that it asked for as anybody may: they run.
+    #: Jobs that it asked for as it may, in tenants of strangers: they run.
     jobs: set[str] = field(default_factory=set)
     _read: defaultdict[str, deque[Record]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=NEWEST)))
 
@@ -230,8 +229,8 @@ class Adversary:
         what = random.choice(("runs", "unknown", "unknown", "cancels", "cancels"))
         if what == "runs":
             return self._ask(random, STEADY)
-        kind: type[Event] = ExecuteRequested if what == "unknown" else CancelRequested
-        return to_record(kind(**_own_ids(random)), "adversary")
+        kind = ExecuteRequested if what == "unknown" else CancelRequested
+        return sign(kind(**_own_ids(random)), ADVERSARY)
 
     def _ask(self, random: Random, agent: str) -> Outgoing:
         """A job for an agent, in a tenant of strangers."""
@@ -245,7 +244,7 @@ class Adversary:
             payload={"agent": STEADY},
         )
         self.jobs.add(ids["job_id"])
-        return to_record(ExecuteRequested(**ids, job=job), "adversary")
+        return sign(ExecuteRequested(**ids, job=job), ADVERSARY)
 
     def _fact(self, random: Random) -> Outgoing | None:
         """A fact with another status or version, or another address of an agent; perhaps the next of its job."""

@@ -16,8 +16,10 @@ import aiohttp
 
 from contracts.events import CancelRequested, ExecuteRequested
 from contracts.resources import JobFilter, JobPatch
+from faults.checking.canaries import CANARY
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
-from faults.stack.wishes import ASSIGNED_ANEW, Wish, wish
+from faults.stack.upstreams import CLIENTS, sign
+from faults.stack.wishes import ASSIGNED_ANEW, Wish, name_agent, wish
 from jobstore.jobs.model import IdKey
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -170,11 +172,11 @@ class Crowd:
             case "cli":
                 await self.signoff("jobs", "execute", wish.job_id, "--execution-id", known)
             case "event":
-                await self.publisher.publish(ExecuteRequested(execution_id=wish.execution_id, job_id=wish.job_id))
+                await self._publish(ExecuteRequested(execution_id=wish.execution_id, job_id=wish.job_id))
                 return "published"
             case "event inline":
                 inline = ExecuteRequested(execution_id=wish.execution_id, job_id=wish.job_id, job=wish.job)
-                await self.publisher.publish(inline)
+                await self._publish(inline)
                 return "published"
             case _:
                 batch = await self._execute_many(wish)
@@ -185,13 +187,16 @@ class Crowd:
                 return self._note_batch(batch, wish, asked)
         return "accepted"
 
+    async def _publish(self, event: ExecuteRequested | CancelRequested) -> None:
+        await self.publisher.publish_records([sign(event, CLIENTS)])
+
     async def _execute_many(self, wish: Wish) -> Many:
         known = str(wish.execution_id)
         companions = [*wish.companions, *([wish.twin] if wish.has_strays else [])]
         match wish.door:
             case "batch":
                 ids = [wish.job_id, *([wish.late.id or ""] if wish.has_strays else [])]
-                made = await self.client.execute_jobs(ids, companions, idempotency_key=known)
+                made = await self.client.execute_jobs(ids, companions, name=f"{CANARY}-batch", idempotency_key=known)
             case "rest batch":
                 jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *companions)]
                 key = {"Idempotency-Key": known}
@@ -281,7 +286,7 @@ class Crowd:
             case "rest execution":
                 await self._rest("POST", f"/api/executions/{execution_id}/cancel", json=why)
             case _:
-                await self.publisher.publish(CancelRequested(execution_id=wish.execution_id, job_id=wish.job_id))
+                await self._publish(CancelRequested(execution_id=wish.execution_id, job_id=wish.job_id))
 
     async def _execute_anew(self, wish: Wish) -> None:
         """Once the job rests, edit it and execute it again; assigned to another where it was rejected."""
@@ -292,7 +297,7 @@ class Crowd:
 
         async def execute() -> None:
             if (await self.client.get_job(wish.job_id)).status is JobStatus.REJECTED:
-                await self.client.assign_agent(wish.job_id, ASSIGNED_ANEW)
+                await self.client.assign_agent(wish.job_id, name_agent(ASSIGNED_ANEW, wish.tenant))
             await self.client.execute_job(wish.job_id, asked.execution_id)
 
         await self._settle(asked, execute)

@@ -9,14 +9,15 @@ from random import Random
 from typing import Any
 
 from contracts.resources import JobFilter, NewAgent, NewOperation
+from faults.checking.canaries import CANARY, PRESS
 from faults.checking.judging import POLICIES
 from faults.checking.observed import RESTING, Rejudged
 from faults.checking.reading import outcomes
 from faults.checking.rebuilding import rebuilt_part
-from faults.stack.adversary import STRANGERS
 from faults.stack.crowd import PATIENCE_S, Crowd, RefusedError
 from faults.stack.strangers import LUNAR, MOON, OTHER_CRITERIA, STEADY, registered
-from faults.stack.wishes import BOOKS, LATE, LIMITS, PRESS
+from faults.stack.upstreams import STRANGERS
+from faults.stack.wishes import BOOKS, LATE, LIMITS
 from localstack.services import Addresses
 from servicekit.errors import TransientError
 from signoff import AsyncClient
@@ -53,8 +54,8 @@ class Operator:
     rejudged: list[Rejudged] = field(default_factory=list)
 
     async def prepare(self) -> None:
-        """Register the tenants, set the limits, and make the judge policies."""
-        for tenant in (PRESS, LATE, *STRANGERS):
+        """Register the other tenants, set the limits, and make the judge policies."""
+        for tenant in (LATE, *STRANGERS):
             await self.client.create_tenant(name=tenant)
         for name, limit in LIMITS.items():
             await self.client.set_limit(name, limit)
@@ -63,6 +64,10 @@ class Operator:
             stages = [{"kind": "checks"}, {"kind": name, "judges": [{"model": model} for model in models]}]
             saved = await self.client.put_judge_policy({"name": name, "stages": stages})
             assert saved.version == int(version), saved
+        single = {"kind": "single", "judges": [{"model": CANARY}]}
+        await self.client.put_judge_policy({"name": f"{PRESS}.{CANARY}-judge", "stages": [single]})
+        await self.client.put_criteria_set(f"{PRESS}.{CANARY}-set", f"Is of {CANARY}")
+        await self.client.create_token(name=f"{CANARY}-token", role="viewer", tenants=[PRESS])
 
     async def run(self, lasts_s: float) -> None:
         """Chores, for a time; and in its midst a rebuild, and judging again what has ended by then."""

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from contracts.resources import NewAgent, Policy
+from faults.checking.canaries import CANARY, HOSTILE, KEY, KEY_HEADER, PRESS
 from faults.checking.observed import (
     ABORTED,
     ANSWERED,
@@ -29,13 +30,14 @@ from faults.checking.observed import (
     JudgeCall,
 )
 from faults.checking.reading import digest
+from faults.stack.hostile_agents import HostileAgents
 from faults.stack.servers import Graph, Models, Tasks, make_agents
 from faults.stack.works import Works
 from localstack.judge import read_question
 from signoff.status import Delivery, Protocol
 
 WORD = "blue"
-CRITERIA = f'Says "{WORD}"\nIs not empty'
+CRITERIA = f'Says "{WORD}"\nIs not empty, {CANARY}-criterion'
 #: Of jobs that name a judge policy: what lacks something fails the check, and no judge is asked.
 CHECKED = f'{CRITERIA}\ncheck: contains "{WORD}"'
 #: By which a shadow judges: what is good work is none by these.
@@ -70,9 +72,13 @@ HABITS: dict[str, dict[str, int]] = {
     TASKS: {"status 429": 5, "status 500": 5, "cut": 10, "failed": 4, DECLINED: 3, "silent": 3, "slow": 35},
     FUNCTION: {"status 500": 8, DECLINED: 3, "hung": 3, "slow": 35},
 }
+#: Those that a tenant has of its own, too, which want a key.
+OF_PRESS = frozenset(HABITS) - {LUNAR, DRIPPING, CHAT, BACKGROUND, GRAPH, TASKS, FUNCTION}
 WELL_DONE = frozenset({"slow", "dripped"})
 #: Of a dripped answer: so many at 0.01 s each come within the shortest time that an agent has.
 PIECES_MAX = 200
+#: Where executors have the key of the agents that want one.
+KEY_VARIABLE = f"SIGNOFF_AGENT_{PRESS.upper()}__KEY"
 _POLICIES = {
     ONCE: Policy(delivery=Delivery.AT_MOST_ONCE),
     "flaky": Policy(max_calls=8),
@@ -85,18 +91,25 @@ def registered(url: str, function_url: str, attempt_timeout_s: float) -> list[Ne
     """All agents, as they are registered."""
     every = Policy(attempt_timeout_s=attempt_timeout_s, max_submissions=SUBMISSIONS)
     others = make_agents(url, every)
-    own = [
-        NewAgent(
-            id=name,
-            name=name,
-            url=function_url if name == FUNCTION else f"{url}/{name}",
-            protocol=Protocol.HTTP_ASYNC if name in {PATIENT, FUNCTION} else Protocol.HTTP,
-            capabilities=[SKY] if name in SKY_AGENTS else [MOON] if name == LUNAR else [],
-            policy=_POLICIES.get(name, Policy()).over(every),
-        )
+    shared = [
+        _make_agent(name, function_url if name == FUNCTION else f"{url}/{name}", every)
         for name in HABITS.keys() - {other.id for other in others}
     ]
-    return own + others
+    values = {KEY_HEADER: f"env:{KEY_VARIABLE}"}
+    kept = [
+        _make_agent(name, f"{url}/{PRESS}/{name}", every, f"{PRESS}:{CANARY}-{name}", tenant=PRESS, headers=values)
+        for name in sorted(OF_PRESS)
+    ]
+    return shared + others + kept
+
+
+def _make_agent(name: str, url: str, every: Policy, known: str = "", **of: Any) -> NewAgent:
+    return NewAgent(
+        **{"id": known or name, "name": known or name, "url": url, **of},
+        protocol=Protocol.HTTP_ASYNC if name in {PATIENT, FUNCTION} else Protocol.HTTP,
+        capabilities=[SKY] if name in SKY_AGENTS else [MOON] if name == LUNAR else [],
+        policy=_POLICIES.get(name, Policy()).over(every),
+    )
 
 
 def habit(seed: str, name: str) -> str:
@@ -119,24 +132,40 @@ async def serve(app: web.Application) -> tuple[web.AppRunner, int]:
 
 @dataclass(slots=True)
 class Agents:
-    """All agents; `caller` tells the process behind a port. Once the storm is `over`, none drips any more."""
+    """All agents; `caller` tells the process behind a port. Once the storm is over, none drips any more."""
 
     seed: int
     caller: Callable[[int], int | None]
     calls: list[AgentCall] = field(default_factory=list)
     works: Works = field(default_factory=Works)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    hostile: HostileAgents = field(default_factory=HostileAgents)
+    #: Jobs of others for which one was called with its tenant's key.
+    keyed_for_others: list[str] = field(default_factory=list)
     _nth: Counter[str] = field(default_factory=Counter)
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=8 << 20)
         app.router.add_post("/{agent}", self._on_call)
+        app.router.add_post(f"/{PRESS}/{{agent}}", self._on_keyed_call)
         app.router.add_get("/works/{key}", self.works.on_look)
         app.router.add_delete("/works/{key}", self.works.on_stop)
+        app.add_subapp("/hostile", self.hostile.app())
         app.add_subapp("/models", Models(self._begin, _answer).routes())
         app.add_subapp("/graphs", Graph(self._begin, _answer).routes())
         app.add_subapp("/tasks", Tasks(self._begin, _answer).routes())
         return app
+
+    @property
+    def over(self) -> asyncio.Event:
+        return self.hostile.over
+
+    async def _on_keyed_call(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get(KEY_HEADER) != KEY:
+            return web.Response(status=401, text="the key is missing")
+        job_id = (await request.json())["job_id"]
+        if not job_id.startswith(f"{PRESS}:"):
+            self.keyed_for_others.append(job_id)
+        return await self._on_call(request)
 
     async def _on_call(self, request: web.Request) -> web.StreamResponse:
         name, begun_at = request.match_info["agent"], time.time()
@@ -213,6 +242,7 @@ def result(body: dict[str, Any]) -> dict[str, Any]:
         "text": "The sky is red." if lacking else f"The sky is {WORD}.",
         **({} if lacking and payload.get("repeated") else {"execution_id": body["execution_id"]}),
         "steady": payload.get("agent") == STEADY,
+        **({"canary": f"{CANARY}-result"} if "canary" in payload else {}),
         **{name: payload[name] for name in ("padding",) if name in payload},
     }
 
@@ -256,6 +286,8 @@ class Judge:
 
     seed: int
     calls: list[JudgeCall] = field(default_factory=list)
+    #: Told of all that is asked about a hostile tenant's results.
+    hear: Callable[[str], None] = lambda _text: None
     _nth: Counter[str] = field(default_factory=Counter)
 
     def app(self) -> web.Application:
@@ -266,7 +298,11 @@ class Judge:
     async def _on_call(self, request: web.Request) -> web.Response:
         body = await request.json()
         question = read_question(body["messages"], "messages")
-        judged = {"execution_id": "", "steady": True} | question.result  # a harmless one is of no execution
+        if any(HOSTILE in text for _, text in question.criteria.values()):  # whose results claim what they like
+            self.hear(question.text)
+            return _reply("verdict", question.judge())
+        known = question.result if isinstance(question.result, dict) else {}
+        judged = {"execution_id": "", "steady": True} | known  # a harmless one is of no execution
         self._nth[judged["execution_id"]] += 1
         which = f"{self.seed}/{judged['execution_id']}/{self._nth[judged['execution_id']]}"
         said = "verdict" if judged["steady"] else self._drawn(which)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.resources import NewJob, NewLimit, Policy
+from faults.checking.canaries import CANARY, PRESS
 from faults.checking.judging import POLICIES
 from faults.checking.observed import BACKGROUND, CHAT, FUNCTION, GRAPH, MODELS, TASKS, Model
 from faults.stack.strangers import (
@@ -17,6 +18,7 @@ from faults.stack.strangers import (
     HABITS,
     LUNAR,
     MOON,
+    OF_PRESS,
     SKY,
     SKY_AGENTS,
     STEADY,
@@ -58,10 +60,11 @@ BUDGET_TOKENS = 250
 ASSIGNED_ANEW = "slow"
 #: Judge policies as jobs name them: by version, or by name alone.
 JUDGES = (*POLICIES, "quorum", "cascade")
-PRESS, BOOKS = "press", 4
+BOOKS = 4
 LIMITS = {
     "agent:slow": NewLimit(concurrency=6),
-    f"tenant:{PRESS}": NewLimit(rate=12, weight=2),
+    f"agent:{PRESS}:{CANARY}-slow": NewLimit(concurrency=6),
+    f"tenant:{PRESS}": NewLimit(rate=24, weight=2),
     "label:book=*": NewLimit(concurrency=2),
 }
 
@@ -109,7 +112,7 @@ class Wish:
     @property
     def late(self) -> NewJob:
         """Another tenant's job, of which a batch knew nothing when it named it."""
-        return self._job(f"{LATE}:{self.job_id}").model_copy(update={"tenant": LATE})
+        return self._job(f"{LATE}:{self.job_id}", LATE)
 
     @property
     def bulk(self) -> dict[str, str]:
@@ -120,6 +123,7 @@ class Wish:
         """What the agent is sent; `edition` counts the edits."""
         job = job_id or self.job_id
         says = {"agent": self.agent or "", "lacking": self.lacking, "edition": edition, "job": job}
+        says["canary"] = f"{CANARY}-payload"
         more = {"padding": self.padding, "repeated": self.is_repeated}
         return {**says, **{name: value for name, value in more.items() if value}}
 
@@ -142,18 +146,24 @@ class Wish:
         )
         return dict.fromkeys(ids, model)
 
-    def _job(self, job_id: str) -> NewJob:
+    def _job(self, job_id: str, tenant: str | None = None) -> NewJob:
+        tenant = tenant or self.tenant
         return NewJob(
             id=job_id,
-            title=f"Describe the sky, for {self.agent or 'whoever can'}",
+            title=f"Describe the sky, for {self.agent or 'whoever can'}, {CANARY}-title",
             acceptance_criteria=CHECKED if self.policy.judge else CRITERIA,
-            agent_id=self.agent,
+            agent_id=name_agent(self.agent, tenant),
             capabilities=list(self.capabilities),
             payload=self.payload(0, job_id),
             policy=self.policy,
-            tenant=self.tenant,
-            labels={**self.labels, **(self.bulk if self.door == "filter" else {})},
+            tenant=tenant,
+            labels={"canary": f"{CANARY}-label", **self.labels, **(self.bulk if self.door == "filter" else {})},
         )
+
+
+def name_agent(agent: str | None, tenant: str) -> str | None:
+    """Return the id of an agent for a tenant's jobs: one has most of them as its own, and shares none."""
+    return f"{PRESS}:{CANARY}-{agent}" if tenant == PRESS and agent in OF_PRESS else agent
 
 
 def frozen(judge: str) -> str:
@@ -168,7 +178,7 @@ def wish(seed: int, number: int) -> Wish:
     is_steady = random.random() < 0.3 and further is None
     execution_id = UUID(int=random.getrandbits(128), version=4)
     (door,) = random.choices(DOORS, _DOOR_WEIGHTS)
-    own = {"agent": STEADY, "lacking": 0} if is_steady else _drawn(random)
+    own = {"agent": STEADY, "lacking": 0, "tenant": _drawn_tenant(random, 0.5)} if is_steady else _drawn(random)
     if further is not None:
         own = _drawn_of_further(random, further)
     if MOON in own.get("capabilities", ()):
@@ -229,9 +239,13 @@ def _drawn(random: Random) -> dict[str, Any]:
         },
         "large": {"agent": agent, "padding": _padding(random)},
     }[kind]
-    tenant = PRESS if random.random() < 0.25 else "default"
+    tenant = _drawn_tenant(random, 0.25)
     labels = {"book": str(random.randrange(BOOKS))} if random.random() < 0.2 else {}
     return {"lacking": lacking, "tenant": tenant, "labels": labels, **own}
+
+
+def _drawn_tenant(random: Random, share_of_press: float) -> str:
+    return PRESS if random.random() < share_of_press else "default"
 
 
 def _drawn_of_further(random: Random, agent: str) -> dict[str, Any]:

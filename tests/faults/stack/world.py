@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 from support.free_ports import free_port
 
+from faults.checking.canaries import HOSTILE, KEY
 from faults.checking.observed import FUNCTION, Death, Fault, Stop, Terms
-from faults.stack import function
+from faults.stack import function, upstreams
 from faults.stack.disk import Disk
 from faults.stack.links import Link
 from faults.stack.newer import of_newer
-from faults.stack.strangers import Agents, Judge, serve
+from faults.stack.strangers import KEY_VARIABLE, Agents, Judge, serve
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, make_plain_env, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
@@ -146,6 +147,12 @@ class World:
         return [self.specs[name].env["SIGNOFF_HTTP_ADDRESS"] for name in CONSOLES]
 
     @property
+    def metrics(self) -> dict[str, str]:
+        """By process, where its metrics are."""
+        health = {name: spec.env.get("SIGNOFF_HEALTH_ADDRESS") for name, spec in self.specs.items()}
+        return {name: f"http://{address}/metrics" for name, address in health.items() if address}
+
+    @property
     def jobstore_addresses(self) -> str:
         """All of them, as a client is given them."""
         return ",".join(link.address for name, link in self.links.items() if name.startswith("grpc"))
@@ -201,7 +208,7 @@ async def world(
             await link.start()
             stack.push_async_callback(link.stop)
         agents = Agents(seed, lambda port: made.caller(port))  # noqa: PLW0108 - made below
-        judge = Judge(seed)
+        judge = Judge(seed, hear=lambda text: agents.hostile.hear("judge", text))
         for name, app in (("agent", agents.app()), ("judge", judge.app())):
             runner, links[name].upstream_port = await serve(app)
             stack.push_async_callback(runner.cleanup)
@@ -310,8 +317,10 @@ def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
     backoff = {"SIGNOFF_BACKOFF_FIRST_S": "0.2", "SIGNOFF_BACKOFF_MAX_S": "2"}
     judge = {"OPENAI_API_KEY": "of the tests", "OPENAI_BASE_URL": f"http://{links['judge'].address}/v1"}
     return {
-        "jobstore": every | {"SIGNOFF_LEASE_S": f"{terms.lease_s}", "SIGNOFF_OFFER_AGAIN_S": "3"} | backoff,
-        "executor": work,
+        "jobstore": every
+        | {upstreams.VARIABLE: upstreams.TEXT, "SIGNOFF_LEASE_S": f"{terms.lease_s}", "SIGNOFF_OFFER_AGAIN_S": "3"}
+        | backoff,
+        "executor": work | {KEY_VARIABLE: KEY, f"SIGNOFF_AGENT_{HOSTILE.upper()}__KEY": "a key of its own"},
         "validator": work | judge | {"SIGNOFF_JUDGE_TIMEOUT_S": "3"},
         "console": every,
     }
