@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,6 +25,8 @@ from signoff.status import Role
 
 #: Seconds after which the number of the last change is read even without a notification.
 FOLLOW_S: Final = 0.5
+#: Seconds after which a look that has no answer is made by a new connection, too.
+LATE_S: Final = 0.3
 #: Seconds that a read for a token which is not known may take, and for which it waits, so that others share it.
 CATCH_UP_S: Final = 1.0
 SHARED_S: Final = 0.02
@@ -249,6 +251,14 @@ def read_caller(row: Row) -> Caller:
     )
 
 
+class _Look(NamedTuple):
+    """What a look at the tokens found: which number was known before, which one is there, and the rows between them."""
+
+    seen: int
+    number: int
+    rows: Sequence[Row]
+
+
 class TokenFollower:
     """Keep `Tokens` as the database has them. `wake` is set when a commit has changed tokens."""
 
@@ -262,18 +272,54 @@ class TokenFollower:
 
     async def follow(self) -> None:
         """Read what has changed since the last look."""
-        async with self._database.session() as session:
+        while not self._take(await self._look(self._database.session())):  # another look was quicker
+            pass
+
+    async def follow_in_time(self) -> None:
+        """Follow by a connection of the pool and, if that answers late, by a new one: the first answer counts.
+
+        A connection can be silent for long while the database answers others, and other calls.
+        """
+        looks = [self._begin_look(self._database.session())]
+        try:
+            done, _ = await asyncio.wait(looks, timeout=LATE_S)
+            if not done:
+                looks.append(self._begin_look(self._database.new_session()))
+            for look in asyncio.as_completed(looks):
+                with suppress(TransientError):
+                    self._take(await look)
+                    return
+        finally:
+            for each in looks:
+                each.cancel()
+        raise TransientError("no connection has answered")
+
+    def _begin_look(self, opening: AbstractAsyncContextManager[Connection]) -> "asyncio.Task[_Look]":
+        look = asyncio.create_task(self._look(opening))
+        look.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # perhaps nobody awaits it
+        return look
+
+    async def _look(self, opening: AbstractAsyncContextManager[Connection]) -> "_Look":
+        seen = self._seen
+        async with opening as session:
             number = await session.scalar(_NUMBER)
-            if number == self._seen:
-                return
-            if number < self._seen:  # the database was restored from a backup
-                self.tokens.clear()
-                self._seen = 0
-            rows = await session.execute(_CHANGED, {"seen": self._seen})
-        live = [read_caller(row) for row in rows if row.revoked_at is None]
-        self.tokens.put(live, [read_caller(row) for row in rows if row.revoked_at is not None])
-        self.tokens.forget_ended()
-        self._seen = max([number, *(row.change for row in rows)])
+            if number == seen:
+                return _Look(seen, number, ())
+            # A number that is smaller: the database was restored from a backup.
+            return _Look(seen, number, await session.execute(_CHANGED, {"seen": seen if number > seen else 0}))
+
+    def _take(self, look: "_Look") -> bool:
+        """Take over what a look found; return whether it still follows upon what is known."""
+        if look.seen != self._seen:
+            return False
+        if look.number < look.seen:
+            self.tokens.clear()
+        if look.rows:
+            live = [read_caller(row) for row in look.rows if row.revoked_at is None]
+            self.tokens.put(live, [read_caller(row) for row in look.rows if row.revoked_at is not None])
+            self.tokens.forget_ended()
+        self._seen = max([look.number, *(row.change for row in look.rows)])
+        return True
 
     async def catch_up(self) -> None:
         """Read what was changed before now, at once; those who ask meanwhile share the next read."""
@@ -285,7 +331,7 @@ class TokenFollower:
             self._caught_up_at = time.monotonic()
             with suppress(TransientError, TimeoutError):  # as if nothing was changed
                 async with asyncio.timeout(CATCH_UP_S):
-                    await self.follow()
+                    await self.follow_in_time()
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Connection]:
@@ -296,7 +342,7 @@ class TokenFollower:
 
     async def run(self) -> None:
         """Follow the changes of tokens, for ever."""
-        await run_forever(self.follow, name="tokens", every_s=FOLLOW_S, wake=self.wake)
+        await run_forever(self.follow_in_time, name="tokens", every_s=FOLLOW_S, wake=self.wake)
 
     async def write_used(self) -> None:
         """Write which tokens were used since the last time."""

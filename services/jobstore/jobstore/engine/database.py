@@ -521,6 +521,16 @@ class Database:
                     await pool.release(driver)
 
     @contextlib.asynccontextmanager
+    async def new_session(self) -> AsyncIterator[Connection]:
+        """Open a new connection beside those of the pool, of which each may be silent, and close it at the end."""
+        with self.availability.watching(), _stay_cancelled():
+            connection = Connection(await self._open())
+            try:
+                yield connection
+            finally:
+                connection.invalidate()
+
+    @contextlib.asynccontextmanager
     async def _hold_place(self) -> AsyncIterator[None]:
         if self._places is None:
             yield
