@@ -137,7 +137,7 @@ def _hostile(seen: Observed) -> dict[str, str]:
     """How far the hostile tenant came, and how long others waited to begin beside it."""
     if seen.hostile is None:
         return {}
-    answers, waited_s = seen.hostile.answers, sorted(waited_s for _, waited_s in waits(seen))
+    answers, waited_s = seen.hostile.answers, sorted(waited_s for *_, waited_s in waits(seen))
     codes = Counter(code for each, times in answers.items() for code in [each.rpartition(": ")[2]] * times)
     let_in = [at - one.at for one in seen.hostile.revoked for _, at, is_let_in in one.asked if is_let_in]
     doors = len({each.rpartition(": ")[0] for each in answers})

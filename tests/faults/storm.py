@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -192,6 +193,7 @@ async def _hostile(running: World, storm: Storm, crowd: Crowd, bootstrap: AsyncC
         running.directory / "hostile.jsonl.gz",
         agents_url=f"http://{running.links['agent'].address}",
         publisher=crowd.publisher,
+        flood=ceil(storm.jobs / storm.lasts_s),
         metrics=running.metrics,
     ) as tenant:
         agents.hear = tenant.hear_at_agent

@@ -98,7 +98,8 @@ def rejudged(*logs: LogRow, outcome: str = "DONE", shadow: bool = False, **field
 def beside_hostile(**fields: Any) -> Observed:
     """A run with a hostile tenant; of the fields those of `Hostility` are its own."""
     own = {name: value for name, value in fields.items() if name in Hostility.__dataclass_fields__}
-    return observed(hostile=Hostility(**own), **{name: fields[name] for name in fields.keys() - own.keys()})
+    logs = fields.pop("logs", LIFE)
+    return observed(*logs, hostile=Hostility(**own), **{name: fields[name] for name in fields.keys() - own.keys()})
 
 
 def heard(**fields: Any) -> Heard:
@@ -109,6 +110,11 @@ def revoked(**fields: Any) -> Revoked:
     return Revoked("radio-viewer-1", 50.0, **fields)
 
 
+#: It begins while another waits.
+OF_RADIO = [
+    replace(entry(1, "claimed", "IN_PROGRESS", execution_id="of radio", at=70.0), job_id="radio:1"),
+    replace(entry(2, "result", "IN_PROGRESS", execution_id="of radio", at=103.0), job_id="radio:1"),
+]
 FACT_OF_RADIO = (
     b'{"job_id": "radio:1", "version": 1, "log": {"id": "1"}, "job": {"tenant": "radio", "title": "kestrel-title"}}'
 )
@@ -327,7 +333,10 @@ PLANTED = {
     "a job that waited beside a hostile tenant": (
         13,
         beside_hostile(
-            asked=[Asked(E, J, "steady", "grpc", 60.0, "accepted", 60.1)], faults=[Fault("cut", "judge", 61.0, 62.0)]
+            asked=[Asked(E, J, "steady", "grpc", 60.0, "accepted", 60.1)],
+            faults=[Fault("cut", "judge", 61.0, 62.0)],
+            logs=[*LIFE, *OF_RADIO],
+            jobs=[*observed().jobs, JobRow("radio:1", "IN_PROGRESS", 2, live=True, tenant="radio")],
         ),
     ),
     "a token that was let in": (13, beside_hostile(revoked=[revoked(asked=[("jobstore-2", 51.2, True)])])),
@@ -375,6 +384,10 @@ ALLOWED = {
     "a token that a jobstore without its database took": beside_hostile(
         revoked=[revoked(asked=[("jobstore-2", 55.0, True)], streams=[("jobstore-2", None), ("console-2", None)])],
         faults=[Fault("hang", "postgres-2", 49.0, 60.0)],
+    ),
+    "a job that waited for others than the hostile tenant": beside_hostile(
+        asked=[Asked(E, J, "steady", "grpc", 60.0, "accepted", 60.1)],
+        faults=[Fault("cut", "judge", 61.0, 62.0)],
     ),
     "a job that waited for faults, one after the other": beside_hostile(
         asked=[Asked(E, J, "steady", "grpc", 60.0, "accepted", 60.1)],

@@ -38,7 +38,7 @@ UNSOUND = frozenset({"unquoted", "nonsense", "refusal", "gibberish"})
 #: The code of a verdict after which the same agent is not asked again by policy.
 NO_PROGRESS = "no_progress"
 #: Entries of an execution between its claim and its end.
-_GOES_ON = frozenset({"call_begun", "progress", "call_failed"})
+GOES_ON = frozenset({"call_begun", "progress", "call_failed"})
 #: Over so long a span are beginnings counted, and their limit is of spans that touch it.
 RATE_SPAN_S = 5.0
 
@@ -194,7 +194,7 @@ def _with_executors(seen: Observed) -> dict[str, list[tuple[float, float]]]:
             model = seen.models.get(entry.job_id)
             book = [f"label:book={model.book}"] if model and model.book else []
             open_since[known] = entry.at, [f"agent:{entry.agent_id}", *book]
-        elif entry.kind not in _GOES_ON and known in open_since:
+        elif entry.kind not in GOES_ON and known in open_since:
             since, names = open_since.pop(known)
             for name in names:
                 spans[name].append((since, entry.at))

@@ -1,17 +1,21 @@
 """Whether a hostile tenant is told nothing of others, delays nobody, and loses what is revoked (invariant 13)."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from math import inf
 
 from faults.checking.canaries import HOSTILE, find_words
-from faults.checking.observed import Fault, Observed, Record
+from faults.checking.models import GOES_ON
+from faults.checking.observed import Asked, Fault, Observed, Record
 
 #: Within this a revoked token opens nothing at any jobstore.
 REVOKED_S = 1.0
 #: A stream's end has a way to its reader, on a machine that is busy.
 SLACK_S = 1.0
+#: Of the executors' room so much is all: a flood leaves a fifth.
+FULL, EXECUTORS = 0.75, frozenset({"executor", "executor-2"})
 JOBSTORE, CONSOLE, GRPC, POSTGRES = "jobstore", "console", "grpc", "postgres"
 
 
@@ -71,20 +75,42 @@ def it_changes_nothing_of_others(seen: Observed) -> Iterator[str]:
 
 
 def nobody_waits_for_it(seen: Observed, healthy: str = "steady") -> Iterator[str]:
-    """No job of a healthy agent waits longer to begin than it would for faults.
+    """No job of a healthy agent waits long to begin for it.
 
-    Counted is the time from when it was asked for until it was first claimed, without that of faults, of what they
-    leave behind (`settle_s`), and of as long again as each lasted, in which what waited is caught up with.
+    Of the time that one waits, that part is for it which its executions have of all that begin meanwhile or, where
+    there is no room, of the time that all are with executors, whichever is more: it takes others' turns, or room.
     """
     if seen.hostile is None:
         return
-    for job_id, waited_s in waits(seen, healthy):
+    for asked, at, waited_s in waits(seen, healthy):
         if waited_s > seen.terms.begins_max_s:
-            yield f"{job_id} of the healthy agent waited {waited_s:.1f} s beside {HOSTILE}, and for no fault"
+            for_it_s = waited_s * _find_share(seen, asked.at, at)
+            if for_it_s > seen.terms.begins_max_s:
+                yield f"{asked.job_id} of the healthy agent waited {for_it_s:.1f} of {waited_s:.1f} s for {HOSTILE}"
 
 
-def waits(seen: Observed, healthy: str = "steady") -> Iterator[tuple[str, float]]:
-    """Return how long each job of a healthy agent waited to begin, without the time of faults."""
+def _find_share(seen: Observed, begin: float, end: float) -> float:
+    """Return which part its executions have of all that begin between two times, or that fill the room."""
+    own, began, ran_s = seen.hostile_jobs, Counter[bool](), Counter[bool]()
+    since: dict[str, float] = {}
+    for entry in sorted(seen.logs, key=lambda e: (e.job_id, e.version)):
+        known, is_its = entry.execution_id or "", entry.job_id in own
+        if entry.kind == "claimed":
+            began[is_its] += begin <= entry.at <= end
+            since[known] = entry.at
+        elif entry.kind not in GOES_ON and known in since:
+            ran_s[is_its] += max(0.0, min(entry.at, end) - max(since.pop(known), begin))
+    room_s = seen.terms.capacity * sum(name in EXECUTORS for name in seen.rss) * (end - begin)
+    counts = [began, ran_s] if ran_s.total() > FULL * room_s else [began]
+    return max(count[True] / (count.total() or 1) for count in counts)
+
+
+def waits(seen: Observed, healthy: str = "steady") -> Iterator[tuple[Asked, float, float]]:
+    """Yield what was asked of a healthy agent, when it began, and how long it waited for that, but for faults.
+
+    Left out is the time of each fault, of what it leaves behind (`settle_s`), and as long again as it lasted, in which
+    what waited is caught up with.
+    """
     claimed: dict[str, float] = {}
     for entry in seen.logs:
         if entry.kind == "claimed" and entry.execution_id:
@@ -96,7 +122,7 @@ def waits(seen: Observed, healthy: str = "steady") -> Iterator[tuple[str, float]
     for asked in seen.asked:
         at = claimed.get(asked.execution_id)
         if at is not None and asked.agent == healthy and not asked.cancelled and asked.settled_at:
-            yield asked.job_id, _left(asked.at, at, disturbed)
+            yield asked, at, _left(asked.at, at, disturbed)
 
 
 def _left(begin: float, end: float, spans: Iterable[tuple[float, float]]) -> float:

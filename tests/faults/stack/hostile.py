@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from random import Random
 from typing import IO, Any, Final, TypeVar
@@ -40,9 +40,9 @@ from signoff.status import ReportKind, Role, View
 #: The roles of its tokens; those of services are of all tenants, and nobody gives them to one.
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMINISTRATOR, Role.UPSTREAM)
 #: Seconds between two tries of each role, two floods, records, registrations, revocations and looks at metrics.
-TRY_S, FLOOD_S, RECORD_S, AGENT_S, REVOKE_S, LOOK_S, AGAIN_S = 0.2, 1.0, 0.4, 0.5, 4.0, 5.0, 0.5
-#: Jobs of one flood, and the most agents that it registers.
-FLOOD, AGENTS_MAX = 6, 200
+TRY_S, FLOOD_S, RECORD_S, AGENT_S, REVOKE_S, LOOK_S, AGAIN_S = 0.3, 1.0, 0.4, 0.5, 4.0, 5.0, 0.5
+#: The most agents that it registers for nothing.
+AGENTS_MAX = 200
 #: Seconds for which a door is waited for, streams to open, a token used after its revocation, and its streams to end.
 DOOR_S, OPENS_S, USED_S, ENDS_S = 20.0, 5.0, 3.0, 8.0
 MESSAGE_MAX_BYTES = 16 << 20
@@ -165,6 +165,8 @@ class Hostile:
     #: Where its agents are, and those of others; empty: none of its jobs is executed.
     agents_url: str = ""
     publisher: Publisher | None = None
+    #: Jobs that it asks for each second.
+    flood: int = 3
     #: By process, the address of its metrics, which need no credential.
     metrics: Mapping[str, str] = field(default_factory=dict)
     _tokens: dict[Role, tuple[str, str]] = field(default_factory=dict)
@@ -172,7 +174,7 @@ class Hostile:
     _own: list[Own] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
-    async def prepare(self, flood: int) -> None:
+    async def prepare(self, slow: int) -> None:
         """Register the tenant, make its tokens and agents, and ask for many jobs of a slow one."""
         await _until_ended(lambda: self.bootstrap.create_tenant(name=HOSTILE))
         for role in ROLES:
@@ -183,7 +185,7 @@ class Hostile:
             paths = {**{habit: f"hostile/{habit}" for habit in HABITS}, "thief": f"{PRESS}/steady"}
             for name, path in paths.items():
                 await _until_answered(partial(operator.create_agent, self._make_agent(name, path)))
-            await self._make_own([self._make_job(f"{HOSTILE}:slow") for _ in range(flood)])
+            await self._make_own([self._make_job(f"{HOSTILE}:slow") for _ in range(slow)])
 
     async def run(self) -> None:
         """Do all of it, for ever."""
@@ -192,12 +194,11 @@ class Hostile:
                 group.create_task(self._repeat(what, every_s, do))
 
     def _list_doings(self) -> Iterator[tuple[str, float, Callable[[Random], Awaitable[None]]]]:
+        jobstores, consoles = cycle(self.jobstores.items()), cycle(self.consoles.items())
         for role in ROLES:
             yield f"tries of {role}", TRY_S, partial(self._try, role)
-            for name, client in self.jobstores.items():
-                yield f"watch of {role}", AGAIN_S, partial(self._watch, name, client, role)
-            for name, url in self.consoles.items():
-                yield f"events of {role}", AGAIN_S, partial(self._follow, name, url, role)
+            yield f"watch of {role}", AGAIN_S, partial(self._watch, *next(jobstores), role)
+            yield f"events of {role}", AGAIN_S, partial(self._follow, *next(consoles), role)
         yield "revocations", REVOKE_S, self._revoke
         yield "counts", LOOK_S, self._count
         yield "metrics", LOOK_S, self._look
@@ -272,7 +273,7 @@ class Hostile:
         """Ask for jobs of its own agents, of one at an honest one's address, and of those that all share."""
         agents = [f"{HOSTILE}:{habit}" for habit in (*HABITS, "thief")]
         role = random.choice((Role.OPERATOR, Role.ADMINISTRATOR, Role.UPSTREAM))
-        await self._make_own([self._make_job(random.choice((*agents, *SHARED))) for _ in range(FLOOD)], role)
+        await self._make_own([self._make_job(random.choice((*agents, *SHARED))) for _ in range(self.flood)], role)
         made_up = f"made-up-{next(self._numbers)}"
         await self._refused(self._as(role).create_job(self._make_job(None, made_up)), made_up)
 
