@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import inf
 from statistics import median
@@ -215,28 +215,19 @@ def rebuilt_tables_are_the_same(seen: Observed) -> Iterator[str]:
 
 
 def nobody_waits_for_others(seen: Observed, healthy: str = "steady") -> Iterator[str]:
-    took_s = _took_s(seen, healthy)
-    within_s = seen.terms.delay_max_s * _slowness(seen, took_s)
-    for job_id, delay_s in took_s.items():
-        if delay_s > within_s:
-            yield f"{job_id} of the healthy agent took {delay_s:.1f} of {within_s:.1f} s with nothing broken"
-
-
-def _took_s(seen: Observed, healthy: str) -> dict[str, float]:
-    """How long each job of a healthy agent took with nothing broken."""
     ends = _concluded(seen)
-    return {
+    took_s = {
         asked.job_id: ended[0].at - asked.at
         for asked in seen.asked
         if (ended := ends.get(asked.execution_id)) and asked.agent == healthy and not asked.cancelled
         if asked.settled_at and _calm(seen, asked, ended[0].at)
     }
-
-
-def _slowness(seen: Observed, took_s: Mapping[str, float]) -> float:
-    """On a machine where half of the jobs take long, all may take longer, but no more than twice as long."""
+    # On a machine where half of them take long, all may take longer, but no more than twice as long.
     usual_s = median(took_s.values()) if took_s else 0.0
-    return min(2.0, max(1.0, usual_s / seen.terms.delay_usual_s))
+    within_s = seen.terms.delay_max_s * min(2.0, max(1.0, usual_s / seen.terms.delay_usual_s))
+    for job_id, delay_s in took_s.items():
+        if delay_s > within_s:
+            yield f"{job_id} of the healthy agent took {delay_s:.1f} of {within_s:.1f} s with nothing broken"
 
 
 def _calm(seen: Observed, asked: Asked, until: float) -> bool:
@@ -251,7 +242,6 @@ def _disturbs(fault: Fault, seen: Observed, begin: float, end: float) -> bool:
 
 def nobody_waits_to_begin(seen: Observed, healthy: str = "steady") -> Iterator[str]:
     """What an adversary does all the time, and a flood among it, keeps no job of a healthy agent from its beginning."""
-    within_s = seen.terms.begins_max_s * _slowness(seen, _took_s(seen, healthy))
     claimed: dict[str, float] = {}
     for entry in seen.logs:
         if entry.kind == "claimed" and entry.execution_id:
@@ -262,7 +252,7 @@ def nobody_waits_to_begin(seen: Observed, healthy: str = "steady") -> Iterator[s
             continue
         disturbed = (fault.began_at for fault in seen.faults if _disturbs(fault, seen, asked.at, at))
         waited_s = min([at, *disturbed]) - asked.at
-        if waited_s > within_s:
+        if waited_s > seen.terms.begins_max_s:
             yield f"{asked.job_id} of the healthy agent had not begun {waited_s:.1f} s after it was asked for"
 
 
