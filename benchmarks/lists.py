@@ -11,8 +11,8 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from functools import partial
 from hashlib import md5
 from itertools import islice, product
 from pathlib import Path
@@ -23,7 +23,7 @@ import aiohttp
 import asyncpg
 from measuring.figures import find_version, make_table, write_section
 from measuring.plans import Looked, explaining
-from measuring.seeding import settle
+from measuring.seeding import provide_database, settle
 from pydantic import BaseModel
 from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
@@ -95,19 +95,10 @@ COMBINATIONS: Final[dict[str, Mapping[str, str]]] = {
 FACETS: Final = ("agent", "tenant", "batch", "code", "criterion", "label", "label:team", "status")
 
 
-@asynccontextmanager
-async def provide_jobs(postgres: str, jobs: int) -> AsyncIterator[str]:
-    """Yield the URL of a database of so many jobs, which is filled if it is not there."""
-    name = f"lists_{jobs}"
-    url = f"{postgres.rpartition('/')[0]}/{name}"
-    server = await asyncpg.connect(postgres)
-    if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-        await server.execute(f'CREATE DATABASE "{name}_filling"')
-        print(json.dumps({"seeded": await seed(f"{url}_filling", jobs)}), flush=True)
-        await settle(f"{url}_filling")
-        await server.execute(f'ALTER DATABASE "{name}_filling" RENAME TO "{name}"')
-    await server.close()
-    yield url
+async def fill(url: str, jobs: int) -> None:
+    """Fill a database with so many jobs."""
+    print(json.dumps({"seeded": await seed(url, jobs)}), flush=True)
+    await settle(url)
 
 
 async def look(database: Database, path: str, asked: Mapping[str, str]) -> Looked:
@@ -155,7 +146,8 @@ async def main() -> None:
         server = await asyncpg.connect(servers.postgres)
         version = await find_version(server)
         await server.close()
-        async with provide_jobs(servers.postgres, chosen.jobs) as url, run_services(servers.kafka, url) as (_, http, _):
+        url = await provide_database(servers.postgres, f"lists_{chosen.jobs}", partial(fill, jobs=chosen.jobs))
+        async with run_services(servers.kafka, url) as (_, http, _):
             database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
             headers = {"Authorization": f"Bearer {TOKEN}"}
             async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:

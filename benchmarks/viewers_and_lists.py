@@ -87,11 +87,9 @@ def find_free_port() -> int:
         return port
 
 
-@asynccontextmanager
-async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
-    """Run a jobstore and a console; yield the addresses of both, and the console's process."""
-    grpc, http = f"127.0.0.1:{find_free_port()}", f"127.0.0.1:{find_free_port()}"
-    settings = {
+def make_settings(kafka: str, url: str, grpc: str, http: str = "") -> dict[str, str]:
+    """Return the environment of a jobstore at an address, and of a console before it."""
+    return {
         "SIGNOFF_KAFKA": kafka,
         "SIGNOFF_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://"),
         "SIGNOFF_TOKEN": TOKEN,
@@ -105,12 +103,22 @@ async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, ps
         "SIGNOFF_HTTP_ADDRESS": http,
         "SIGNOFF_HEALTH_ADDRESS": "",
     }
+
+
+async def start_service(name: str, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a service, which writes nowhere."""
     quiet = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
     env = {**os.environ, "PYTHONPATH": "", **settings}
-    processes = [  # `-P`, or `-m console` might find this very file
-        await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", name, env=env, **quiet)
-        for name in ("jobstore", "console")
-    ]
+    # `-P`, or `-m console` might find this very file.
+    return await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", name, env=env, **quiet)
+
+
+@asynccontextmanager
+async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
+    """Run a jobstore and a console; yield the addresses of both, and the console's process."""
+    grpc, http = f"127.0.0.1:{find_free_port()}", f"127.0.0.1:{find_free_port()}"
+    settings = make_settings(kafka, url, grpc, http)
+    processes = [await start_service(name, settings) for name in ("jobstore", "console")]
     try:
         async with aiohttp.ClientSession(f"http://{http}") as session:
             while not await _is_ready(session):  # noqa: ASYNC110 - it tells by no event

@@ -33,6 +33,8 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "growth": ("With much stored", "make bench OF=growth"),
     "load": ("Under foreign load", "make bench OF=load"),
     "lists": ("Lists of a million jobs", "make bench OF=lists"),
+    "tenants": ("Lists of a tenant", "make bench OF=tenants"),
+    "tokens": ("Many tokens and tenants", "make bench OF=tokens"),
     "rejudging": ("Judging again", "make bench OF=judging/rejudge"),
     "peers": ("Beside DBOS", "make bench-peers"),
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobstore.engine.database import Database
-from jobstore.engine.sql import Connection, Parameters, Row, Rows, Statement, bind
+from jobstore.engine.scoped import ScopedConnection
+from jobstore.engine.sql import Connection, Parameters, Row, Rows, Statement, Tenants
 
 
 @dataclass
@@ -36,17 +37,24 @@ def _walk(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _walk(each)
 
 
-class ExplainingConnection(Connection):
+class ExplainingConnection(ScopedConnection):
     """A connection that explains each statement that reads, before it is executed."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection.driver)
+    def __init__(self, connection: Connection, tenants: Tenants) -> None:
+        super().__init__(connection.driver, tenants)
         self.looked = Looked()
 
-    async def execute(self, statement: Statement, parameters: Parameters | None = None) -> Rows:
+    async def execute(
+        self, statement: Statement, parameters: Parameters | None = None, *, commits: bool = False
+    ) -> Rows:
         """Explain a statement, and execute it."""
         await self._explain(statement, parameters)
-        return await super().execute(statement, parameters)
+        return await super().execute(statement, parameters, commits=commits)
+
+    async def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:
+        """Explain a statement, and return the first column of its first row."""
+        await self._explain(statement, parameters)
+        return await super().scalar(statement, parameters)
 
     async def stream(
         self, statement: Statement, parameters: Parameters | None = None, *, rows_ahead: int
@@ -57,14 +65,14 @@ class ExplainingConnection(Connection):
             yield row
 
     async def _explain(self, statement: Statement, parameters: Parameters | None) -> None:
-        sql, values = bind(statement, parameters)
+        sql, values = self.bind(statement, parameters)
         if sql.lstrip().startswith(("SELECT", "WITH", "(")):
             told = await self.driver.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}", *values)
             self.looked.add(json.loads(told)[0]["Plan"])
 
 
 @asynccontextmanager
-async def explaining(database: Database) -> AsyncIterator[ExplainingConnection]:
-    """Open a transaction that says what its statements look at."""
+async def explaining(database: Database, tenants: Tenants = None) -> AsyncIterator[ExplainingConnection]:
+    """Open a transaction of a caller of these tenants, of all if None, that says what its statements look at."""
     async with database.transaction() as connection:
-        yield ExplainingConnection(connection)
+        yield ExplainingConnection(connection, tenants)

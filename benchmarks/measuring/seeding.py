@@ -16,6 +16,8 @@ from jobstore.jobs.texts import TextIndex
 from signoff import AsyncClient
 
 SQL_MAX_S = 7_200.0
+#: The SQL of the tenant of the job with the number `n`.
+TENANT_OF = "'tenant-' || n % 20"
 
 #: Columns of a table, and the query that makes them.
 Columns: TypeAlias = tuple[str, str]
@@ -36,7 +38,7 @@ _JOBS: Columns = (
 SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' || n % 10007, repeat('words ', 30),
     'Names both parties', json_build_object('text', repeat('text ', 20)), s.status, $2::int,
     CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, md5(n::text)::uuid, false, 0,
-    CASE WHEN n % 40 = 5 THEN 9 WHEN n % 60 = 7 THEN 1 ELSE 5 END, 'tenant-' || n % 20,
+    CASE WHEN n % 40 = 5 THEN 9 WHEN n % 60 = 7 THEN 1 ELSE 5 END, {tenant},
     jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}'::jsonb, ''::bytea,
     CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
     now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds',
@@ -92,7 +94,7 @@ _EXECUTIONS: Columns = (
     ),
     """
 SELECT md5(n::text)::uuid, 'job-' || lpad(n::text, 8, '0'), 'JUDGING', 'DONE', 1, 2, 2, 2, 1, 'agent-' || n % 50,
-    '{}'::json, 2, 4, 'accepted', 5, 0, 'tenant-' || n % 20, ARRAY['agent:agent-' || n % 50]
+    '{}'::json, 2, 4, 'accepted', 5, 0, {tenant}, ARRAY['agent:agent-' || n % 50]
 FROM generate_series(1, $1::int) n
 """,
 )
@@ -137,7 +139,19 @@ _COLUMNS = "SELECT array_agg(column_name::text) FROM information_schema.columns 
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 
-async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5) -> None:
+async def provide_database(postgres: str, name: str, fill: Callable[[str], Awaitable[object]]) -> str:
+    """Return the URL of a database, which is made and filled if it is not there, and is kept."""
+    url = f"{postgres.rpartition('/')[0]}/{name}"
+    server = await asyncpg.connect(postgres)
+    if not await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+        await server.execute(f'CREATE DATABASE "{name}_filling"')
+        await fill(f"{url}_filling")
+        await server.execute(f'ALTER DATABASE "{name}_filling" RENAME TO "{name}"')
+    await server.close()
+    return url
+
+
+async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5, tenant: str = TENANT_OF) -> None:
     """Store jobs that are done, with so many entries of logs each; no jobstore may run meanwhile."""
     await connection.execute("SET session_replication_role = replica")
     await connection.execute(_END_OTHERS)
@@ -145,11 +159,12 @@ async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5
     for row in indexes:
         await connection.execute(f"DROP INDEX {row['indexname']}")
     await connection.execute(_AGENTS)
-    await _insert(connection, "jobs", _JOBS, jobs, entries)
+    jobs_made, executions_made = ((names, made.replace("{tenant}", tenant)) for names, made in (_JOBS, _EXECUTIONS))
+    await _insert(connection, "jobs", jobs_made, jobs, entries)
     await _insert(connection, "operations", _OPERATIONS, jobs)
     await _insert(connection, "operation_items", _OPERATION_ITEMS, jobs)
     await _insert(connection, "job_logs", _LOGS, jobs, entries)
-    await _insert(connection, "executions", _EXECUTIONS, jobs)
+    await _insert(connection, "executions", executions_made, jobs)
     for row in indexes:
         await connection.execute(row["indexdef"], timeout=SQL_MAX_S)
     await connection.execute("RESET session_replication_role")

@@ -16,9 +16,11 @@ from support.jobstore.steps import new_job
 from contracts.resources import JobFilter, JobPatch
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.engine.scoped import ScopedConnection
 from jobstore.jobs import finding, lists
 from jobstore.jobs.commands import CreateJob, EditJob
 from jobstore.jobs.model import SIGNOFF
+from jobstore.jobs.reads import add_last_logs
 from jobstore.jobs.texts import TextIndex
 from signoff.status import JobOrder, JobStatus
 
@@ -239,6 +241,34 @@ async def test_of_several_words_the_rarest_is_looked_up_however_it_is_written(
         for order in (JobOrder.CREATED_DESC, JobOrder.UPDATED):
             assert await listed(database, order=order, text=words, tenant="rarest") == ["rarest:1"], words
     assert await listed(database, text="zero nowhere", tenant="rarest") == []
+
+
+@pytest.mark.parametrize("few_max", [0, finding.FEW_TEXTS_MAX])
+@pytest.mark.parametrize("words", ["translate", "page 4", "summarise 2", "job-01", "nowhere"])
+async def test_who_has_few_texts_finds_the_same_in_them_as_by_the_index(
+    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, words: str, few_max: int
+) -> None:
+    monkeypatch.setattr(finding, "FEW_TEXTS_MAX", few_max)
+    assert jobs
+    own = frozenset({"tenant-1", "tenant-2"})
+    wanted = [each for each in await listed(database, text=words) if jobs[each].tenant in own]
+    for order in (JobOrder.CREATED_DESC, JobOrder.CREATED):
+        async with database.transaction() as connection:
+            caller = ScopedConnection(connection.driver, own)
+            assert (await finding.select_few_texts(caller) is None) is (few_max == 0)
+            found = await lists.list_jobs(caller, limit=NUMBERS, chosen=JobFilter(text=words), order=order)
+            await add_last_logs(caller, found.views)
+        assert sorted(view["id"] for view in found.views) == sorted(wanted)
+        assert [view["id"] for view in found.views] == (wanted if order is JobOrder.CREATED_DESC else wanted[::-1])
+        assert {(view["last_log"]["job_id"], view["last_log"]["tenant"]) for view in found.views} == {
+            (each, jobs[each].tenant) for each in wanted
+        }
+
+
+async def test_who_has_all_texts_searches_by_the_index(database: Database) -> None:
+    async with database.transaction() as connection:
+        assert await finding.select_few_texts(connection) is None
+        assert await finding.select_few_texts(ScopedConnection(connection.driver, None)) is None
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,10 @@ async def filled(database: Database) -> None:
             "job_texts_(beginning_idx|pkey|tenant_c)",
             "SELECT job_id FROM job_texts WHERE job_id LIKE 'p-20%'",
         ),
+        (
+            "Index Only Scan .*jobs_status_tenant_idx",
+            "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = 'COMPLETED' LIMIT 5000) AS counted",
+        ),
         ("executions_job_id_idx", "SELECT stage FROM executions WHERE job_id = 'p-20'"),
     ],
 )

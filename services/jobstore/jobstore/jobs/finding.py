@@ -33,6 +33,9 @@ FILTERS: Final[Mapping[str, Filter]] = {
 NO_EXCLUSIONS: Final[Mapping[str, list[str]]] = {each.excluded: [] for each in FILTERS.values() if each.excluded}
 #: Words that so many of the newest jobs have, of so many that are asked, are frequent.
 FREQUENT, ASKED_MAX = 400, 4_000
+#: The texts of a caller's tenants that are looked at one by one, where there are no more: the index of words has those
+#: of all tenants, and would be read whole for a word that many of these have.
+FEW_TEXTS_MAX: Final = 4_000
 #: The newest jobs among which the rarest word of several is found.
 COMPARED_MAX: Final = 400
 _NEWEST_TEXTS: Final = (job_texts.c.created_at.desc(), job_texts.c.job_id.desc())
@@ -124,6 +127,15 @@ async def find_rare(connection: Connection, chosen: JobFilter) -> list[str] | No
     among_all = sa.select(job_texts.c.job_id).where(words).limit(FOUND_MAX + 1)
     found = [row.job_id for row in await connection.execute(among_all)]
     return None if len(found) > FOUND_MAX else found
+
+
+async def select_few_texts(connection: Connection) -> sa.Subquery | None:
+    """Return the texts that a caller of some tenants searches, if they are few; None if they are many, or of all."""
+    if connection.tenants is None:
+        return None
+    texts = sa.select(job_texts).order_by(*_NEWEST_TEXTS)
+    beyond = texts.with_only_columns(job_texts.c.job_id).limit(1).offset(FEW_TEXTS_MAX)
+    return texts.limit(FEW_TEXTS_MAX).subquery() if await connection.scalar(beyond) is None else None
 
 
 async def find_rarest_word(connection: Connection, chosen: JobFilter) -> str | None:
@@ -409,14 +421,17 @@ async def search_jobs(
     connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None
 ) -> Found:
     """Return a page of the jobs that match a search: by the index of texts, or by title or id among the newest jobs."""
+    searched = await _find_bound_of_newest(connection, chosen, SEARCHED_MAX)
     if order in CREATED:
-        words = has_words(chosen, await find_rarest_word(connection, chosen))
-        query: Query = sa.select(_search_by_creation(limit, chosen, words, order, after).subquery())
+        few = await select_few_texts(connection) if searched is None else None
+        words = has_words(chosen, await find_rarest_word(connection, chosen) if few is None else None)
+        texts = job_texts if few is None else few
+        query: Query = sa.select(_search_by_creation(limit, chosen, texts, words, order, after).subquery())
     else:
         query = sa.select((await select_found(connection, get_place_columns(order), chosen)).subquery())
     named = query.subquery().c
     query = sort_and_seek(sa.select(*get_order_columns(order, named)), order, after, named).limit(limit)
-    return Found(list(await connection.execute(query)), await _find_bound_of_newest(connection, chosen, SEARCHED_MAX))
+    return Found(list(await connection.execute(query)), searched)
 
 
 async def find_bound(connection: Connection, chosen: JobFilter, number: int) -> int | None:
@@ -438,15 +453,23 @@ async def _find_bound_of_newest(connection: Connection, chosen: JobFilter, bound
 
 
 def _search_by_creation(
-    limit: int, chosen: JobFilter, words: sa.TextClause, order: JobOrder, after: Place | None
+    limit: int,
+    chosen: JobFilter,
+    texts: sa.FromClause,
+    words: sa.TextClause,
+    order: JobOrder,
+    after: Place | None,
 ) -> sa.CompoundSelect[*tuple[object, ...]]:
-    """Return the query of a page of a search in the order of creation, in which frequent words are found soon."""
+    """Return the query of a page of a search in the order of creation, in which frequent words are found soon.
+
+    `texts`: all that are searched, or the few that there are; `words`: the condition that one of them matches.
+    """
     rest = chosen.model_copy(update=NO_SEARCH)
     columns = get_order_columns(order)
     newest = _select_searched(columns, rest)
     holding = sa.select(*get_order_columns(order, newest.c)).where(holds(newest.c, chosen))
     found = where_matching(sa.select(*columns), rest, items_max=COUNTED_MAX)
-    found = found.join(job_texts, job_texts.c.job_id == jobs.c.id).where(words)
+    found = found.join(texts, texts.c.job_id == jobs.c.id).where(words)
     pages = (
         sort_and_seek(query, order, after, table).limit(limit).subquery().select()
         for query, table in ((holding, newest.c), (found, jobs.c))

@@ -16,6 +16,7 @@ from contracts.events import hash_result
 from contracts.judging.policy import Verdict
 from contracts.resources import Policy
 from contracts.topics import measure
+from jobstore.engine.scoped import of_all
 from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions import states
@@ -25,6 +26,7 @@ from jobstore.jobs.rows import JobView
 from jobstore.jobs.store import READ_COLUMNS, to_execution
 from jobstore.jobs.waits import explain_jobs
 from jobstore.schema.columns import HIDDEN, TEXT, find_names
+from jobstore.schema.scopes import OfAll
 from jobstore.schema.tables import LOG_NAMES, jobs
 from signoff.errors import ErrorCode
 from signoff.status import ExecutionState, JobStatus
@@ -308,9 +310,13 @@ async def get_job(connection: Connection, job_id: str, *, texts: bool = True) ->
 
 
 async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> None:
-    """Add to each job, as `last_log`, the entry of its log at the job's version, so that the two agree."""
+    """Add to each job, as `last_log`, the entry of its log at the job's version, so that the two agree.
+
+    The caller may see the jobs: they are not looked up once more for each entry.
+    """
     parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
-    logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
+    found = await of_all(connection, OfAll.LAST_LOGS).execute(_LAST_LOGS, parameters)
+    logs = {row.job_id: dict(row) for row in found}
     for view in views:
         log = logs.get(view["id"])
         view["last_log"] = log and log | {"tenant": view["tenant"]}

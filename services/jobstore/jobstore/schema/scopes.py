@@ -93,4 +93,5 @@ class OfAll(Enum):
     """What calls of some tenants do with rows of all tenants, each with its reason."""
 
     WAITS = "the limits, workers and circuits that hold jobs back; the jobs themselves are those of the tenants"
+    LAST_LOGS = "the newest entries of jobs that the call has read, which are those of the tenants"
     LOGIN_CODES = "a code is written for its caller, and found by its hash"

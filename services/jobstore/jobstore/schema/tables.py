@@ -164,8 +164,9 @@ jobs = Table(
     ),
     Index("jobs_created_at_id_idx", "created_at", "id"),
     Index("jobs_updated_at_id_idx", "updated_at", "id"),
-    Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
-    Index("jobs_agent_id_created_at_id_idx", "agent_id", "created_at", "id"),
+    # With the tenant last they serve callers of all tenants and of some: without it each row would be looked up.
+    Index("jobs_status_tenant_idx", "status", "created_at", "id", "tenant"),
+    Index("jobs_agent_id_tenant_idx", "agent_id", "created_at", "id", "tenant"),
     Index("jobs_tenant_created_at_id_idx", "tenant", "created_at", "id"),
     Index(
         "jobs_labels_idx",
@@ -183,7 +184,7 @@ jobs = Table(
     Index("jobs_cost_nanos_id_idx", "cost_nanos", "id", postgresql_where=text(ENDED)),
     Index("jobs_duration_s_id_idx", "duration_s", "id", postgresql_where=text(ENDED)),
     Index("jobs_code_created_at_id_idx", "code", "created_at", "id", postgresql_where=text("code IS NOT NULL")),
-    Index("jobs_cancelled_idx", "created_at", "id", postgresql_where=text("cancelled")),
+    Index("jobs_cancelled_tenant_idx", "created_at", "id", "tenant", postgresql_where=text("cancelled")),
     Index(
         "jobs_not_met_criteria_idx",
         "not_met_criteria",
