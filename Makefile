@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast test-model clients coverage coverage-core lint lint-types lint-page lint-style lint-tests drift contracts format bench bench-peers profile path faults mutants upgrade access attacks model pictures proto lock clean
+.PHONY: help setup demo up test browser test-fast test-model clients coverage coverage-core lint lint-types lint-page lint-style lint-tests drift contracts format bench bench-peers profile path faults mutants upgrade access acl attacks model pictures proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -141,6 +141,10 @@ upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while the release before serve
 
 access: $(READY) $(PAGE) ## Walk every door with every credential, and print who may what; it fails where a door says otherwise
 	PYTHONPATH=tests $(BIN)/python -m access
+
+# Each user tries each topic, group and operation; as a test, too.
+acl: $(READY) ## Try each user of Kafka on each topic and group of a real broker with TLS and ACLs, and print who may what
+	$(BIN)/pytest tests/acl -m 'acl or not acl' -n 0 -s $(ARGS)
 
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose
 	$(BIN)/pytest tests/validator/test_attacks.py -n 0 -q -s $(ARGS)

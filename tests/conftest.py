@@ -27,7 +27,7 @@ settings.register_profile("any load", deadline=None, max_examples=50, suppress_h
 settings.load_profile("any load")
 
 #: Whatever uses one of these is `real`: it needs Kafka, PostgreSQL, a browser or a build. Others say so themselves.
-REAL = {"servers", "images"}
+REAL = {"servers", "images", "secured"}
 
 #: Of each of these folders all tests share one running system, so that one worker runs them; they are `real`.
 SHARED = ("tests/e2e/", "tests/journeys/")

@@ -35,6 +35,10 @@ PARTS_MAX: Final = 3
 JUDGED_MAX_BYTES: Final = (1 << 20) + (128 << 10)
 #: All else of a record that has limits of its own: title, labels, policies, agent, messages, ids, key and headers.
 REST_MAX_BYTES: Final = 512 << 10
+#: Replicas from which on one may be away, and a record that is acknowledged survives the loss of another.
+REPLICATION_SAFE: Final = 3
+#: Partitions of topics of work, at least.
+WORK_PARTITIONS_MIN: Final = 8
 #: Characters of an entry's message; what is longer is cut.
 MESSAGE_MAX_CHARS: Final = 4_000
 
@@ -77,19 +81,32 @@ def measure_job(job: Any, payload: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention` None is for ever; `dlq` is the dead-letter topic of its consumers."""
+    """One topic. `retention` None is for ever; `dlq` is the dead-letter topic of its consumers.
+
+    `producers` and `consumers` are all who write and read it, for whatever purpose: services, `upstream` for the
+    services that ask for jobs, and `operator` for people at the command line. Kafka's ACLs follow (contracts.grants).
+    """
 
     name: str
     event: type[Event] | None
     retention: timedelta | None
     producers: frozenset[str]
     consumers: frozenset[str]
-    partitions: int = 8
+    partitions: int = WORK_PARTITIONS_MIN
     dlq: str | None = None
 
     @property
+    def is_of_work(self) -> bool:
+        """Whether the topic carries requests and reports, so that its number of partitions may grow."""
+        return self.event is not None and self.retention is not None
+
+    def list_settings(self, replication: int) -> dict[str, str]:
+        """Return the broker's settings of the topic where it has so many replicas: of three, two have each record."""
+        return self.settings | ({"min.insync.replicas": "2"} if replication >= REPLICATION_SAFE else {})
+
+    @property
     def settings(self) -> dict[str, str]:
-        """The broker's settings of the topic."""
+        """The broker's settings of the topic, however many replicas it has."""
         retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
         return {
             "cleanup.policy": "delete",
@@ -99,31 +116,50 @@ class Topic:
         }
 
 
-def _topic_with_dlq(
-    event: type[Event], days: int | None, producers: set[str], consumers: set[str], *, partitions: int = 8
-) -> list[Topic]:
-    """Return an event's topic, named by the prefix and the event's type, and its consumers' dead-letter topic."""
-    name = TOPIC_PREFIX + event.type.removeprefix("signoff.").removesuffix(".v1")
-    retention = None if days is None else timedelta(days=days)
-    services = consumers & {"jobstore", "executor", "validator"}
-    if not services:
-        return [Topic(name, event, retention, frozenset(producers), frozenset(consumers), partitions)]
-    dlq = Topic(f"{name}-dlq", None, timedelta(days=30), frozenset(services), frozenset({"cli"}), partitions=1)
-    return [Topic(name, event, retention, frozenset(producers), frozenset(consumers), dlq=dlq.name), dlq]
+def _name_topic(event: type[Event]) -> str:
+    return TOPIC_PREFIX + event.type.removeprefix("signoff.").removesuffix(".v1")
+
+
+def _topics_of_work(
+    event: type[Event], days: int, producers: set[str], consumers: set[str], buried_by: str
+) -> tuple[Topic, Topic]:
+    """Return an event's topic and its dead-letter topic, of which the service `buried_by` puts records there.
+
+    The jobstore redrives dead letters, and marks them; operators read all topics, and replay records of work.
+    """
+    name = _name_topic(event)
+    retention = timedelta(days=days)
+    writers, readers = frozenset({"jobstore", "operator"} | producers), frozenset({"operator"} | consumers)
+    dead = Topic(
+        f"{name}-dlq",
+        None,
+        timedelta(days=30),
+        frozenset({"jobstore", buried_by}),
+        frozenset({"jobstore", "operator"}),
+        partitions=1,
+    )
+    return Topic(name, event, retention, writers, readers, dlq=dead.name), dead
+
+
+def _topic_of_facts(event: type[Event], partitions: int = 8) -> Topic:
+    """Return the topic of facts; the jobstore reads what it wrote there before it publishes more."""
+    readers = frozenset({"jobstore", "upstream", "operator"})
+    return Topic(_name_topic(event), event, None, frozenset({"jobstore"}), readers, partitions)
 
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in [
-        *_topic_with_dlq(ExecuteRequested, 7, {"jobstore", "upstream"}, {"executor"}),
-        *_topic_with_dlq(ResultProduced, 30, {"executor", "jobstore"}, {"validator", "jobstore"}),
-        *_topic_with_dlq(JobStatusReported, 30, {"executor", "validator"}, {"jobstore"}),
-        *_topic_with_dlq(CancelRequested, 7, {"upstream"}, {"jobstore"}),
-        *_topic_with_dlq(JobChanged, None, {"jobstore"}, {"upstream", "cli"}),
-        *_topic_with_dlq(AgentChanged, None, {"jobstore"}, {"upstream", "cli"}),
-        *_topic_with_dlq(ExecutionRefused, None, {"jobstore"}, {"upstream", "cli"}),
+        *_topics_of_work(ExecuteRequested, 7, {"upstream"}, {"executor"}, "executor"),
+        # Validators bury nothing: the jobstore reads the same topic, and knows which records are signed.
+        *_topics_of_work(ResultProduced, 30, {"executor"}, {"validator", "jobstore"}, "jobstore"),
+        *_topics_of_work(JobStatusReported, 30, {"executor", "validator"}, {"jobstore"}, "jobstore"),
+        *_topics_of_work(CancelRequested, 7, {"upstream"}, {"jobstore"}, "jobstore"),
+        _topic_of_facts(JobChanged),
+        _topic_of_facts(AgentChanged),
+        _topic_of_facts(ExecutionRefused),
         # One partition: of a topic that lost its beginning, all that follows a record is there.
-        *_topic_with_dlq(AdministrationChanged, None, {"jobstore"}, {"upstream", "cli"}, partitions=1),
+        _topic_of_facts(AdministrationChanged, partitions=1),
     ]
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}
@@ -142,6 +178,8 @@ EXECUTOR_GROUP = f"{TOPIC_PREFIX}signoff-executor"
 VALIDATOR_GROUP = f"{TOPIC_PREFIX}signoff-validator"
 #: What the names of the jobstore's begin with, one for each topic: consumers of one group would rebalance one another.
 JOBSTORE_GROUPS = f"{TOPIC_PREFIX}signoff-jobstore"
+#: What the names of groups begin with in which upstream services read facts.
+UPSTREAM_GROUPS = f"{TOPIC_PREFIX}upstream"
 
 #: A record with this header was published again by an operator: it admits no execution.
 REPLAY_HEADER = "signoff-replay"

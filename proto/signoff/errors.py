@@ -219,6 +219,10 @@ class ErrorCode(StrEnum):
     RACED = _AWAY("Another transaction wrote first: ask again.")
     EPOCH_ENDED = _AWAY("This jobstore had stopped or was cut off: ask another, or again.")
     KAFKA_UNAVAILABLE = _AWAY("Kafka does not answer, or did not acknowledge: it is tried again.")
+    KAFKA_UNAUTHENTICATED = _AWAY(
+        "Kafka does not accept the client, or its CA is not the client's: correct SIGNOFF_KAFKA_*, as the message says."
+    )
+    KAFKA_FORBIDDEN = _AWAY("Kafka's ACLs do not allow it: give the user what `signoff kafka acls` prints.")
     TOPICS_MISSING = _AWAY("Topics are missing: create them, or let the jobstore (SIGNOFF_CREATE_TOPICS).")
     TOPIC_NOT_CREATED = _AWAY("The broker did not create a topic: read its log.")
     WRONG_SECRETS = _AWAY("SIGNOFF_SECRETS are not those of the facts in Kafka: correct them.")

@@ -149,7 +149,7 @@ async def test_a_batch_that_nobody_can_read_ends_neither_rebuild_nor_verify(sign
     await publisher.start()
     await publisher.send([MARKER])
     await publisher.stop()
-    assert await produce(kafka, "job-changed", 1, poison(), poison()) == [0, 0]
+    assert await produce(KafkaAccess(kafka), "job-changed", 1, poison(), poison()) == [0, 0]
     env |= {"SIGNOFF_SECRETS": SECRET, "SIGNOFF_KAFKA": kafka}
     given = ["--database-url", urls[0]]
     told = (await signoff("rebuild", *given, "--json")).json_lines[-1]

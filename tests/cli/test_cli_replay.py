@@ -24,7 +24,7 @@ TOPIC = "cancel-requested"
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
     await ensure_topics(KafkaAccess(kafka), 1)
-    await wait_for_topics(KafkaAccess(kafka))
+    await wait_for_topics(KafkaAccess(kafka), "jobstore")
     return kafka
 
 
@@ -79,7 +79,7 @@ async def test_records_are_selected_by_what_they_are_about(replay, producer, job
 async def test_a_batch_that_nobody_can_read_is_passed_by_and_told(replay, producer, broker):
     topic = "result-produced"
     first = (await producer.send_and_wait(topic, b"{}", partition=3)).offset
-    await produce(broker, topic, 3, poison())
+    await produce(KafkaAccess(broker), topic, 3, poison())
     await producer.send_and_wait(topic, b"{}", partition=3)
     about = topic, "--partition", "3", "--from-offset", str(first)
     ran = await replay(*about)

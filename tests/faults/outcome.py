@@ -30,6 +30,8 @@ class Storm:
     #: Whether there is a hostile tenant.
     tenants: bool = True
     terms: Terms = field(default_factory=Terms)
+    #: Whether Kafka has TLS, users and ACLs.
+    secure: bool = False
 
     @property
     def plan(self) -> Sequence[Planned]:

@@ -33,7 +33,7 @@ from faults.stack.wishes import LIMITS
 from faults.stack.world import CONSOLES, World, world
 from jobstore.engine.database import DRIVER_ERRORS
 from jobstore.jobs.model import IdKey
-from servicekit.kafka.access import KafkaAccess
+from localstack.kafka import ADMIN
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 from signoff import AsyncClient
@@ -76,12 +76,14 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
     say(f"faults: seed {storm.seed}\n")
     on_small_disk = any(planned.kind == "full disk" for planned in storm.plan)
     async with (
-        world(directory, storm.seed, storm.terms, storm.jobstores, on_small_disk=on_small_disk) as running,
+        world(
+            directory, storm.seed, storm.terms, storm.jobstores, on_small_disk=on_small_disk, secure=storm.secure
+        ) as running,
         _clients(running, storm.seed) as (crowd, operator, tables),
         _hostile(running, storm, crowd, operator.client) as tenant,
     ):
         injector = Injector(running)
-        adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
+        adversary = Adversary(running.addresses.reach_as(ADMIN), storm.seed, storm.forges_facts)
         cast = Cast(running, crowd, operator, tables, injector, adversary, tenant)
         outcome.odd, outcome.impossible = crowd.odd, injector.impossible
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
@@ -96,7 +98,7 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
             say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
             if tenant is not None:
                 await tenant.leave()
-            left = await quiet(tables, running.addresses.kafka, QUIET_S)
+            left = await quiet(tables, running.addresses.reach_as(ADMIN), QUIET_S)
             if tenant is not None:
                 await tenant.come_back()
                 tenant.read_logs(directory / "logs")
@@ -161,7 +163,7 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
             await stack.enter_async_context(aiohttp.ClientSession(f"http://{one}", headers=headers, timeout=timeout))
             for one in running.console_addresses
         ]
-        publisher = Publisher(KafkaAccess(links["kafka"].address), "crowd")
+        publisher = Publisher(replace(addresses.reach_as(ADMIN), servers=links["kafka"].address), "crowd")
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         agents_url = f"http://{links['agent'].address}"
@@ -169,8 +171,8 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
         for agent in registered(agents_url, running.function_url, running.terms.attempt_timeout_s):
             await clients[0].create_agent(agent)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
-        env = {"JOBSTORE": running.jobstore_addresses, "TOKEN": addresses.token, "KAFKA": addresses.kafka}
-        crowd = Crowd(clients, consoles, publisher, ids, {f"SIGNOFF_{name}": value for name, value in env.items()})
+        env = {"SIGNOFF_JOBSTORE": running.jobstore_addresses, "SIGNOFF_TOKEN": addresses.token}
+        crowd = Crowd(clients, consoles, publisher, ids, env | addresses.reach_as("operator").to_environment())
         dialled_all = AsyncClient(running.jobstore_addresses, addresses.token)
         client = await stack.enter_async_context(dialled_all)
         operator = Operator(crowd, client, addresses, agents_url, running.terms.attempt_timeout_s, seed)
@@ -218,7 +220,7 @@ async def _seen(cast: Cast) -> Observed:
         async with asyncio.timeout(20):
             while min(map(len, crowd.watched)) < sum(job.version for job in jobs):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
-    logs, read = await all_logs(operator.client, jobs), await topics(running.addresses.kafka)
+    logs, read = await all_logs(operator.client, jobs), await topics(running.addresses.reach_as(ADMIN))
     refused = [r for r in read["execution-refused"] if (r.topic, r.value or b"") not in adversary.forged]
     known = executions(logs, refused)
     _name_executions(running, crowd, known)
@@ -305,7 +307,7 @@ async def _replay(
     again = [Outgoing(r.topic, r.value or b"", r.key, [*r.headers, *header]) for r in records]
     for start in range(0, len(again), 500):
         await _published(crowd.publisher, again[start : start + 500])
-    left = await quiet(tables, running.addresses.kafka, QUIET_S)
+    left = await quiet(tables, running.addresses.reach_as(ADMIN), QUIET_S)
     changed = differences(before, await tables.standing())
     called = len(running.agents.calls) - agents, len(running.judge.calls) - judge
     return Replayed(topic, with_header, [*changed, *([left] if left else [])], *called)

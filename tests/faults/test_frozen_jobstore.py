@@ -18,6 +18,7 @@ from contracts.resources import NewAgent, NewJob, Policy
 from faults.checking.observed import LogRow, Terms
 from faults.checking.reading import Tables, all_jobs, all_logs, quiet, topics
 from faults.stack.world import KAFKA_OF, World, world
+from localstack.kafka import ADMIN
 from signoff import AsyncClient
 from signoff.status import RESTING, JobStatus
 
@@ -145,11 +146,11 @@ async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(runnin
         finally:
             frozen.resume()
         tables = Tables(running.addresses.postgres)
-        assert await quiet(tables, running.addresses.kafka, 60) is None
+        assert await quiet(tables, running.addresses.reach_as(ADMIN), 60) is None
         assert set(agent.calls.values()) == {1}
         jobs = await all_jobs(client)
         assert {entry.code for entry in await all_logs(client, jobs)} & {"lease_lapsed", "attempts_exhausted"} == set()
-        published = versions((await topics(running.addresses.kafka))["job-changed"])
+        published = versions((await topics(running.addresses.reach_as(ADMIN)))["job-changed"])
         assert published == {job.id: set(range(1, job.version + 1)) for job in jobs}
 
 
@@ -232,5 +233,5 @@ async def test_a_leading_jobstore_that_kafka_alone_is_cut_off_from_holds_nothing
         assert max(told[job_id] - at for job_id, at in asked.items()) < WITHIN_S
         assert longest_turn_s(logs) < TURN_S
         assert await find_leader(running) != leader
-        assert await quiet(Tables(running.addresses.postgres), running.addresses.kafka, 60) is None
+        assert await quiet(Tables(running.addresses.postgres), running.addresses.reach_as(ADMIN), 60) is None
         assert set(agent.calls.values()) == {1}

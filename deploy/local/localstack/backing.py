@@ -9,8 +9,10 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from contracts.grants import USERS
+from localstack.certificates import Authority
 from localstack.datadir import DataDir
-from localstack.kafka import Kafka
+from localstack.kafka import ADMIN, Kafka, Secured
 from localstack.postgres import Postgres
 from localstack.supervisor import Progress, Supervisor, ignore_progress
 
@@ -44,16 +46,34 @@ def infrastructure(
 
     `short_lived`: with a compiler that pays in Kafka's first minutes, and costs more later.
     """
+    with _keeping(data_dir, progress) as (directory, supervisor, loop):
+        postgres, kafka = make_backing(directory, short_lived=short_lived, progress=progress)
+        kafka.keeps_classes = short_lived
+        asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec(), kafka.make_spec()]), loop).result()
+        yield Infrastructure(postgres, kafka, supervisor, loop)
+
+
+@contextmanager
+def secured_kafka() -> Iterator[Kafka]:
+    """Run Kafka alone, with TLS, users and ACLs, in a temporary directory."""
+    with _keeping(None, ignore_progress) as (directory, supervisor, loop):
+        _, kafka = make_backing(directory, short_lived=True, secure=True, progress=ignore_progress)
+        asyncio.run_coroutine_threadsafe(supervisor.start([kafka.make_spec()]), loop).result()
+        yield kafka
+
+
+@contextmanager
+def _keeping(
+    data_dir: Path | None, progress: Progress
+) -> Iterator[tuple[DataDir, Supervisor, asyncio.AbstractEventLoop]]:
+    """Yield a directory, a supervisor of processes there, which end after the block, and its loop."""
     with ExitStack() as cleanup:
         directory = DataDir(data_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="signoff-"))))
         cleanup.enter_context(directory.lock())
         loop = cleanup.enter_context(_run_loop_in_thread())
         supervisor = Supervisor(directory.logs, progress=progress)
-        postgres, kafka = make_backing(directory, short_lived=short_lived, progress=progress)
-        kafka.keeps_classes = short_lived
         cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(supervisor.stop(), loop).result())
-        asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec(), kafka.make_spec()]), loop).result()
-        yield Infrastructure(postgres, kafka, supervisor, loop)
+        yield directory, supervisor, loop
 
 
 def make_backing(
@@ -64,6 +84,7 @@ def make_backing(
     kafka_advertised_port: int = 0,
     kafka_more_ports: Mapping[int, int] | None = None,
     short_lived: bool = False,
+    secure: bool = False,
     progress: Progress,
 ) -> tuple[Postgres, Kafka]:
     """Make both for a data directory, without starting them; port 0 means the port of last time, or a free one."""
@@ -85,8 +106,16 @@ def make_backing(
         advertised_port=kafka_advertised_port,
         more_ports=kafka_more_ports,
         short_lived=short_lived,
+        secured=make_secured(data_dir) if secure else None,
     )
     return postgres, kafka
+
+
+def make_secured(data_dir: DataDir) -> Secured:
+    """Return the authority and the passwords of Kafka's users of a data directory."""
+    names = (ADMIN, *USERS)
+    passwords = {name: data_dir.get_secret(f"kafka_{name}_password") for name in names}
+    return Secured(Authority(data_dir.path / "certificates"), passwords)
 
 
 @contextmanager

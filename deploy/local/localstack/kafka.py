@@ -11,17 +11,23 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from localstack.errors import FetchError
+from contracts.grants import list_grants
+from localstack.certificates import Authority
+from localstack.datadir import write_atomically
+from localstack.errors import FetchError, StackError
 from localstack.process import ServiceSpec, end, make_plain_env, run, spawn
 from localstack.supervisor import Progress, ignore_progress
+from servicekit.errors import TransientError
 from servicekit.kafka.access import KafkaAccess
+from servicekit.kafka.acls import apply_grants
+from servicekit.kafka.settings import Security
 
 KAFKA_VERSION = "4.3.1"
 DOWNLOADS_AT_ONCE = 4
@@ -41,10 +47,10 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}
-advertised.listeners=PLAINTEXT://127.0.0.1:{advertised_port}{advertised}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
+inter.broker.listener.name=CLIENT
+listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}
+advertised.listeners=CLIENT://127.0.0.1:{advertised_port}{advertised}
+listener.security.protocol.map=CLIENT:{protocol},CONTROLLER:{protocol}{protocols}
 log.dirs={logs}
 
 auto.create.topics.enable=false
@@ -70,6 +76,27 @@ metadata.max.idle.interval.ms=0
 broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=3000
 """
+#: Where brokers ask who connects. The controller's listener asks, too: with an authorizer, it must know the broker.
+SECURED = """
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+sasl.mechanism.controller.protocol=SCRAM-SHA-512
+listener.name.controller.sasl.enabled.mechanisms=SCRAM-SHA-512
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:{admin}
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+ssl.truststore.type=PEM
+ssl.truststore.location={truststore}
+"""
+#: Of each listener.
+ASKING = (
+    "listener.name.{listener}.scram-sha-512.sasl.jaas.config="
+    'org.apache.kafka.common.security.scram.ScramLoginModule required username="{admin}" password="{password}";\n'
+)
+#: The user that may do all; services have users of their own, by the names of the catalogue.
+ADMIN = "admin"
 LOGGING = """\
 status = warn
 shutdownHook = disable
@@ -93,6 +120,14 @@ def get_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "signoff"
 
 
+@dataclass(frozen=True)
+class Secured:
+    """What a node needs that speaks TLS and asks who connects: an authority, and the passwords of all users."""
+
+    authority: Authority
+    passwords: Mapping[str, str]
+
+
 class Kafka:
     """A node of Kafka and its directory."""
 
@@ -106,11 +141,13 @@ class Kafka:
         advertised_port: int = 0,  # the proxy's, if one stands before the broker
         more_ports: Mapping[int, int] | None = None,  # of clients with a proxy of their own: each with that proxy's
         short_lived: bool = False,
+        secured: Secured | None = None,
     ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self._directory = directory
         self._ports = {"port": port, "controller_port": controller_port, "advertised_port": advertised_port or port}
-        self._listeners = make_listeners(more_ports or {})
+        self._secured = secured
+        self._more_ports = more_ports or {}
         self._progress = progress
         self._java_options = (*JVM_OPTIONS, SHORT_LIVED_OPTION) if short_lived else JVM_OPTIONS
         #: Whether to run once more first, and keep the loaded classes, where there are none: it pays with many starts.
@@ -150,16 +187,50 @@ class Kafka:
         logs = self._directory / "data"
         logs.mkdir(parents=True, exist_ok=True)
         limits = {"message_max_bytes": MESSAGE_MAX_BYTES}
-        self._properties.write_text(PROPERTIES.format(logs=logs, **limits, **self._ports, **self._listeners))
+        protocol = "PLAINTEXT" if self._secured is None else "SASL_SSL"
+        listeners = make_listeners(self._more_ports, protocol)
+        properties = PROPERTIES.format(logs=logs, protocol=protocol, **limits, **self._ports, **listeners)
+        write_atomically(self._properties, properties + self._make_secured())
         (self._directory / "log4j2.properties").write_text(LOGGING)
         if not (logs / "meta.properties").exists():  # the last file that formatting writes
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             format_ = ("format", "--ignore-formatted", f"--cluster-id={cluster}", "--config", str(self._properties))
-            await run(*self._java(*self._kept, "kafka.tools.StorageTool", *format_))
+            await run(*self._java(*self._kept, "kafka.tools.StorageTool", *format_, *self._list_users()))
+            self._has_users.touch()
+        elif self._secured is not None and not self._has_users.exists():
+            raise StackError(f"{self._directory} holds a Kafka without users: give --secure another data directory")
         if self.keeps_classes and not self._classes.exists():
             with (self._jars.parent / ".lock").open("w") as lock, suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another stack does so: this one starts as it can
                 await self._keep_classes()
+
+    @property
+    def _has_users(self) -> Path:
+        """The file that says that this Kafka was formatted with users."""
+        return self._directory / "with-users"
+
+    def _list_users(self) -> list[str]:
+        passwords = {} if self._secured is None else self._secured.passwords
+        return [f"--add-scram=SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items()]
+
+    def _make_secured(self) -> str:
+        """Return the properties of a node that asks who connects, and keep its certificate where it finds it."""
+        if self._secured is None:
+            return ""
+        authority, password = self._secured.authority, self._secured.passwords[ADMIN]
+        certificate, key = authority.issue("kafka")
+        keystore = self._directory / "kafka.pem"
+        write_atomically(keystore, key.read_text() + certificate.read_text())
+        listeners = ("client", "controller", *(f"proxy{port}" for port in self._more_ports))
+        asking = (ASKING.format(listener=listener, admin=ADMIN, password=password) for listener in listeners)
+        return SECURED.format(admin=ADMIN, keystore=keystore, truststore=authority.ca) + "".join(asking)
+
+    def reach_as(self, user: str) -> KafkaAccess:
+        """Return how a user reaches this node."""
+        if self._secured is None:
+            return KafkaAccess(self.bootstrap)
+        password, ca = self._secured.passwords[user], self._secured.authority.ca
+        return KafkaAccess(self.bootstrap, Security.SASL_SSL, user=user, password=password, ca=ca)
 
     async def _keep_classes(self) -> None:
         """Run the broker once, and keep the classes that it loads: with them, it starts with half of the CPU."""
@@ -189,22 +260,31 @@ class Kafka:
         except OSError:
             return False
         writer.close()
-        client = KafkaAccess(self.bootstrap).make_client(request_timeout_ms=2000)
+        client = self.reach_as(ADMIN).make_client(request_timeout_ms=2000)
         try:
             await client.bootstrap()
-            return bool(client.cluster.brokers())
+            return bool(client.cluster.brokers()) and await self._has_acls()
         except KafkaError:
             return False
         finally:
             await client.close()
 
+    async def _has_acls(self) -> bool:
+        """Make the ACLs that are missing; return False if that failed, as while the node is not quite there."""
+        if self._secured is not None:
+            try:
+                await apply_grants(self.reach_as(ADMIN), list_grants())
+            except (TransientError, TimeoutError):
+                return False
+        return True
 
-def make_listeners(ports: Mapping[int, int]) -> dict[str, str]:
+
+def make_listeners(ports: Mapping[int, int], protocol: str = "PLAINTEXT") -> dict[str, str]:
     """Return what PROPERTIES says of more ports, each of which tells its clients another one to connect to."""
     return {
         "listeners": "".join(f",PROXY{port}://127.0.0.1:{port}" for port in ports),
         "advertised": "".join(f",PROXY{port}://127.0.0.1:{told}" for port, told in ports.items()),
-        "protocols": "".join(f",PROXY{port}:PLAINTEXT" for port in ports),
+        "protocols": "".join(f",PROXY{port}:{protocol}" for port in ports),
     }
 
 

@@ -4,11 +4,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec
 from localstack.supervisor import probe_http
+from servicekit.kafka.access import KafkaAccess
 
 AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 JUDGE_MODEL = "local-rules"  # no name of a model that has a price
@@ -30,7 +31,7 @@ SECRETS = {
 # What each service is given of the environment of `signoff up`: what programs need, and settings that are no secret.
 INHERITED = re.compile(
     r"PATH|HOME|TMPDIR|LD_LIBRARY_PATH|LANG|LC_\w+|TZ|SSL_CERT_\w+|PYTHON\w+|COVERAGE_\w+"
-    r"|SIGNOFF_(?!AGENT_|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
+    r"|SIGNOFF_(?!AGENT_|KAFKA|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
 )
 # And what only services of one kind are given: an executor what agents are called with, a validator
 # what a judge is, a jobstore the secrets of upstreams, a console the secret that a provider of identities gave it.
@@ -59,6 +60,12 @@ class Addresses:
     # Of the jobstores' role, and of the role that migrates; None: jobstores have the superuser's for both.
     database: str | None = None
     migrating: str | None = None
+    #: How each user reaches Kafka, where Kafka asks who connects, but for the address, which is `kafka`.
+    kafka_users: Mapping[str, KafkaAccess] = field(default_factory=dict)
+
+    def reach_as(self, user: str) -> KafkaAccess:
+        """Return how a user of Kafka reaches it."""
+        return replace(self.kafka_users[user], servers=self.kafka) if self.kafka_users else KafkaAccess(self.kafka)
 
     @property
     def token(self) -> str:
@@ -113,7 +120,7 @@ def _make_spec(kind: str, name: str, health_port: int, env: Mapping[str, str]) -
 
 def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
     """Return the environment of one kind of service."""
-    common = {"SIGNOFF_KAFKA": addresses.kafka}
+    common = addresses.reach_as(kind).to_environment()
     dial = common | {"SIGNOFF_JOBSTORE": addresses.grpc}
     secrets = {name: addresses.secrets[name] for name in SECRETS[kind]}
     if kind == "jobstore":

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contracts.grants import USERS
 from contracts.topic_prefix import TOPIC_PREFIX
 from localstack import agents
 from localstack.backing import Infrastructure, infrastructure, make_backing
 from localstack.data_check import check_data
 from localstack.datadir import DataDir, write_atomically
 from localstack.errors import StackError
-from localstack.kafka import Kafka
+from localstack.kafka import ADMIN, Kafka
 from localstack.postgres import Postgres
 from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, Port, make_secrets, make_service_specs
@@ -46,6 +47,7 @@ class StackSettings:
     grpc_port: int = 0
     http_port: int = 0
     fleet: Fleet = field(default_factory=Fleet)
+    secure: bool = False  # TLS and users, where the parts can
     short_lived: bool = False  # for a demonstration or tests: Kafka starts cheaper and stays slower
     local_judge: bool | None = None  # None: exactly when there is no key of OPENAI_KEYS
     ready_timeout_s: float = READY_TIMEOUT_S
@@ -79,6 +81,7 @@ class Stack:
             kafka_advertised_port=self._settings.kafka_advertised_port,
             kafka_more_ports=self._settings.kafka_more_ports,
             short_lived=self._settings.short_lived,
+            secure=self._settings.secure,
             progress=self._settings.progress,
         )
         helpers = [self._make_helper_spec("agents")]
@@ -139,6 +142,7 @@ class Stack:
             secrets=make_secrets(self._data_dir),
             database=postgres.jobstore_url,
             migrating=postgres.migrate_url,
+            kafka_users={name: kafka.reach_as(name) for name in (ADMIN, *USERS)} if self._settings.secure else {},
         )
 
     def _write_endpoints(self) -> None:
@@ -148,6 +152,7 @@ class Stack:
             "http": f"http://{self._ready_at.http}",
             "grpc": self._ready_at.grpc,
             "kafka": self._ready_at.kafka,
+            "kafka_settings": self._ready_at.reach_as("operator").to_settings(),
             "topic_prefix": TOPIC_PREFIX,
             "postgres": self._ready_at.postgres,
             "token": self._ready_at.token,

@@ -23,7 +23,7 @@ from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
 from cli.profiles import Profile, find_profile, read_profiles
 from cli.terminal import Styled
 from contracts.topic_prefix import TOPIC_PREFIX
-from servicekit.errors import ServiceError, TransientError
+from servicekit.errors import RefusedError, ServiceError, TransientError
 from servicekit.process.variables import describe_unknown
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
@@ -44,6 +44,8 @@ class Target:
     token: str | None = None
     secrets: str | None = None
     kafka: str | None = None
+    #: The settings by which that Kafka is reached, as of servicekit's KafkaFields.
+    kafka_settings: dict[str, str] = field(default_factory=dict)
     http: str | None = None
     #: The console's address for browsers, where it is another one than for this command, as in Compose.
     page: str | None = None
@@ -161,7 +163,7 @@ def read_token(token: str | None, file: Path | None) -> dict[str, str | None]:
 
 _FIELDS_OF_FILE: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("token", "secrets", "kafka", "http", "page", "judge", "postgres", "topic_prefix"), str),
-    **dict.fromkeys(("agents", "metrics", "processes"), dict),
+    **dict.fromkeys(("agents", "kafka_settings", "metrics", "processes"), dict),
     "data_dir": Path,
 }
 
@@ -213,7 +215,7 @@ class Session:
         if self.target.other_prefix is not None:
             message = f"{self.target.other_prefix}: set SIGNOFF_TOPIC_PREFIX to that here, too"
             raise CommandError(message, code=ErrorCode.UNKNOWN_TOPIC)
-        return make_kafka_access(self.target.kafka)
+        return make_kafka_access(self.target)
 
     def in_tenant(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return fields with the tenant that commands are for, unless they have one; "" stands for none."""
@@ -248,11 +250,21 @@ class Session:
             raise
 
 
-def make_kafka_access(kafka: str) -> "KafkaAccess":
-    """Return how the Kafka at an address is reached."""
-    from servicekit.kafka.access import KafkaAccess  # noqa: PLC0415 - heavy, and rarely needed
+def make_kafka_access(target: Target) -> "KafkaAccess":
+    """Return how a target's Kafka is reached: by SIGNOFF_KAFKA_*, or else by what the endpoints file says of it."""
+    from pydantic_settings import SettingsConfigDict  # noqa: PLC0415 - with the others heavy, and rarely needed
 
-    return KafkaAccess(kafka)
+    from servicekit.kafka.access import KafkaAccess  # noqa: PLC0415
+    from servicekit.kafka.settings import KafkaFields  # noqa: PLC0415
+    from servicekit.process.settings import EnvironmentSettings, load_settings  # noqa: PLC0415
+
+    class Settings(KafkaFields, EnvironmentSettings):
+        model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
+
+    given: KafkaFields = load_settings(Settings)
+    if target.kafka_settings and "SIGNOFF_KAFKA_SECURITY" not in os.environ:
+        given = KafkaFields.model_validate({f"kafka_{name}": value for name, value in target.kafka_settings.items()})
+    return replace(KafkaAccess.of(given), servers=target.kafka or "")
 
 
 def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
@@ -466,7 +478,8 @@ def _find_status(error: ServiceError) -> ExitStatus:
     """Return the exit status for an error of settings, or of a part that the command calls itself, such as Kafka."""
     if error.code == ErrorCode.BAD_SETTINGS:
         return ExitStatus.USAGE
-    return ExitStatus.OUT_OF_REACH if isinstance(error, TransientError) else ExitStatus.REFUSED
+    is_away = isinstance(error, TransientError) and not isinstance(error, RefusedError)
+    return ExitStatus.OUT_OF_REACH if is_away else ExitStatus.REFUSED
 
 
 async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:

@@ -254,8 +254,9 @@ async def _run_on_kafka(
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)
     try:
-        await start_consuming(broker, make_topics)
-        await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
+        await start_consuming(kafka, broker, make_topics)
+        watched = (subscription.watch() for subscription in subscriptions)
+        await run_until_first(*(loop() for loop in loops), *watched, kafka.watch())
     finally:
         await stop_consuming(broker, subscriptions)
         await close()
@@ -280,7 +281,7 @@ async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:
 
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
-        await ensure_topics(KafkaAccess.of(settings), settings.topic_replication)
+        await ensure_topics(KafkaAccess.of(settings), settings.topic_replication, settings.work_partitions)
 
 
 async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:

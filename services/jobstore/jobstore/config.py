@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, PlainValidator, SecretStr, field_val
 from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
-from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
+from contracts.topics import PAYLOAD_MAX_BYTES, WORK_PARTITIONS_MIN, DoorLimit
 from jobstore.access.sign_in_rules import SignInRules
 from jobstore.engine.runner import PATIENCE_S
 from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
@@ -75,6 +75,8 @@ class Settings(ServiceSettings):
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     create_topics: bool = True
     topic_replication: int = 1
+    #: The partitions of topics of work; more are made at a start, and none are taken away.
+    work_partitions: int = Field(WORK_PARTITIONS_MIN, ge=WORK_PARTITIONS_MIN, le=1_000)
     #: The default policy (contracts.resources.Policy).
     max_submissions: int = 3
     max_calls: int = 3

@@ -35,6 +35,14 @@ class DoubtfulError(TransientError):
     """An error that may or may not pass: an item that alone causes it is tried again separately from the others."""
 
 
+class RefusedError(TransientError):
+    """A refusal by another part, for what this process is or may: it passes only if somebody changes that.
+
+    It is tried again for a few seconds (servicekit.retry.Patience), since rules that are changed reach brokers one by
+    one; then it ends the operation, and a service.
+    """
+
+
 class PermanentError(ServiceError):
     """An error that a retry does not mend."""
 

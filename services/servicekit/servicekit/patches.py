@@ -546,6 +546,23 @@ def survive_lost_connections() -> None:
     Fetcher._proc_fetch_request = _fetch_or_end
 
 
+_init: Final = AIOKafkaConnection.__init__
+
+
+def _ask_at_connecting(self: AIOKafkaConnection, *args: Any, **named: Any) -> None:
+    asked = {name: named[name]() for name in ("ssl_context", "sasl_plain_password") if callable(named.get(name))}
+    _init(self, *args, **named | asked)
+
+
+def ask_for_credentials() -> None:
+    """Let `ssl_context` and `sasl_plain_password` of aiokafka be functions, which each new connection asks.
+
+    aiokafka takes both once, when a client is made: a certificate or password that is replaced would need a new
+    process. Upstream: none found; only tokens have such a function.
+    """
+    AIOKafkaConnection.__init__ = _ask_at_connecting
+
+
 #: More than the socket holds.
 _BYTES_MAX: Final = 65_536
 

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from servicekit.errors import DoubtfulError, PermanentError, ServiceError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, RefusedError, ServiceError, TransientError
 from servicekit.metrics import WAITING
 from signoff.errors import ErrorCode
 
@@ -28,17 +29,42 @@ def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -
         wait = min(wait * 2, longest)
 
 
+#: Seconds for which a refusal is tried again.
+REFUSAL_S: Final = 10.0
+
+
+class Patience:
+    """The patience with refusals that come one after the other: it ends after REFUSAL_S."""
+
+    def __init__(self) -> None:
+        self._began_at: float | None = None
+
+    def note(self, error: Exception | None) -> None:
+        """Note the outcome of a try. Raise the error if it is a RefusedError, as all were since REFUSAL_S."""
+        if not isinstance(error, RefusedError):
+            self._began_at = None
+            return
+        now = time.monotonic()
+        if self._began_at is None:
+            self._began_at = now
+        elif now - self._began_at >= REFUSAL_S:
+            raise error
+
+
 async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
     """Return the operation's result: after a TransientError try again, without end; raise any other error.
 
+    A RefusedError is raised, too, if nothing else came for REFUSAL_S.
+
     `on` names what is waited for, in the log and in the metric `signoff_waiting`; `longest_s` bounds each wait.
     """
-    waiting = False
+    waiting, patience = False, Patience()
     try:
         for wait_s in backoffs_s(longest=longest_s):
             try:
                 return await operation()
             except TransientError as error:
+                patience.note(error)
                 log.warning("waiting for %s", on, extra={"code": error.code, "reason": str(error)})
                 if not waiting:
                     WAITING.labels(on).inc()

@@ -18,6 +18,7 @@ from contracts.signing import is_marker
 from contracts.topics import TOPICS
 from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.engine.locks import Lock
+from servicekit.kafka.access import KafkaAccess
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff import AsyncClient
 from signoff.jsontext import json_text
@@ -198,10 +199,10 @@ def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[Execut
     return list(rows.values())
 
 
-async def topics(kafka: str) -> dict[str, list[Record]]:
+async def topics(kafka: KafkaAccess) -> dict[str, list[Record]]:
     """Every record of every topic, each topic in the order of its partitions and offsets."""
     skip_unreadable_batches()
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, check_crcs=False)
+    consumer = kafka.make_consumer(enable_auto_commit=False, check_crcs=False)
     await consumer.start()
     try:
         return {topic: await _records(consumer, topic) for topic in TOPICS}
@@ -231,7 +232,7 @@ async def _records(consumer: AIOKafkaConsumer, topic: str) -> list[Record]:
     return sorted(read, key=lambda record: (record.partition, record.offset))
 
 
-async def quiet(tables: Tables, kafka: str, patience_s: float) -> str | None:
+async def quiet(tables: Tables, kafka: KafkaAccess, patience_s: float) -> str | None:
     """Wait until nothing is under way; None, or what still is when patience ends."""
     left: Sequence[Any] = ("not looked",)
     try:
@@ -247,9 +248,9 @@ async def quiet(tables: Tables, kafka: str, patience_s: float) -> str | None:
 
 
 @asynccontextmanager
-async def _readers(kafka: str) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
-    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _readers(kafka: KafkaAccess) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
+    async with kafka.make_consumer() as consumer:
+        admin = kafka.make_admin()
         await admin.start()
         try:
             yield admin, consumer

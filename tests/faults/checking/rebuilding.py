@@ -41,7 +41,7 @@ async def rebuilt_part(addresses: Addresses) -> str | None:
 
 
 async def _rebuild(addresses: Addresses, database: str) -> str | None:
-    return await _signoff(addresses, "rebuild", "--kafka", addresses.kafka, "--database-url", database, "--create")
+    return await _signoff(addresses, "rebuild", "--database-url", database, "--create")
 
 
 async def _forget(live: str, database: str) -> None:
@@ -66,7 +66,11 @@ async def _connected(database: str) -> AsyncIterator[asyncpg.Connection]:
 async def _signoff(addresses: Addresses, *arguments: str) -> str | None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli", *arguments),
-        env=os.environ | {"SIGNOFF_SECRETS": addresses.secrets["SIGNOFF_SECRETS"]},
+        env={
+            **os.environ,
+            **addresses.reach_as("operator").to_environment(),
+            "SIGNOFF_SECRETS": addresses.secrets["SIGNOFF_SECRETS"],
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from support.kafka.batches import bomb, poison, produce, tiny
 
@@ -54,7 +54,7 @@ NOISE = b"noise"
 class Adversary:
     """Reads at once all that is written, and writes `RATE` records a second."""
 
-    kafka: str
+    kafka: KafkaAccess
     seed: int
     forges_facts: bool = True
     #: What only it wrote, and what it wrote again as it was: by topic and body.
@@ -80,7 +80,7 @@ class Adversary:
         partitions = [TopicPartition(t.name, n) for t in TOPICS.values() for n in range(t.partitions)]
         while True:
             with suppress(KafkaError, OSError):
-                async with AIOKafkaConsumer(bootstrap_servers=self.kafka, enable_auto_commit=False) as consumer:
+                async with self.kafka.make_consumer(enable_auto_commit=False) as consumer:
                     consumer.assign(partitions)
                     while True:
                         for records in (await consumer.getmany(timeout_ms=200)).values():
@@ -106,7 +106,7 @@ class Adversary:
                 await produce(self.kafka, topic, partition, random.choice(written))
 
     async def _keep_writing(self) -> None:
-        random, publisher = Random(f"adversary/{self.seed}"), Publisher(KafkaAccess(self.kafka), "adversary")
+        random, publisher = Random(f"adversary/{self.seed}"), Publisher(self.kafka, "adversary")
         await publisher.start()
         try:
             written_at = time.monotonic()

@@ -14,7 +14,6 @@ from typing import Any
 
 import asyncpg
 import psutil
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from cli.commands.doctor import check_jobstores
@@ -24,6 +23,7 @@ from faults.checking.reading import GROUPS
 from faults.schedule import Planned
 from faults.stack.world import World
 from jobstore.engine.database import DRIVER_ERRORS
+from localstack.kafka import ADMIN
 
 #: A part that was ended is ready again within this, from when it has the broker and the database.
 BACK_S = 240.0
@@ -209,8 +209,8 @@ class Injector:
 
     async def _join_once(self, topic: str, group: str, lasts_s: float) -> int | None:
         """Return how many partitions it had at last; None: it did not get in."""
-        kafka = self.world.addresses.kafka
-        stranger = AIOKafkaConsumer(topic, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+        kafka = self.world.addresses.reach_as(ADMIN)
+        stranger = kafka.make_consumer(topic, group_id=group, enable_auto_commit=False)
         try:
             await stranger.start()
             await asyncio.sleep(lasts_s)

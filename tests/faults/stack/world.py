@@ -199,7 +199,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    directory: Path, seed: int, terms: Terms, jobstores: int, *, on_small_disk: bool = False
+    directory: Path, seed: int, terms: Terms, jobstores: int, *, on_small_disk: bool = False, secure: bool = False
 ) -> AsyncIterator[World]:
     """Start everything; the links are open."""
     async with AsyncExitStack() as stack:
@@ -215,13 +215,20 @@ async def world(
         disk = Disk.mount(directory / "postgres") if on_small_disk else None
         if disk is not None:
             stack.callback(disk.unmount)
-        made = await _started(stack, directory, terms, links, agents, judge)
+        made = await _started(stack, directory, terms, links, agents, judge, secure=secure)
         made.disk = disk
         yield made
 
 
 async def _started(
-    stack: AsyncExitStack, directory: Path, terms: Terms, links: dict[str, Link], agents: Agents, judge: Judge
+    stack: AsyncExitStack,
+    directory: Path,
+    terms: Terms,
+    links: dict[str, Link],
+    agents: Agents,
+    judge: Judge,
+    *,
+    secure: bool,
 ) -> World:
     data_dir = DataDir(directory)
     stack.enter_context(data_dir.lock())
@@ -245,6 +252,7 @@ async def _started(
         kafka_advertised_port=links["kafka"].port,
         kafka_more_ports=await _lead_to_broker(links, data_dir.get_port),
         short_lived=True,
+        secure=secure,
         local_judge=False,
         progress=lambda words: deaths.extend(_death(words)),
         ready_timeout_s=240,

@@ -11,7 +11,7 @@ from servicekit.kafka.broker import ensure_topics, wait_for_topics
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
     await ensure_topics(KafkaAccess(kafka), 1)
-    await wait_for_topics(KafkaAccess(kafka))
+    await wait_for_topics(KafkaAccess(kafka), "jobstore")
     return kafka
 
 

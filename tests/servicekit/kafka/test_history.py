@@ -16,7 +16,7 @@ TOPIC = "cancel-requested"
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
     await ensure_topics(KafkaAccess(kafka), 1)
-    await wait_for_topics(KafkaAccess(kafka))
+    await wait_for_topics(KafkaAccess(kafka), "jobstore")
     return kafka
 
 

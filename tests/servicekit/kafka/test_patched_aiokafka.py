@@ -81,14 +81,14 @@ async def _stopped_without_a_broker(kafka: str) -> None:
 async def test_a_consumer_that_is_stopped_while_the_broker_is_away_does_not_cancel_who_stops_it(kafka: str) -> None:
     survive_lost_connections()
     await ensure_topics(KafkaAccess(kafka), 1)
-    await wait_for_topics(KafkaAccess(kafka))
+    await wait_for_topics(KafkaAccess(kafka), "jobstore")
     await _stopped_without_a_broker(kafka)
 
 
 async def test_without_the_patch_it_does(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fetcher, "_proc_fetch_request", patches._fetch)
     await ensure_topics(KafkaAccess(kafka), 1)
-    await wait_for_topics(KafkaAccess(kafka))
+    await wait_for_topics(KafkaAccess(kafka), "jobstore")
     with pytest.raises(asyncio.CancelledError):
         await _stopped_without_a_broker(kafka)
 
@@ -173,3 +173,10 @@ def test_without_the_patch_a_refusal_of_a_record_is_unknown():
 def test_the_patches_are_of_the_versions_that_are_installed():
     named = re.findall(r"(aiokafka|grpcio|uvloop) (\d+\.\d+)", patches.__doc__ or "")
     assert named == [(name, ".".join(version(name).split(".")[:2])) for name in ("aiokafka", "grpcio", "uvloop")]
+
+
+async def test_a_password_is_asked_for_at_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    patches.ask_for_credentials()
+    assert AIOKafkaConnection("nowhere", 1, sasl_plain_password=lambda: "p")._sasl_plain_password == "p"
+    monkeypatch.setattr(AIOKafkaConnection, "__init__", patches._init)
+    assert callable(AIOKafkaConnection("nowhere", 1, sasl_plain_password=lambda: "p")._sasl_plain_password)

@@ -41,7 +41,7 @@ def memory() -> Iterator[Memory]:
 
 async def test_batches_that_nobody_can_read_stop_no_partition_and_leave_one_dead_letter(place, dlq, handler):
     bad = [poison()] * 8
-    assert await produce(place.kafka, TOPIC, 0, *bad) == [0] * 8
+    assert await produce(KafkaAccess(place.kafka), TOPIC, 0, *bad) == [0] * 8
     await place.put(body("after"), partition=0)
     async with subscribed(place, handler):
         await until(lambda: handler.seen == ["after"])
@@ -59,7 +59,7 @@ async def test_batches_that_nobody_can_read_stop_no_partition_and_leave_one_dead
     ids=["offset", "zstd", "gzip", "lz4"],
 )
 async def test_what_a_broker_takes_stops_no_partition_and_fills_no_memory(place, dlq, handler, memory, make):
-    assert await produce(place.kafka, TOPIC, 0, make()) == [0]
+    assert await produce(KafkaAccess(place.kafka), TOPIC, 0, make()) == [0]
     await place.put(body("after"), partition=0)
     async with subscribed(place, handler):
         await until(lambda: handler.seen == ["after"])
@@ -72,7 +72,7 @@ async def test_what_a_broker_takes_stops_no_partition_and_fills_no_memory(place,
 async def test_large_batches_in_all_partitions_are_unpacked_one_after_another(place, handler, memory):
     large = bomb(60)
     for partition in range(8):
-        await produce(place.kafka, TOPIC, partition, large, large)
+        await produce(KafkaAccess(place.kafka), TOPIC, partition, large, large)
         await place.put(body(f"job-{partition}"), partition=partition)
     async with subscribed(place, handler):
         await until(lambda: len(handler.seen) == 8, timeout_s=60)
@@ -88,7 +88,7 @@ def large(*jobs: str) -> bytes:
 async def test_of_all_consumers_of_a_process_one_reads_a_large_batch_and_delays_nothing_small(place, handler):
     other, other_handler = await Place.now(place.kafka, TOPIC), Handler()
     handler.gate.clear()
-    await produce(place.kafka, TOPIC, 0, large("a", "b", "c", "d"))
+    await produce(KafkaAccess(place.kafka), TOPIC, 0, large("a", "b", "c", "d"))
     async with subscribed(place, handler, payload_max_bytes=8 * MIB):
         await until(lambda: handler.tried)  # not with all of it
         await place.put(body("beside"), partition=1)
@@ -101,7 +101,7 @@ async def test_of_all_consumers_of_a_process_one_reads_a_large_batch_and_delays_
 async def test_large_batches_of_several_consumers_take_the_memory_of_one(place, memory):
     places, handlers = [await Place.now(place.kafka, TOPIC) for _ in range(3)], [Handler() for _ in range(3)]
     for partition in range(4):
-        await produce(place.kafka, TOPIC, partition, large(*"abcdefgh"))
+        await produce(KafkaAccess(place.kafka), TOPIC, partition, large(*"abcdefgh"))
     async with AsyncExitStack() as stack:
         for one, handler in zip(places, handlers, strict=True):
             await stack.enter_async_context(subscribed(one, handler, payload_max_bytes=8 * MIB))
@@ -110,7 +110,7 @@ async def test_large_batches_of_several_consumers_take_the_memory_of_one(place, 
 
 
 async def test_very_many_records_that_mean_nothing_are_passed_while_others_have_their_turn(place, dlq, handler, caplog):
-    await produce(place.kafka, TOPIC, 0, tiny(200_000))
+    await produce(KafkaAccess(place.kafka), TOPIC, 0, tiny(200_000))
     await place.put(body("behind"), partition=0)
     await place.put(body("beside"), partition=1)
     async with subscribed(place, handler), asyncio.timeout(30):
@@ -126,7 +126,7 @@ async def test_very_many_records_that_mean_nothing_are_passed_while_others_have_
 async def test_a_history_tells_which_batches_it_passed_by(broker):
     place = await Place.now(broker, DLQ)
     await place.put(b"before")
-    await produce(broker, DLQ, 0, poison(), poison())
+    await produce(KafkaAccess(broker), DLQ, 0, poison(), poison())
     await place.put(b"after")
     async with History(KafkaAccess(broker), DLQ) as history:
         offsets = await history.offsets()

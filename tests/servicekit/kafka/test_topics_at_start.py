@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
+from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import list_log_dirs, start_consuming
 
 
@@ -30,7 +31,7 @@ async def test_topics_that_are_gone_are_made_again_and_consuming_begins(kafka: s
             await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
 
     async with asyncio.timeout(30):
-        await start_consuming(broker, make_topic)
+        await start_consuming(KafkaAccess(kafka), broker, make_topic)
         try:
             assert made == [topic]
             await broker.publish(b"a record", topic)
@@ -60,7 +61,7 @@ async def test_a_broker_that_goes_away_meanwhile_is_waited_for() -> None:
     async def make_topics() -> None:
         broker.calls.append("make topics")
 
-    await start_consuming(broker, make_topics)  # type: ignore[arg-type]
+    await start_consuming(KafkaAccess("127.0.0.1:1"), broker, make_topics)  # type: ignore[arg-type]
     assert broker.calls == ["start", "stop", "make topics", "start"]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import cramjam
 from aiokafka import TopicPartition
-from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.util import calc_crc32c, encode_varint
+
+from servicekit.kafka.access import KafkaAccess
 
 MIB = 1 << 20
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
@@ -94,9 +95,9 @@ def bomb(mib: int, codec: int = ZSTD) -> bytes:
     return batch(b"", codec=codec, packed=packed)
 
 
-async def produce(kafka: str, topic: str, partition: int, *batches: bytes) -> list[int]:
+async def produce(kafka: KafkaAccess, topic: str, partition: int, *batches: bytes) -> list[int]:
     """Publish batches as they are; return the broker's error code of each."""
-    client = AIOKafkaClient(bootstrap_servers=kafka, client_id="by-hand", request_timeout_ms=60_000)
+    client = kafka.make_client(client_id="by-hand", request_timeout_ms=60_000)
     await client.bootstrap()
     try:
         await client.set_topics([topic])

@@ -300,7 +300,7 @@ async def _publish(target: Target, jobs: list[DemoJob]) -> None:
     from servicekit.kafka.publisher import to_record  # noqa: PLC0415 - heavy, and only needed here
 
     upstream = Secrets.parse_upstreams(text) if (text := os.environ.get("SIGNOFF_UPSTREAM_SECRETS")) else None
-    async with open_publisher(make_kafka_access(_require(target.kafka, "Kafka")), "demo") as publisher:
+    async with open_publisher(make_kafka_access(target), "demo") as publisher:
         for demo in jobs:
             if demo.is_event:
                 event = ExecuteRequested(execution_id=new_execution_id(), job_id=str(demo.job.id), job=demo.job)

@@ -16,17 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from cli.session import Session, Target, command, connect, make_app, succeed_if
+from cli.session import Session, Target, command, connect, make_app, make_kafka_access, succeed_if
 from cli.terminal import Styled
 from contracts.agents import has_userinfo, hide_userinfo
+from contracts.grants import list_grants
 from contracts.topics import TOPICS, Topic
 from contracts.waiting import CONFIRM_LIMITS
-from servicekit.errors import DATABASE_OUTAGES
+from servicekit.errors import DATABASE_OUTAGES, RefusedError
 from servicekit.process.runtime import VERSION
 from signoff import UNREACHABLE, AsyncClient, SignoffError
 from signoff.connection import list_all
@@ -523,15 +524,17 @@ async def check_kafka(target: Target) -> list[Check]:
         return [Check("kafka", False, "no address is known", "give --kafka host:port")]
     if target.other_prefix is not None:
         return [Check("kafka", False, target.other_prefix, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
-    from servicekit.kafka.access import KafkaAccess  # noqa: PLC0415 - heavy, and only needed here
-    from servicekit.kafka.broker import list_log_dirs  # noqa: PLC0415 - same
+    from servicekit.kafka.broker import list_log_dirs  # noqa: PLC0415 - heavy, and only needed here
 
-    admin = KafkaAccess(target.kafka).make_admin(request_timeout_ms=int(TIMEOUT_S * 1000))
+    access = make_kafka_access(target)
+    admin = access.make_admin(request_timeout_ms=int(TIMEOUT_S * 1000))
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
             await admin.start()
-            topics, log_dirs = await _read_topics(admin), await list_log_dirs(admin)
+            topics, log_dirs, acls = await _read_topics(admin), await list_log_dirs(admin), await _check_acls(admin)
     except Exception as error:  # noqa: BLE001 - any error is what the check reports
+        if isinstance(refusal := await access.explain(error), RefusedError):
+            return [Check("kafka", False, f"{target.kafka}: {refusal}", "docs/operations/kafka.md has each setting")]
         remedy = (
             "is the broker running, and is this its address? Until it answers, work waits, and nothing is lost: the "
             "jobstore keeps what is asked for"
@@ -542,17 +545,40 @@ async def check_kafka(target: Target) -> list[Check]:
         await asyncio.wait([closing], timeout=POLL_S)
     checks = (_check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
     disks = (_check_space(f"disk of broker {each.broker}", each.free_bytes, each.path) for each in log_dirs)
-    return [Check("kafka", True, target.kafka), *disks, *checks]
+    who = f" as {access.user}" if access.user else ""
+    return [Check("kafka", True, f"{target.kafka} ({access.security}{who})"), *acls, *disks, *checks]
 
 
-def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Check:
+async def _check_acls(admin: Any) -> list[Check]:
+    """Check whether users that have ACLs have all that they need; nothing without an authorizer."""
+    from aiokafka.errors import ClusterAuthorizationFailedError  # noqa: PLC0415 - see above
+
+    from servicekit.kafka.acls import read_grants  # noqa: PLC0415 - see above
+
+    try:
+        there = await read_grants(admin)
+    except ClusterAuthorizationFailedError:
+        return [Check("kafka ACLs", True, "this user may not read them", "give it Describe on the cluster")]
+    if there is None:
+        return []
+    users = {grant.user for grant in there}  # others may have other names
+    lacking = [grant for grant in list_grants() if grant.user in users and grant not in there]
+    if not lacking:
+        return [Check("kafka ACLs", True, f"as the catalogue of topics says, of {', '.join(sorted(users))}")]
+    words = "; ".join(
+        f"{each.user} lacks {each.operation} of {each.resource} {each.name}" for each in lacking[:SUMS_SHOWN]
+    )
+    return [Check("kafka ACLs", False, words, "as a user that may: signoff kafka acls --apply")]
+
+
+def _check_topic(topic: Topic, actual: "TopicState | None") -> Check:
     part = f"topic {topic.name}"
     if actual is None:
         return Check(part, False, "is missing", "restart the jobstore: it creates the topics of the catalogue")
-    partitions, settings = actual
+    partitions, replication, settings = actual
     wrong = [
         f"{name} is {settings.get(name)}, not {value}"
-        for name, value in topic.settings.items()
+        for name, value in topic.list_settings(replication).items()
         if settings.get(name) != value
     ]
     if partitions < topic.partitions:
@@ -562,19 +588,32 @@ def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Che
     return Check(part, True, f"{partitions} partitions")
 
 
-async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
-    """Return the number of partitions and the settings of each topic of the catalogue that exists, by its name."""
+class TopicState(NamedTuple):
+    """A topic as it is: the number of its partitions, of the replicas of each, and its settings."""
+
+    partitions: int
+    replication: int
+    settings: dict[str, str]
+
+
+async def _read_topics(admin: Any) -> dict[str, TopicState]:
+    """Return the state of each topic of the catalogue that exists, by its name."""
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
 
-    names = sorted(set(await admin.list_topics()) & set(TOPICS))
+    from servicekit.kafka.access import count_partitions  # noqa: PLC0415 - see above
+
+    names = sorted(await count_partitions(admin._client, list(TOPICS)))  # noqa: SLF001 - no public way
     described = await admin.describe_topics(names) if names else []
-    partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    partitions = {topic["topic"]: topic["partitions"] for topic in described}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     settings: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources) if names else []:
         for _, _, _, name, entries in answer.resources:
             settings[name] = {entry[0]: entry[1] for entry in entries}
-    return {name: (partitions[name], settings.get(name, {})) for name in names}
+    return {
+        name: TopicState(len(partitions[name]), len(partitions[name][0]["replicas"]), settings.get(name, {}))
+        for name in names
+    }
 
 
 async def _check_listening(part: str, url: str, remedy: str) -> Check:

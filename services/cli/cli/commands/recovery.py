@@ -44,7 +44,7 @@ async def rebuild(
     published the facts must not run any more then.
     """
     settings = {
-        "KAFKA": cli.require_kafka().servers,
+        **_list_kafka(cli),
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
@@ -58,6 +58,11 @@ async def rebuild(
                     cli.out.print_line(_LOST)
                 for text in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
                     cli.out.print_line(text)
+
+
+def _list_kafka(cli: Session) -> dict[str, str]:
+    """Return the settings of a module of jobstore.recovery by which it reaches Kafka."""
+    return {name.removeprefix("SIGNOFF_"): value for name, value in cli.require_kafka().to_environment().items()}
 
 
 def _describe(line: dict[str, Any]) -> str:
@@ -101,7 +106,7 @@ async def verify(
         raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
     settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
-        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.require_kafka().servers}
+        settings |= {"FACT_KEYS": str(keys), **_list_kafka(cli)}
     async with aclosing(run("verify", settings)) as lines:
         result = [line async for line in lines if "error" not in line]
     if not result:

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
+    InvalidPartitionsError,
     KafkaConnectionError,
     KafkaError,
     TopicAlreadyExistsError,
@@ -31,61 +33,91 @@ from aiokafka.protocol.types import (
 from aiokafka.structs import OffsetAndMetadata
 from faststream.kafka import KafkaBroker
 
-from contracts.topics import TOPICS
-from servicekit.errors import TransientError
-from servicekit.kafka.access import KafkaAccess
+from contracts.topics import TOPICS, WORK_PARTITIONS_MIN
+from servicekit.errors import RefusedError, TransientError
+from servicekit.kafka.access import FORBIDDEN, KafkaAccess, count_partitions
 from servicekit.kafka.subscription import read_progress
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
+
+log = logging.getLogger(__name__)
 
 #: Seconds until a request for the ends of topics is given up; aiokafka itself retries for ever.
 OFFSETS_TIMEOUT_S = 10.0
 
 
-async def ensure_topics(kafka: KafkaAccess, replication: int) -> None:
-    """Create the catalogue's topics that are missing; try again without end while the broker is out of reach."""
-    await retry_transient(lambda: _create_missing(kafka, replication), on="kafka")
+async def ensure_topics(kafka: KafkaAccess, replication: int, work_partitions: int = WORK_PARTITIONS_MIN) -> None:
+    """Create the catalogue's topics that are missing, and grow those of work to so many partitions.
+
+    It is tried again without end while the broker is out of reach. Partitions are never taken away: Kafka cannot.
+    """
+    await retry_transient(lambda: _make_topics(kafka, replication, work_partitions), on="kafka")
 
 
-async def wait_for_topics(kafka: KafkaAccess) -> None:
-    """Wait without end until all of the catalogue's topics exist."""
-    await retry_transient(lambda: _check_topics(kafka), on="kafka topics")
+async def wait_for_topics(kafka: KafkaAccess, service: str) -> None:
+    """Wait without end until all topics exist that a service reads or writes, by the catalogue."""
+    await retry_transient(lambda: _check_topics(kafka, service), on="kafka topics")
 
 
-async def start_consuming(broker: KafkaBroker, ensure: Callable[[], Awaitable[None]]) -> None:
+async def start_consuming(kafka: KafkaAccess, broker: KafkaBroker, ensure: Callable[[], Awaitable[None]]) -> None:
     """Start the consumers of a broker; if it is away, or came back without topics, call `ensure` and start again."""
 
     async def start() -> None:
         try:
             await broker.start()
-        except (UnknownTopicOrPartitionError, KafkaConnectionError) as error:
+        except (UnknownTopicOrPartitionError, KafkaConnectionError, *FORBIDDEN) as error:
             await broker.stop()
-            await ensure()
-            raise TransientError(f"consuming did not begin: {error!r}", code=ErrorCode.KAFKA_UNAVAILABLE) from error
+            reason = await kafka.explain(error)
+            if not isinstance(reason, RefusedError):
+                await ensure()
+            raise reason from error
 
     await retry_transient(start, on="kafka topics")
 
 
-async def _check_topics(kafka: KafkaAccess) -> None:
+async def _check_topics(kafka: KafkaAccess, service: str) -> None:
+    own = [topic.name for topic in TOPICS.values() if service in topic.producers | topic.consumers]
     async with _administer(kafka) as admin:
-        missing = set(TOPICS) - set(await admin.list_topics())
+        missing = set(own) - set(await count_partitions(admin._client, own))  # noqa: SLF001 - no public way
     if missing:
         raise TransientError(f"missing: {', '.join(sorted(missing))}", code=ErrorCode.TOPICS_MISSING)
 
 
-async def _create_missing(kafka: KafkaAccess, replication: int) -> None:
+async def _make_topics(kafka: KafkaAccess, replication: int, work_partitions: int) -> None:
     async with _administer(kafka) as admin:
-        existing = set(await admin.list_topics())
+        existing = await count_partitions(admin._client, list(TOPICS))  # noqa: SLF001 - no public way
+        wanted = {t.name: work_partitions if t.is_of_work else t.partitions for t in TOPICS.values()}
         new = [
-            NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, topic_configs=t.settings)
-            for t in TOPICS.values()
-            if t.name not in existing
+            NewTopic(
+                name,
+                num_partitions=count,
+                replication_factor=replication,
+                topic_configs=TOPICS[name].list_settings(replication),
+            )
+            for name, count in wanted.items()
+            if name not in existing
         ]
         answer = await admin.create_topics(new) if new else None
         for name, code, *_ in answer.topic_errors if answer else ():
             error = for_code(code)
+            if issubclass(error, FORBIDDEN):
+                raise error(name)
             if code and error is not TopicAlreadyExistsError:
                 raise TransientError(f"{name}: {error.__name__}", code=ErrorCode.TOPIC_NOT_CREATED)
+        await _grow(
+            admin, {name: count for name, count in existing.items() if TOPICS[name].is_of_work}, work_partitions
+        )
+
+
+async def _grow(admin: AIOKafkaAdminClient, counts: Mapping[str, int], wanted: int) -> None:
+    """Grow topics that have fewer partitions than wanted; those that have more keep them, which the log says."""
+    if more := {name: count for name, count in counts.items() if count > wanted}:
+        log.warning("topics keep more partitions than SIGNOFF_WORK_PARTITIONS: none are taken away", extra=more)
+    fewer = {name: NewPartitions(wanted) for name, count in counts.items() if count < wanted}
+    if fewer:
+        with contextlib.suppress(InvalidPartitionsError):  # another jobstore was first, and has grown them all
+            await admin.create_partitions(fewer)
+            log.info("topics of work have more partitions now", extra={"topics": list(fewer), "partitions": wanted})
 
 
 @contextlib.asynccontextmanager
@@ -95,19 +127,22 @@ async def _administer(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.start()
         yield admin
     except (KafkaError, OSError) as error:
-        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+        raise await kafka.explain(error) from error
     finally:
         await admin.close()
 
 
 @contextlib.asynccontextmanager
-async def _reaching(close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Call `close` and raise TransientError if the block fails because the broker is out of reach."""
+async def _reaching(
+    kafka: KafkaAccess, close: Callable[[], Awaitable[None]], within_s: float = OFFSETS_TIMEOUT_S
+) -> AsyncIterator[None]:
+    """Call `close` and raise what `explain` returns if the block fails, or takes longer, as without an ACL."""
     try:
-        yield
+        async with asyncio.timeout(within_s):
+            yield
     except (KafkaError, OSError, TimeoutError) as error:
         await close()
-        raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+        raise await kafka.explain(error) from error
 
 
 class Topics:
@@ -119,19 +154,18 @@ class Topics:
 
     async def end_offsets(self, topic: str) -> Mapping[int, int]:
         """Return, by partition of a topic, the offset of the next record."""
-        async with _reaching(self.close), asyncio.timeout(OFFSETS_TIMEOUT_S):
+        async with _reaching(self._kafka, self.close):
             if self._consumer is None:
                 self._consumer = self._kafka.make_consumer(client_id="signoff-topics")
                 await self._consumer.start()
-            count = TOPICS[topic].partitions
-            ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
+            ends = await self._consumer.end_offsets(await _find_places(self._consumer, [topic]))
         return {partition.partition: offset for partition, offset in ends.items()}
 
     async def find_spans(self, topic: str) -> Mapping[int, range]:
         """Return, by partition of a topic, the range of offsets that the partition holds."""
         ends = await self.end_offsets(topic)
         assert self._consumer is not None
-        async with _reaching(self.close):
+        async with _reaching(self._kafka, self.close):
             begins = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in ends])
         return {number: range(begins[TopicPartition(topic, number)], end) for number, end in ends.items()}
 
@@ -140,6 +174,14 @@ class Topics:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
+
+
+async def _find_places(consumer: AIOKafkaConsumer, topics: Collection[str]) -> list[TopicPartition]:
+    """Return the partitions that topics have now. Raise an error of aiokafka if one is missing, or is forbidden."""
+    counts = await count_partitions(consumer._client, list(topics))  # noqa: SLF001 - no public way
+    if missing := set(topics) - set(counts):
+        raise UnknownTopicOrPartitionError(", ".join(sorted(missing)))
+    return [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
 
 
 #: The next offset of each partition: at the ends of topics, or at the progress of a group.
@@ -176,15 +218,14 @@ class Readers:
     def __init__(self, kafka: KafkaAccess, groups: Mapping[str, str]) -> None:
         self._kafka = kafka
         self._groups = groups
-        self._places = [TopicPartition(topic, n) for topic in groups for n in range(TOPICS[topic].partitions)]
         self._consumer: AIOKafkaConsumer | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
     async def find_ends(self) -> Ends:
         """Return the present end offset of each partition of the topics."""
-        async with _reaching(self.close):
+        async with _reaching(self._kafka, self.close):
             consumer, _ = await self._connect()
-            ends: Ends = await consumer.end_offsets(self._places)
+            ends: Ends = await consumer.end_offsets(await _find_places(consumer, self._groups))
         return ends
 
     async def have_read(self, ends: Ends) -> bool:
@@ -192,24 +233,26 @@ class Readers:
 
         Of a partition that was emptied since, and now ends earlier, the present end counts.
         """
-        async with _reaching(self.close):
+        async with _reaching(self._kafka, self.close):
             consumer, admin = await self._connect()
-            begins = await consumer.beginning_offsets(self._places)
-            now = await consumer.end_offsets(self._places)
+            places = [at for at in await _find_places(consumer, self._groups) if at in ends]
+            begins = await consumer.beginning_offsets(places)
+            now = await consumer.end_offsets(places)
             read = await _fetch_progress(admin, self._groups.values())
-        return all(_is_read(min(ends[at], now[at]), begins[at], now[at], read.get(at, 0)) for at in self._places)
+        return all(_is_read(min(ends[at], now[at]), begins[at], now[at], read.get(at, 0)) for at in places)
 
     async def describe(self) -> list[Group]:
         """Return the groups with their members and progress."""
-        async with _reaching(self.close), asyncio.timeout(DESCRIBE_TIMEOUT_S):
+        async with _reaching(self._kafka, self.close, DESCRIBE_TIMEOUT_S):
             consumer, admin = await self._connect()
+            all_places = await _find_places(consumer, self._groups)
             read = [await _fetch_progress(admin, [group]) for group in self._groups.values()]  # before the ends
-            begins = await consumer.beginning_offsets(self._places)
-            ends = await consumer.end_offsets(self._places)
+            begins = await consumer.beginning_offsets(all_places)
+            ends = await consumer.end_offsets(all_places)
             members = [await _list_members(admin, group) for group in self._groups.values()]
         groups = []
         for (topic, group), positions, known in zip(self._groups.items(), read, members, strict=True):
-            places = [at for at in self._places if at.topic == topic]
+            places = [at for at in all_places if at.topic == topic]
             progress = {at: (_bound(begins[at], ends[at], positions.get(at, 0)), ends[at]) for at in places}
             groups.append(Group(group, topic, known, progress))
         return groups

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.access import KafkaAccess
+from servicekit.kafka.access import KafkaAccess, count_partitions
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff.errors import ErrorCode
 
@@ -89,6 +89,7 @@ class History:
         self.topic = topic
         #: The batches that could not be read.
         self.unread = Unread()
+        self._kafka = kafka
         self._silence_s = silence_s
         skip_unreadable_batches()
         self._consumer = kafka.make_consumer(
@@ -116,8 +117,8 @@ class History:
 
         Raise PermanentError (`unknown_topic`) if the broker has no such topic.
         """
-        metadata = await self._await_broker(self._consumer._client.fetch_all_metadata())  # noqa: SLF001 - no public way to have it anew
-        partitions = [TopicPartition(self.topic, n) for n in sorted(metadata.partitions_for_topic(self.topic) or ())]
+        counted = await self._await_broker(count_partitions(self._consumer._client, [self.topic]))  # noqa: SLF001 - no public way
+        partitions = [TopicPartition(self.topic, number) for number in range(counted.get(self.topic, 0))]
         if not partitions:
             raise PermanentError(f"the broker has no topic {self.topic}", code=ErrorCode.UNKNOWN_TOPIC)
         begins = await self._await_broker(self._consumer.beginning_offsets(partitions))
@@ -161,11 +162,9 @@ class History:
 
     @contextlib.asynccontextmanager
     async def _limit_silence(self) -> AsyncIterator[None]:
-        """Raise TransientError if Kafka fails in the block, or if the block takes longer than `silence_s`."""
+        """Raise TransientError if Kafka fails in the block, or the block takes more than `silence_s`; see `explain`."""
         try:
             async with asyncio.timeout(self._silence_s):
                 yield
         except (KafkaError, OSError) as error:  # a TimeoutError is an OSError
-            raise TransientError(
-                str(error) or "the broker does not answer", code=ErrorCode.KAFKA_UNAVAILABLE
-            ) from error
+            raise await self._kafka.explain(error) from error

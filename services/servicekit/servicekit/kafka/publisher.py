@@ -22,7 +22,7 @@ from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.access import KafkaAccess
+from servicekit.kafka.access import FORBIDDEN, KafkaAccess
 from servicekit.patches import InvalidRecordError
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
@@ -191,7 +191,7 @@ class Publisher:
             await producer.start()
         except (KafkaError, OSError) as error:
             await producer.stop()
-            raise TransientError(str(error), code=ErrorCode.KAFKA_UNAVAILABLE) from error
+            raise await self._kafka.explain(error) from error
         except asyncio.CancelledError:
             await producer.stop()
             raise
@@ -250,6 +250,8 @@ class Publisher:
             return PermanentError(str(ack), code=code)
         if isinstance(ack, UnacknowledgedError):
             return ack
+        if isinstance(ack, FORBIDDEN):
+            return self._kafka.forbid(ack)
         if isinstance(ack, BaseException):
             return TransientError(repr(ack), code=ErrorCode.KAFKA_UNAVAILABLE)
         metadata: RecordMetadata = ack

@@ -24,6 +24,7 @@ from servicekit.errors import TransientError
 from servicekit.patches import commit_as_member_only, survive_lost_connections, take_all_events
 from servicekit.process.settings import split_address
 from servicekit.process.variables import describe_unknown
+from servicekit.retry import Patience
 
 log = logging.getLogger(__name__)
 
@@ -196,15 +197,19 @@ async def run_forever(
     """Run `step` for ever: again at once while it returns True, else when `wake` is set, or after `every_s` seconds.
 
     A loop that `rests` pauses before an immediate repeat as long as the last step took, so that background work takes
-    half of the time at most. A TransientError is logged, and the next step finds out whether it has passed. Any other
+    half of the time at most. A TransientError is logged, and the next step finds out whether it has passed; refusals
+    end the loop if nothing else came for REFUSAL_S (servicekit.retry). Any other
     error is a bug, and ends the loop with its process.
     """
+    patience = Patience()
     while True:
         more: bool | None = False
         begun_at = time.monotonic()
         try:
             more = await step()
+            patience.note(None)
         except TransientError as error:
+            patience.note(error)
             log.warning(
                 "%s waits, what it needs is out of reach", name, extra={"code": error.code, "reason": str(error)}
             )

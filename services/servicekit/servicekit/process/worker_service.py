@@ -54,7 +54,7 @@ async def run_worker(
     """Run a worker until `stop` is set: then take no new work, finish or hand over the work under way, and end."""
     async with contextlib.AsyncExitStack() as stack:
         kafka = KafkaAccess.of(settings)
-        await wait_for_topics(kafka)
+        await wait_for_topics(kafka, name)
         publisher = Publisher(kafka, name)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
@@ -72,8 +72,8 @@ async def run_worker(
         tune_gc()
         stack.push_async_callback(stop_consuming, broker, [subscription], CLOSE_TIMEOUT_S)
         try:
-            await start_consuming(broker, partial(wait_for_topics, kafka))
-            await run_until_first(stop.wait(), worker.run(), subscription.watch())
+            await start_consuming(kafka, broker, partial(wait_for_topics, kafka, name))
+            await run_until_first(stop.wait(), worker.run(), subscription.watch(), kafka.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
             worker.take_no_more()
