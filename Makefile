@@ -41,7 +41,7 @@ up: $(READY) $(PAGE) ## Run the whole system until interrupted
 test: $(READY) $(PAGE) browser ## Run all tests, on real Kafka, PostgreSQL and Chromium; ARGS="tests/cli -k jobs" chooses some
 ifndef ARGS
 	$(NPM) run --silent test
-	$(BIN)/pytest -n 4
+	$(BIN)/pytest -n 4 --durations 25 --durations-min 5
 else
 	$(BIN)/pytest $(ARGS)
 endif

@@ -115,5 +115,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for (folder, reason), tests in skipped.items():
         terminalreporter.line(f"{tests} tests of {folder} were skipped: {reason}")
     ran = [each.nodeid for what in ("passed", "failed", "error") for each in terminalreporter.getreports(what)]
-    if any(nodeid.startswith("tests/e2e/") for nodeid in ran):
+    if any(nodeid.startswith("tests/e2e/") for nodeid in ran) and not os.environ.get("CI"):
         terminalreporter.line(f"screenshots of the page: {Path(__file__).with_name('e2e') / 'screenshots'}")

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from streams import stream
 from support.fake_jobstore import TOKEN as FAKE_TOKEN
+from support.fakes import until
 from support.real_console import CONSOLE_TOKEN, TOKEN, console_on, jobstore_on
 
 from console.api.auth import Sessions
@@ -50,12 +51,6 @@ async def make_token(real, name, role="viewer", **fields):
 
 #: However busy the machine is.
 PATIENCE_S = 30.0
-
-
-async def until(condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - told by nothing
-            await asyncio.sleep(0)
 
 
 async def until_ended(events):
@@ -217,8 +212,8 @@ async def test_the_streams_of_a_session_end_when_its_owner_signs_out_elsewhere(r
         cookie = await sign_in(browser, await make_token(real, "sina"))
         headers = {"Cookie": f"signoff_session_{other.rpartition(':')[2]}={cookie}"}
         async with asyncio.timeout(PATIENCE_S):  # until the other jobstore knows the session, too
-            while await status_with(other, cookie) != 200:
-                pass
+            while await status_with(other, cookie) != 200:  # noqa: ASYNC110 - told by nothing
+                await asyncio.sleep(0.01)
         async with aiohttp.ClientSession(other, headers=headers) as http, stream(http) as events:
             assert (await events.next()).name == "hello"
             await sign_out(browser, real.url)
@@ -237,6 +232,7 @@ async def test_viewers_with_one_token_share_its_watch(http, jobstore):
     async with stream(http) as a, stream(http) as b:
         await a.next()
         await b.next()
+        await until(lambda: jobstore.watched_callers)
         assert jobstore.watched_callers == [FAKE_TOKEN]
     await until(lambda: not jobstore.watched_callers)
 

@@ -8,6 +8,7 @@ import pytest
 from streams import stream
 from support.fake_identity import BOOTSTRAP
 from support.fake_jobstore import TOKEN, log_message
+from support.fakes import until
 
 from console.api.events import EventStream
 from console.live import FED_MAX, Viewer
@@ -17,12 +18,6 @@ from signoff.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 POEM = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer")
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - told by nothing
-            await asyncio.sleep(0)
 
 
 async def changes(jobstore, count, job=POEM):
@@ -251,9 +246,7 @@ async def test_who_reads_nothing_of_the_past_keeps_little_and_no_stream_of_the_j
     await changes(jobstore, 300)
     live._start_at(300)
     viewer = await live.enter(TOKEN, BOOTSTRAP, None, 0)
-    await until(lambda: jobstore.open_watches == 1)
-    await until(lambda: jobstore.open_watches == 0)
-    assert len(viewer._frames) == FED_MAX
+    await until(lambda: len(viewer._frames) == FED_MAX and not jobstore.open_watches)
     frames, told = viewer.frames(), b""
     while b"id: 300\n" not in told:
         told += await anext(frames)

@@ -37,6 +37,7 @@ async def until_refused(client: AsyncClient) -> None:
                 await client.get_caller()
             except UnauthenticatedError:
                 return
+            await asyncio.sleep(0.01)
 
 
 def test_changes_are_known_within_a_second() -> None:
