@@ -9,12 +9,12 @@ from faults.checking.checker import stories
 from faults.checking.models import NO_PROGRESS
 from faults.checking.observed import Fault, Observed, Record, Rejudged, Terms, Violation
 from faults.checking.report import report
-from faults.checking.tenants import waits
+from faults.checking.tenants import refused_at, waits
 from faults.schedule import Planned, deck, planned
 from faults.stack.crowd import STRAYS
 from faults.stack.operator import REAL, SHADOW
 from faults.stack.wishes import CANCEL_DOORS, DOORS, FURTHER, JOBS_A_WISH
-from faults.stack.world import numbered
+from faults.stack.world import CONSOLES, numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,10 @@ class Outcome:
         wanted |= {f"publishing by {jobstore}" for jobstore in numbered("jobstore", self.storm.jobstores)}
         wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit", "anew")}
         wanted |= {f"cancelling by {door}" for door in CANCEL_DOORS} | {f"calling {agent}" for agent in FURTHER}
+        tried |= {f"revoked at {door}" for door in refused_at(self.seen)}
+        if self.storm.tenants:
+            doors = (*numbered("jobstore", self.storm.jobstores), *CONSOLES)
+            wanted |= {f"revoked at {door}" for door in doors}
         tried |= {NO_PROGRESS for entry in self.seen.logs if entry.code == NO_PROGRESS}
         return sorted((wanted | {REAL, SHADOW, NO_PROGRESS, STRAYS}) - tried)
 

@@ -23,7 +23,7 @@ from localstack.backing import Infrastructure
 from signoff import AsyncClient
 
 #: How often the tenant is answered, and loses a token, before anybody looks.
-JOBS, ANSWERS, REVOKED = 6, 500, 2
+JOBS, ANSWERS, REVOKED = 6, 400, 1
 
 
 See = Callable[[], Awaitable[Observed]]

@@ -12,8 +12,8 @@ from faults.checking.observed import Asked, Fault, Observed, Record
 
 #: Within this a revoked token opens nothing at any jobstore.
 REVOKED_S = 1.0
-#: A stream's end has a way to its reader, on a machine that is busy.
-SLACK_S = 1.0
+#: A stream's end has a way to its reader, on a machine that is busy; and what a fault leaves behind is over so soon.
+SLACK_S, SETTLE_S = 1.0, 5.0
 #: Of the executors' room so much is all: a flood leaves a fifth.
 FULL, EXECUTORS = 0.75, frozenset({"executor", "executor-2"})
 JOBSTORE, CONSOLE, GRPC, POSTGRES = "jobstore", "console", "grpc", "postgres"
@@ -150,6 +150,16 @@ def revoked_tokens_open_nothing(seen: Observed) -> Iterator[str]:
                 yield f"a stream of {revoked.name} at {door} ended {late_s:.1f} s after it was revoked"
 
 
+def refused_at(seen: Observed) -> set[str]:
+    """Return the doors that no fault hindered, and that refused a revoked token."""
+    return {
+        door
+        for revoked in (seen.hostile.revoked if seen.hostile else ())
+        for door, at, is_let_in in revoked.asked
+        if not is_let_in and not _is_cut_off(door, revoked.at, at, seen)
+    }
+
+
 def _is_cut_off(door: str, begin: float, end: float, seen: Observed) -> bool:
     number = door.lstrip("abcdefghijklmnopqrstuvwxyz")
     ways = {f"{name}{number}" for name in (JOBSTORE, GRPC, POSTGRES)} if door.startswith(JOBSTORE) else {door}
@@ -157,6 +167,6 @@ def _is_cut_off(door: str, begin: float, end: float, seen: Observed) -> bool:
     def hinders(fault: Fault) -> bool:
         is_near = fault.target in ways | {POSTGRES, "machine"}
         is_behind = door.startswith(CONSOLE) and fault.target.startswith((JOBSTORE, GRPC, POSTGRES))
-        return (is_near or is_behind) and fault.within(begin - seen.terms.settle_s, end)
+        return (is_near or is_behind) and fault.within(begin - SETTLE_S, end)
 
     return any(map(hinders, seen.faults))
