@@ -18,11 +18,11 @@ from contracts.events import CancelRequested, ExecuteRequested
 from contracts.resources import JobFilter, JobPatch
 from faults.checking.canaries import CANARY
 from faults.checking.observed import Asked, Batched, Cancelled, Model, Pause, Poison
-from faults.stack.upstreams import CLIENTS, sign
+from faults.stack.upstreams import CLIENTS, sign, sign_value
 from faults.stack.wishes import ASSIGNED_ANEW, Wish, name_agent, wish
 from jobstore.jobs.model import IdKey
 from servicekit.errors import TransientError
-from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.kafka.publisher import Publisher
 from signoff import AsyncClient, SignoffError
 from signoff.connection import PAGE_MAX
 from signoff.status import JobStatus
@@ -347,7 +347,7 @@ class Crowd:
                 self.cancels.append(Cancelled(topic, "poison", "unanswered"))
 
     async def _raw(self, topic: str, value: bytes) -> None:
-        (result,) = await self.publisher.send([Outgoing(topic, value)])
+        (result,) = await self.publisher.send([sign_value(topic, value, CLIENTS)])
         if isinstance(result, Exception):
             raise result
 

@@ -41,8 +41,8 @@ from signoff.status import ReportKind, Role, View
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMINISTRATOR, Role.UPSTREAM)
 #: Seconds between two tries of each role, two floods, records, registrations, revocations and looks at metrics.
 TRY_S, FLOOD_S, RECORD_S, AGENT_S, REVOKE_S, LOOK_S, AGAIN_S = 0.3, 1.0, 0.4, 0.5, 4.0, 5.0, 0.5
-#: The most agents that it registers for nothing.
-AGENTS_MAX = 200
+#: The most agents that it registers for nothing; and how many watches go on from now, for one from the beginning.
+AGENTS_MAX, FRESH = 200, 4
 #: Seconds for which a door is waited for, streams to open, a token used after its revocation, and its streams to end.
 DOOR_S, OPENS_S, USED_S, ENDS_S = 20.0, 5.0, 3.0, 8.0
 MESSAGE_MAX_BYTES = 16 << 20
@@ -238,22 +238,22 @@ class Hostile:
             return
         self.ears.hear(door.name, role.value, answer.code, answer.text)
 
-    async def _watch(self, name: str, client: AsyncClient, role: Role, _: Random) -> None:
-        """Watch all jobs at one jobstore, from the first transition ever, until the token or the jobstore ends."""
-        async with aclosing(self._as(role, client).watch_jobs(after=0, view=View.FULL)) as events:
+    async def _watch(self, name: str, client: AsyncClient, role: Role, random: Random) -> None:
+        """Watch all jobs at one jobstore, now and then from the first transition ever, until the token ends."""
+        begin: dict[str, Any] = random.choice(({"after": 0}, *[{"changes_only": True}] * FRESH))
+        async with aclosing(self._as(role, client).watch_jobs(**begin, view=View.FULL)) as events:
             async for event in events:
                 self.ears.hear(f"watch at {name}", role.value, "ok", str(event))
 
-    async def _follow(self, name: str, url: str, role: Role, _: Random) -> None:
+    async def _follow(self, name: str, url: str, role: Role, random: Random) -> None:
         """Read the events of one console, likewise."""
-        async for part in self._read_events(url, self._tokens[role][1]):
+        begin: dict[str, str] = random.choice(({"after": "0"}, *[{}] * FRESH))
+        async for part in self._read_events(url, self._tokens[role][1], begin):
             self.ears.hear(f"events of {name}", role.value, "ok", part)
 
-    async def _read_events(self, url: str, secret: str) -> AsyncGenerator[str]:
+    async def _read_events(self, url: str, secret: str, begin: Mapping[str, str]) -> AsyncGenerator[str]:
         headers, forever = {"Authorization": f"Bearer {secret}"}, aiohttp.ClientTimeout(total=None, sock_connect=5)
-        async with self.http.get(
-            f"{url}/api/events", params={"after": "0"}, headers=headers, timeout=forever
-        ) as answer:
+        async with self.http.get(f"{url}/api/events", params=begin, headers=headers, timeout=forever) as answer:
             if not answer.ok:
                 raise TransientError(f"{answer.status}")
             async for part in answer.content.iter_any():
@@ -431,7 +431,7 @@ class Hostile:
             return time.time()
 
         callers = {door: client.with_token(secret).watch_caller() for door, client in self.jobstores.items()}
-        events = {door: self._read_events(url, secret) for door, url in self.consoles.items()}
+        events = {door: self._read_events(url, secret, {}) for door, url in self.consoles.items()}
         tasks = {door: asyncio.create_task(read(door, items)) for door, items in {**callers, **events}.items()}
         waiting = [asyncio.create_task(one.wait()) for one in opened.values()]
         try:

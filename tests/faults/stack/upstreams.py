@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import uuid4
 
 from contracts.events import CancelRequested, ExecuteRequested
-from contracts.signing import KeyUse, Secret, Secrets, make_secret
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets, make_secret
 from faults.checking.canaries import HOSTILE
 from servicekit.kafka.publisher import Outgoing, to_record
 
@@ -19,6 +20,17 @@ TEXT: Final = ",".join(
     make_secret(f"{name}@{'+'.join(tenants)}" if tenants else name, SECRETS[name].signing.value)
     for name, tenants in _TENANTS.items()
 )
+
+
+_USES: Final = {"execute-requested": KeyUse.EXECUTE, "cancel-requested": KeyUse.CANCEL}
+
+
+def sign_value(topic: str, value: bytes, by: str) -> Outgoing:
+    """Return a record of any value, signed if its topic is one of requests: unsigned ones are not all dead letters."""
+    if (use := _USES.get(topic)) is None:
+        return Outgoing(topic, value)
+    signature = SECRETS[by].make_key(use, uuid4()).sign(value)
+    return Outgoing(topic, value, headers=[(SIGNATURE_HEADER, signature.encode())])
 
 
 def sign(event: ExecuteRequested | CancelRequested, by: str) -> Outgoing:
