@@ -14,8 +14,8 @@ from faults.checking.observed import Asked, Fault, Observed, Record
 REVOKED_S = 1.0
 #: A stream's end has a way to its reader, on a machine that is busy; and what a fault leaves behind is over so soon.
 SLACK_S, SETTLE_S = 1.0, 5.0
-#: Of the executors' room so much is all: a flood leaves a fifth.
-FULL, EXECUTORS = 0.75, frozenset({"executor", "executor-2"})
+#: So much of the executors' room leaves none to others; a tenant may have four fifths.
+FULL, EXECUTORS = 0.95, frozenset({"executor", "executor-2"})
 JOBSTORE, CONSOLE, GRPC, POSTGRES = "jobstore", "console", "grpc", "postgres"
 
 
