@@ -41,6 +41,8 @@ from signoff import AsyncClient
 QUIET_S = 300.0
 #: A hostile tenant knows something of each so many honest jobs, and asks for so many at once, at most.
 KNOWN_EVERY, FLOOD_MAX = 5, 1_000
+#: In a storm of fewer jobs it takes its time.
+UNHURRIED = 300
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
 
 
@@ -92,7 +94,7 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
             watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
             await operator.prepare()
             if tenant is not None:
-                await tenant.prepare(min(storm.jobs, FLOOD_MAX))
+                await tenant.prepare(round(min(storm.jobs, FLOOD_MAX) / tenant.pace))
             await _weathered(storm, cast)
             running.agents.over.set()
             say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
@@ -196,6 +198,7 @@ async def _hostile(running: World, storm: Storm, crowd: Crowd, bootstrap: AsyncC
         agents_url=f"http://{running.links['agent'].address}",
         publisher=crowd.publisher,
         flood=ceil(storm.jobs / storm.lasts_s),
+        pace=max(1.0, UNHURRIED / storm.jobs),  # the test of every run has a machine with others
         metrics=running.metrics,
     ) as tenant:
         agents.hear = tenant.hear_at_agent

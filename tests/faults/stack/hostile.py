@@ -165,8 +165,9 @@ class Hostile:
     #: Where its agents are, and those of others; empty: none of its jobs is executed.
     agents_url: str = ""
     publisher: Publisher | None = None
-    #: Jobs that it asks for each second.
+    #: Jobs that it asks for each second; and how many times as long as usual it waits between two of what it does.
     flood: int = 3
+    pace: float = 1.0
     #: By process, the address of its metrics, which need no credential.
     metrics: Mapping[str, str] = field(default_factory=dict)
     _tokens: dict[Role, tuple[str, str]] = field(default_factory=dict)
@@ -213,7 +214,7 @@ class Hostile:
         while True:
             with suppress(*_MET):
                 await do(random)
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(every_s * self.pace)
 
     def _as(self, role: Role, client: AsyncClient | None = None) -> AsyncClient:
         return (client or next(iter(self.jobstores.values()))).with_token(self._tokens[role][1])
