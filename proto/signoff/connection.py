@@ -135,9 +135,37 @@ _KINDS: Final[Mapping[grpc.StatusCode, type[SignoffError]]] = {
 }
 
 
+#: What gRPC says of a handshake that failed, and what to do about it.
+_HANDSHAKES: Final = {
+    "CERTIFICATE_VERIFY_FAILED": (
+        "no CA that is trusted here has signed the jobstore's certificate, or it has ended: name the file of its CA "
+        "(SIGNOFF_JOBSTORE_CA), or have the jobstore's certificate renewed"
+    ),
+    "Hostname Verification": (
+        "the jobstore's certificate is of other names than that by which it is called: call it by one of them, or have "
+        "this one added to its certificate"
+    ),
+    "WRONG_VERSION_NUMBER": (
+        "the jobstore does not speak TLS: call it without a CA (SIGNOFF_JOBSTORE_CA), or give it a certificate "
+        "(SIGNOFF_GRPC_CERTIFICATE)"
+    ),
+}
+#: What gRPC says of a connection that the other side ended before it answered.
+_CUT_OFF: Final = ("Socket closed", "Connection reset", "before receiving SETTINGS")
+_CUT_OFF_ADVICE: Final = (
+    "; if that lasts, it may speak TLS, or ask for a certificate: give SIGNOFF_JOBSTORE_CA, _CERTIFICATE and _KEY"
+)
+
+
 def make_error(error: grpc.aio.AioRpcError) -> SignoffError:
     """Return the error with which a gRPC call ended."""
     status, trailers = error.code(), dict(error.trailing_metadata() or ())
+    if status is grpc.StatusCode.UNAVAILABLE and "signoff-code" not in trailers:
+        told = error.details() or ""
+        if advice := next((advice for sign, advice in _HANDSHAKES.items() if sign in told), None):
+            return UnavailableError(ErrorCode.TLS_REFUSED, f"{advice} ({told})", status)
+        if any(sign in told for sign in _CUT_OFF):
+            return UnavailableError(ErrorCode.UNAVAILABLE.value, told + _CUT_OFF_ADVICE, status)
     code = trailers.get("signoff-code") or _STATUS_CODES.get(status, status.name.lower())
     details = bytes(cast("bytes", trailers.get("grpc-status-details-bin", b"")))
     fields, wait_s = read_fields_at_fault(details), read_retry_wait_s(details)

@@ -431,7 +431,10 @@ class ErrorCode(StrEnum):
     QUORUM_NOT_MEASURED = _RECORDED("What the quorum is worth is not measured: evaluate it.")
     QUORUM_ADDS_NOTHING = _RECORDED("The quorum adds nothing to one of its votes: take that one alone.")
     JUDGE_KEY_ELSEWHERE = _RECORDED("The key of the policy may not be sent to its address: add the address to it.")
-    # Of the command line.
+    # Of the command line, and of clients.
+    TLS_REFUSED = _RECORDED(
+        "The jobstore and its caller do not trust each other: the message says which file or address to correct."
+    )
     FAILED = _RECORDED("The command failed: the message says why.")
     USAGE = _RECORDED("The command was wrongly asked for: its --help shows how.")
     TIMEOUT = _RECORDED("What was waited for has not ended in time: look again, or wait longer.")

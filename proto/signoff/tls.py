@@ -22,6 +22,11 @@ class Tls:
     key: File | None = None
 
 
+def name_tls(ca: File | None, certificate: File | None, key: File | None) -> Tls | None:
+    """Return the files by which a client calls; the system's CAs where none is named, and None if no file is."""
+    return None if ca is certificate is key is None else Tls(ca or SYSTEM, certificate, key)
+
+
 class Pem(NamedTuple):
     """What the files hold: certificates of CAs, a key, and its certificate with those between it and its CA."""
 

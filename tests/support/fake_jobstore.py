@@ -15,10 +15,11 @@ from contracts.fields import merge
 from contracts.lint import find_warnings
 from contracts.receipts import PublicKey
 from contracts.resources import AgentPatch, Job, NewAgent, NewAgentTry, NewJob, new_job_of, patch_of
-from jobstore.api.server import make_details
+from jobstore.api.server import make_credentials, make_details
 from jobstore.errors import Violation
 from signoff.connection import REPLAYED
 from signoff.status import ExecutionState, JobLogStatus, JobStatus, Role
+from signoff.tls import Tls
 from signoff.types import Agent, AgentTry, Execution, JobLog, Waiting
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -407,6 +408,7 @@ class Server:
     def __init__(self, store: FakeJobStore) -> None:
         self.store = store
         self.port = 0
+        self.tls: Tls | None = None
 
     @property
     def address(self) -> str:
@@ -424,7 +426,10 @@ class Server:
         add_JudgeServiceServicer_to_server(self.store, self._server)
         add_JudgingServiceServicer_to_server(self.store.judging, self._server)
         self._server.add_generic_rpc_handlers((Health(self.store),))
-        self.port = self._server.add_insecure_port(self.address)
+        if self.tls is None:
+            self.port = self._server.add_insecure_port(self.address)
+        else:
+            self.port = self._server.add_secure_port(self.address, make_credentials(self.tls))
         await self._server.start()
 
     async def stop(self) -> None:

@@ -16,6 +16,8 @@ from cli.errors import CommandError
 from signoff.errors import ErrorCode
 
 _FILE: Final = "profiles.json"
+#: Members of a profile, and options of commands, that name the files of TLS.
+TLS_OPTIONS: Final = ("jobstore_ca", "jobstore_certificate", "jobstore_key")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Profile:
 
     name: str
     jobstore: str
+    jobstore_ca: str | None = None
+    jobstore_certificate: str | None = None
+    jobstore_key: str | None = None
     http: str | None = None
     tenant: str | None = None
     token: str | None = None

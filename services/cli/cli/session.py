@@ -20,13 +20,14 @@ import typer
 from cli.errors import CommandError, ExitStatus, find_exit_status
 from cli.output import Output, format_time
 from cli.plain_values import DefaultGroup, PlainCommand, PlainGroup
-from cli.profiles import Profile, find_profile, read_profiles
+from cli.profiles import TLS_OPTIONS, Profile, find_profile, read_profiles
 from cli.terminal import Styled
 from contracts.topic_prefix import TOPIC_PREFIX
 from servicekit.errors import RefusedError, ServiceError, TransientError
 from servicekit.process.variables import describe_unknown
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
+from signoff.tls import Tls, TlsFiles, name_tls
 from signoff.wire import read_record
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class Target:
     """The addresses and secrets of one installation of Signoff; unknown ones are None or empty."""
 
     jobstore: str | None = None
+    #: The files by which it is called by TLS.
+    jobstore_ca: str | None = None
+    jobstore_certificate: str | None = None
+    jobstore_key: str | None = None
     token: str | None = None
     secrets: str | None = None
     kafka: str | None = None
@@ -64,6 +69,17 @@ class Target:
     given_by: str | None = None
     #: Whether `file` was found by searching.
     is_found: bool = False
+
+    @property
+    def tls(self) -> Tls | None:
+        """The files of TLS; None: the jobstore is called without. Raise CommandError if they cannot be used."""
+        tls = name_tls(self.jobstore_ca, self.jobstore_certificate, self.jobstore_key)
+        if tls is not None:
+            try:
+                TlsFiles(tls).read_changed()
+            except OSError as error:
+                raise CommandError(str(error), code=ErrorCode.UNREADABLE) from None
+        return tls
 
     @property
     def is_signed_in(self) -> bool:
@@ -125,7 +141,8 @@ def _complete(target: Target, profile: Profile | None) -> Target:
     if profile is None:
         return target
     token = target.token if target.given_by else profile.token or target.token
-    return replace(target, token=token, http=target.http or profile.http)
+    taken = {name: getattr(target, name) or getattr(profile, name) for name in ("http", *TLS_OPTIONS)}
+    return replace(target, token=token, **taken)
 
 
 def _find_endpoints() -> Path | None:
@@ -162,7 +179,9 @@ def read_token(token: str | None, file: Path | None) -> dict[str, str | None]:
 
 
 _FIELDS_OF_FILE: Final[dict[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("token", "secrets", "kafka", "http", "page", "judge", "postgres", "topic_prefix"), str),
+    **dict.fromkeys(
+        ("token", "secrets", "jobstore_ca", "kafka", "http", "page", "judge", "postgres", "topic_prefix"), str
+    ),
     **dict.fromkeys(("agents", "kafka_settings", "metrics", "processes"), dict),
     "data_dir": Path,
 }
@@ -279,7 +298,7 @@ def connect(target: Target, *, timeout_s: float = 10.0) -> AsyncClient:
             "names: name the place, too, with --jobstore or --endpoints, or give no token to use that of the file"
         )
         raise CommandError(message, code=ErrorCode.TOKEN_FOR_ANOTHER)
-    return AsyncClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record)
+    return AsyncClient(target.jobstore, target.token, timeout_s=timeout_s, read=read_record, credentials=target.tls)
 
 
 async def make_login_link(target: Target) -> str:
@@ -310,6 +329,26 @@ def _open_session(  # noqa: PLR0913 - each is an option
             help="The jobstore's gRPC address; several with commas between.",
         ),
     ] = None,
+    jobstore_ca: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SIGNOFF_JOBSTORE_CA",
+            metavar="FILE",
+            help="Call the jobstore by TLS: the file of the CA that signed its certificate, or `system`.",
+        ),
+    ] = None,
+    jobstore_certificate: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SIGNOFF_JOBSTORE_CERTIFICATE",
+            metavar="FILE",
+            help="A certificate, where the jobstore asks for one.",
+        ),
+    ] = None,
+    jobstore_key: Annotated[
+        str | None,
+        typer.Option(envvar="SIGNOFF_JOBSTORE_KEY", metavar="FILE", help="The key of the certificate."),
+    ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="SIGNOFF_TOKEN", show_envvar=True, help="The token to sign in with.")
     ] = None,
@@ -330,7 +369,8 @@ def _open_session(  # noqa: PLR0913 - each is an option
     ] = None,
     signs_in: bool = False,
 ) -> Session:
-    options = {"jobstore": jobstore, **read_token(token, token_file), "kafka": kafka, "http": http}
+    tls = {"jobstore_ca": jobstore_ca, "jobstore_certificate": jobstore_certificate, "jobstore_key": jobstore_key}
+    options = {"jobstore": jobstore, **tls, **read_token(token, token_file), "kafka": kafka, "http": http}
     return Session(find_target(options, endpoints, profile, signs_in=signs_in), Output(as_json=as_json, plain=plain))
 
 

@@ -22,6 +22,7 @@ from console.clients import Connection, Heads, RequestIds, RequestSlots
 from console.config import ClientLimits, ConsoleSettings
 from console.live import LiveHub
 from contracts.topics import PAYLOAD_MAX_BYTES
+from servicekit.certificates import export_ends
 from servicekit.oidc import Provider
 from servicekit.process import runtime
 from servicekit.process.settings import read_settings, split_address
@@ -150,7 +151,8 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         log.warning(
             "the console watches with an administrator's token: set SIGNOFF_CONSOLE_TOKEN, here and at jobstores"
         )
-    async with AsyncClient(settings.jobstore, settings.own_token) as jobstore:
+    async with AsyncClient(settings.jobstore, settings.own_token, credentials=settings.jobstore_tls) as jobstore:
+        export_ends(settings.jobstore_certificate)
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         sessions = Sessions(settings.session_secret.keys, settings.session_s)
         client_limits = ClientLimits(connections_max=settings.connections_max)

@@ -7,7 +7,7 @@ from pydantic import SecretStr, model_validator
 
 from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.oidc import Address
-from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
+from servicekit.process.settings import JobstoreClientSettings, KeySetting, SecretSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,9 @@ class ClientLimits:
     bodies_max_bytes: int = 256 << 20
 
 
-class ConsoleSettings(ServiceSettings):
+class ConsoleSettings(JobstoreClientSettings):
     """Settings of the console. Addresses are host:port."""
 
-    jobstore: str = "localhost:50051"
     #: The console's own token, for the one watch that feeds all viewers; requests use their callers' tokens.
     console_token: SecretSetting | None = None
     #: An administrator's, in place of `console_token`: consoles of 0.2.0 had no other.

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import grpc
-
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.receipts import ReceiptKey, derive_keys
 from contracts.signing import FactKeys, Secrets
@@ -26,7 +24,7 @@ from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
-from jobstore.api.server import MESSAGE_MAX_BYTES, CallLimits, HealthService, create_server, set_serving
+from jobstore.api.server import MESSAGE_MAX_BYTES, CallLimits, HealthService, SeveralServers, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.engine import facts
@@ -56,6 +54,7 @@ from jobstore.tasks import store as tasks
 from jobstore.tasks.queue import TaskQueue
 from jobstore.tenants.store import adopt_tenants
 from servicekit import clock
+from servicekit.certificates import export_ends
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
@@ -362,7 +361,7 @@ def _make_reports(
 
 async def _make_server(
     stack: contextlib.AsyncExitStack, database: Database, runner: CommandRunner, settings: Settings
-) -> tuple[grpc.aio.Server, HealthService, TokenFollower, Auditor]:
+) -> tuple[SeveralServers, HealthService, TokenFollower, Auditor]:
     """Return a server that knows the tokens of the environment and of the database, what follows these, and its audit.
 
     The audit is written to its end when the stack is closed.
@@ -394,10 +393,14 @@ def _make_id_tokens(settings: Settings) -> IdTokens | None:
 
 
 async def _serve_until(
-    stop: asyncio.Event, server: grpc.aio.Server, servicer: HealthService, settings: Settings
+    stop: asyncio.Event, server: SeveralServers, servicer: HealthService, settings: Settings
 ) -> None:
     """Serve gRPC until `stop` is set; then let calls under way end, while the loops for their commands still run."""
-    server.add_insecure_port(settings.grpc_address)
+    if settings.grpc_tls is None:
+        server.add_insecure_port(settings.grpc_address)
+    else:
+        server.add_tls_port(settings.grpc_address, settings.grpc_tls)
+        export_ends(settings.grpc_certificate, settings.grpc_client_ca)
     await set_serving(servicer, ready=False)  # until the first probe
     await server.start()
     try:

@@ -13,8 +13,9 @@ from jobstore.access.sign_in_rules import SignInRules
 from jobstore.engine.runner import PATIENCE_S
 from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
 from servicekit.oidc import Address
-from servicekit.process.settings import SecretSetting, ServiceSettings
+from servicekit.process.settings import SecretSetting, ServiceSettings, check_tls
 from signoff.status import Delivery
+from signoff.tls import Tls
 
 
 def _check_pairs(text: SecretStr) -> SecretStr:
@@ -44,6 +45,11 @@ class Settings(ServiceSettings):
     #: How long a record may fail, while others can be written, until it goes to the dead-letter queue.
     database_patience_s: float = PATIENCE_S
     grpc_address: str = "127.0.0.1:50051"
+    #: Files in PEM of a certificate and its key, by which gRPC is served by TLS; with those of CAs, clients need a
+    #: certificate that one of them signed.
+    grpc_certificate: Path | None = None
+    grpc_key: Path | None = None
+    grpc_client_ca: Path | None = None
     #: The bearer tokens of the administrator `bootstrap`, of executors, of validators and of consoles.
     token: SecretSetting
     executor_token: SecretSetting
@@ -100,7 +106,7 @@ class Settings(ServiceSettings):
     #: How many results and verdicts are remembered.
     reuse_max: int = 100_000
 
-    @field_validator("migrate_database_url", mode="before")
+    @field_validator("migrate_database_url", "grpc_certificate", "grpc_key", "grpc_client_ca", mode="before")
     @classmethod
     def _leave_out_empty(cls, url: object) -> object:
         return url or None  # as Compose sets a variable that .env does not have
@@ -117,6 +123,21 @@ class Settings(ServiceSettings):
         if self.oidc_issuer is not None and (not self.oidc_client_id or self.oidc_rules is None):
             raise ValueError("SIGNOFF_OIDC_ISSUER needs SIGNOFF_OIDC_CLIENT_ID and SIGNOFF_OIDC_RULES")
         return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        """Refuse files of TLS that cannot be used, or CAs of clients without a certificate to be shown to these."""
+        if self.grpc_tls is not None:
+            if self.grpc_certificate is None or self.grpc_key is None:
+                raise ValueError("TLS needs both files, SIGNOFF_GRPC_CERTIFICATE and SIGNOFF_GRPC_KEY")
+            check_tls(self.grpc_tls)
+        return self
+
+    @property
+    def grpc_tls(self) -> Tls | None:
+        """The files of TLS; None: gRPC is served without."""
+        tls = Tls(self.grpc_client_ca, self.grpc_certificate, self.grpc_key)
+        return None if tls == Tls(None) else tls
 
     @property
     def ids(self) -> IdKey:

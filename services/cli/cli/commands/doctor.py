@@ -257,8 +257,11 @@ async def check_jobstores(target: Target) -> list[Check]:
 
 async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]:
     """Return a check of whether a jobstore answers, and the code of its or its database's outage; None if none."""
-    async with AsyncClient(address, timeout_s=TIMEOUT_S) as jobstore:
+    async with AsyncClient(address, timeout_s=TIMEOUT_S, credentials=target.tls) as jobstore:
         code = await jobstore.find_outage()
+        distrust = await _find_distrust(jobstore) if code == UNREACHABLE else None
+    if distrust is not None:
+        return Check("jobstore", False, f"{address} is not trusted, or does not trust this command", distrust), code
     if code is None or code in DATABASE_OUTAGES:
         return Check("jobstore", True, address), code
     if words := _read_last_words(target, "jobstore"):
@@ -273,6 +276,15 @@ async def _find_outage(target: Target, address: str) -> tuple[Check, str | None]
         "reached PostgreSQL"
     )
     return Check("jobstore", False, f"nothing listens at {address}", remedy), code
+
+
+async def _find_distrust(jobstore: AsyncClient) -> str | None:
+    """Return what to do where a jobstore cannot be reached for want of trust; None if that is not why."""
+    try:
+        await jobstore.get_sign_in()
+    except SignoffError as error:
+        return error.message if error.code == ErrorCode.TLS_REFUSED or "SIGNOFF_JOBSTORE_CA" in error.message else None
+    return None
 
 
 async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:

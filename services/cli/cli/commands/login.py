@@ -4,18 +4,20 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.errors import CommandError
 from cli.options import find_given, parse_seconds
 from cli.output import format_time, name_tenants
-from cli.profiles import Profile, changing_profiles, find_profile, keep_profile, read_profiles
+from cli.profiles import TLS_OPTIONS, Profile, changing_profiles, find_profile, keep_profile, read_profiles
 from cli.session import Session, Target, command, connect, make_app
 from cli.terminal import Styled
 from signoff import AsyncClient, UnauthenticatedError
 from signoff.errors import ErrorCode
+from signoff.tls import SYSTEM
 from signoff.values import time_text
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ async def login(
     await _end_session(cli, before)
     ends_at = time_text(session.ends_at) if session.ends_at else None
     http = cli.target.http or before.http
-    keep_profile(replace(before, token=secret, user=session.name, ends_at=ends_at, http=http))
+    files: dict[str, Any] = {name: _find_file(getattr(cli.target, name)) for name in TLS_OPTIONS}
+    keep_profile(replace(before, token=secret, user=session.name, ends_at=ends_at, http=http, **files))
     document = {"profile": before.name, "jobstore": address, "session": session}
     who = f"{session.name}, {session.role} of {name_tenants(session)}"
     cli.out.print(document, f"signed in to {address} as {who}: kept in the profile {before.name}")
@@ -130,6 +133,11 @@ async def remove(cli: Session, name: ProfileName) -> None:
     with changing_profiles() as profiles:
         del profiles[find_profile(profiles, name).name]
     cli.out.print({"removed": name}, f"{name} is forgotten")
+
+
+def _find_file(name: str | None) -> str | None:
+    """Return the name of a file of TLS by which commands in other folders find it, too."""
+    return name if name in {None, SYSTEM} else str(Path(name).absolute())
 
 
 async def _begin_session(cli: Session, lasts_s: float | None, *, by_token: bool) -> "BegunSession":

@@ -42,6 +42,7 @@ from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, n
 from servicekit.errors import PermanentError, ServiceError, TransientError
 from signoff.errors import ErrorCode, find_code, is_retryable
 from signoff.status import Role
+from signoff.tls import Tls, TlsFiles
 from signoff.v1 import (
     agent_service_pb2,
     identity_service_pb2,
@@ -94,6 +95,13 @@ class SeveralServers(grpc.aio.Server):
         """Listen at an address with these credentials, as `add_insecure_port` does."""
         return self._listen(address, lambda server, where: server.add_secure_port(where, server_credentials))
 
+    def add_tls_port(self, address: str, tls: Tls) -> int:
+        """Listen at an address by TLS, as `add_insecure_port` does. Raise OSError, with what to do, if a file is wrong.
+
+        Each server has credentials of its own, since each is told once that the files have changed.
+        """
+        return self._listen(address, lambda server, where: server.add_secure_port(where, make_credentials(tls)))
+
     def _listen(self, address: str, listen: Callable[[grpc.aio.Server, str], int]) -> int:
         host, _, port = address.rpartition(":")
         _check_free(host, int(port))
@@ -115,6 +123,34 @@ class SeveralServers(grpc.aio.Server):
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - gRPC's own
         """Wait until all servers have stopped, or until `timeout` seconds have passed."""
         return all(await asyncio.gather(*(server.wait_for_termination(timeout) for server in self._servers)))
+
+
+def make_credentials(tls: Tls) -> grpc.ServerCredentials:
+    """Return credentials that show the certificate of `tls`; with a CA, clients need a certificate that it signed.
+
+    The files are read at each handshake; what is wrong with them then is logged, and the last good ones stay. Raise
+    OSError, with what to do, if one is wrong at first.
+    """
+    files = TlsFiles(tls)
+
+    def read() -> grpc.ServerCertificateConfiguration | None:
+        if (held := files.read_changed()) is None:
+            return None
+        assert held.key is not None
+        assert held.certificate is not None
+        return grpc.ssl_server_certificate_configuration([(held.key, held.certificate)], held.ca)
+
+    def read_again() -> grpc.ServerCertificateConfiguration | None:
+        try:
+            return read()
+        except OSError as error:
+            log.error("files of TLS cannot be used; the last good ones are", extra={"reason": str(error)})  # noqa: TRY400 - it says all
+            return None
+
+    first = read()
+    assert first is not None
+    asks = tls.ca is not None
+    return grpc.dynamic_ssl_server_credentials(first, read_again, asks)  # type: ignore[arg-type] # None: as before
 
 
 def _check_free(host: str, port: int) -> None:
@@ -463,7 +499,7 @@ def create_server(
     connections: ConnectionLimits | None = None,
     id_tokens: IdTokens | None = None,
     auditor: Auditor | None = None,
-) -> tuple[grpc.aio.Server, HealthService]:
+) -> tuple[SeveralServers, HealthService]:
     """Return a server with health and reflection services, and its health service; the server is not started yet."""
     held = connections or ConnectionLimits()
     interceptor = CallInterceptor(tokens, limits or CallLimits(), id_tokens, auditor)

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 from servicekit.kafka.settings import KafkaFields
 from signoff.errors import ErrorCode
+from signoff.tls import Tls, TlsFiles, name_tls
 
 #: Characters of a secret at least, so that it cannot be guessed.
 SECRET_MIN_CHARS: Final = 32
@@ -125,13 +126,48 @@ class ServiceSettings(KafkaFields, EnvironmentSettings):
     grace_s: float = 20.0
 
 
-class WorkerSettings(ServiceSettings):
+class JobstoreClientSettings(ServiceSettings):
+    """Settings of a service that calls jobstores."""
+
+    #: Addresses host:port, with commas between; a name may be of several jobstores.
+    jobstore: str = "localhost:50051"
+    #: By TLS: the file of the CA that signed the jobstores' certificates, or `system`; and a certificate with its key,
+    #: where jobstores ask for one. All in PEM.
+    jobstore_ca: str | None = None
+    jobstore_certificate: Path | None = None
+    jobstore_key: Path | None = None
+
+    @field_validator("jobstore_ca", "jobstore_certificate", "jobstore_key", mode="before")
+    @classmethod
+    def _leave_out_empty_file(cls, name: object) -> object:
+        return name or None  # as Compose sets a variable that .env does not have
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if self.jobstore_tls is not None:
+            check_tls(self.jobstore_tls)
+        return self
+
+    @property
+    def jobstore_tls(self) -> Tls | None:
+        """The files of TLS; None: jobstores are called without."""
+        return name_tls(self.jobstore_ca, self.jobstore_certificate, self.jobstore_key)
+
+
+class WorkerSettings(JobstoreClientSettings):
     """Settings of a service that works under leases of the jobstore. `capacity` is how many leases it holds at once."""
 
-    jobstore: str = "localhost:50051"
     capacity: int = 1_000
     #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
+
+
+def check_tls(tls: Tls) -> None:
+    """Raise ValueError, with what to do, if the files of TLS cannot be used."""
+    try:
+        TlsFiles(tls).read_changed()
+    except OSError as error:
+        raise ValueError(str(error)) from None
 
 
 def load_settings(kind: type[AnySettings]) -> AnySettings:

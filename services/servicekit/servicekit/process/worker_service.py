@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from servicekit import clock
+from servicekit.certificates import export_ends
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import start_consuming, wait_for_topics
 from servicekit.kafka.publisher import Publisher
@@ -58,7 +59,9 @@ async def run_worker(
         publisher = Publisher(kafka, name)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
-        channel = await stack.enter_async_context(open_channel(settings.jobstore, MESSAGE_MAX_BYTES))
+        opening = open_channel(settings.jobstore, MESSAGE_MAX_BYTES, settings.jobstore_tls)
+        channel = await stack.enter_async_context(opening)
+        export_ends(settings.jobstore_certificate)
         leases = GrpcLeases(WorkServiceStub(channel), kind, token, settings.capacity)
         leases.on_installation = publisher.set_installation
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
