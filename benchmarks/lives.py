@@ -83,11 +83,11 @@ class Agent:
 
 
 @asynccontextmanager
-async def run_system(data: Path) -> AsyncIterator[dict[str, Any]]:
-    """Run `signoff up`, and yield its endpoints file once it is ready."""
+async def run_system(data: Path, *options: str) -> AsyncIterator[dict[str, Any]]:
+    """Run `signoff up` with these options, and yield its endpoints file once it is ready."""
     file = data / "endpoints.json"
     os.environ["SIGNOFF_VERDICT_REUSE_AGE_S"] = "0"  # every life is to be judged
-    command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(file)]
+    command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(file), *options]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:
         while not file.exists():
@@ -252,8 +252,8 @@ class Bench:
 
 
 @asynccontextmanager
-async def run_bench() -> AsyncIterator[Bench]:
-    """Run the whole system in a folder that is thrown away, with the agent `bench`."""
+async def run_bench(*options: str) -> AsyncIterator[Bench]:
+    """Run the whole system in a folder that is thrown away, with the agent `bench`; `options` are of `signoff up`."""
     agent, app = Agent(), web.Application()
     app.router.add_post("/agent", agent.on_call)
     runner = web.AppRunner(app, access_log=None)
@@ -262,7 +262,7 @@ async def run_bench() -> AsyncIterator[Bench]:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
         async with (
-            run_system(Path(data)) as endpoints,
+            run_system(Path(data), *options) as endpoints,
             AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
         ):
             await client.create_agent(NewAgent(id="bench", name="bench", url=url))

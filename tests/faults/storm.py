@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from random import Random
@@ -159,7 +160,8 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
     headers = {"Authorization": f"Bearer {addresses.token}"}
     timeout = aiohttp.ClientTimeout(total=15)
     async with AsyncExitStack() as stack:
-        dialled = [AsyncClient(link.address, addresses.token) for link in links.values() if "grpc" in link.name]
+        dial = partial(AsyncClient, token=addresses.token, credentials=addresses.client_tls)
+        dialled = [dial(link.address) for link in links.values() if "grpc" in link.name]
         clients = [await stack.enter_async_context(client) for client in dialled]
         consoles = [
             await stack.enter_async_context(aiohttp.ClientSession(f"http://{one}", headers=headers, timeout=timeout))
@@ -174,9 +176,9 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
             await clients[0].create_agent(agent)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
         env = {"SIGNOFF_JOBSTORE": running.jobstore_addresses, "SIGNOFF_TOKEN": addresses.token}
+        env |= {} if addresses.tls is None else {"SIGNOFF_JOBSTORE_CA": str(addresses.tls[0])}
         crowd = Crowd(clients, consoles, publisher, ids, env | addresses.reach_as("operator").to_environment())
-        dialled_all = AsyncClient(running.jobstore_addresses, addresses.token)
-        client = await stack.enter_async_context(dialled_all)
+        client = await stack.enter_async_context(dial(running.jobstore_addresses))
         operator = Operator(crowd, client, addresses, agents_url, running.terms.attempt_timeout_s, seed)
         yield crowd, operator, Tables(addresses.postgres)
 

@@ -1,5 +1,6 @@
 """Each service is given the settings that are its own: no other's secrets, and none of the shell's."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ SHELL = {
 }
 
 
+#: What the stack has of its own: how its Kafka and its jobstores are reached.
+THE_STACKS = ("SIGNOFF_KAFKA", "SIGNOFF_GRPC_C", "SIGNOFF_GRPC_KEY", "SIGNOFF_JOBSTORE_")
 #: What a provider of identities gave, and no stack can make: the shell's.
 ISSUED = "SIGNOFF_OIDC_CLIENT_SECRET"
 
@@ -68,6 +71,19 @@ def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, d
     return {spec.name: dict(spec.env) for spec in specs}
 
 
+def test_services_reach_each_of_several_jobstores_by_tls_where_these_have_a_certificate(tmp_path: Path) -> None:
+    tls = tmp_path / "ca.pem", tmp_path / "jobstore.pem", tmp_path / "jobstore-key.pem"
+    addresses = Addresses("k:1", "g:1,g:2", "h:1", "postgresql://u:p@h/db", {}, None, make_secrets(DataDir(tmp_path)))
+    specs = make_service_specs(replace(addresses, tls=tls), Fleet(jobstores=2), lambda _: 1)
+    served = {spec.name: spec.env["SIGNOFF_GRPC_ADDRESS"] for spec in specs if "SIGNOFF_GRPC_ADDRESS" in spec.env}
+    assert served == {"jobstore": "g:1", "jobstore-2": "g:2"}
+    for spec in specs:
+        is_jobstore = spec.name in served
+        files = ("SIGNOFF_GRPC_CERTIFICATE", "SIGNOFF_GRPC_KEY") if is_jobstore else ("SIGNOFF_JOBSTORE_CA",)
+        assert [spec.env[name] for name in files] == [*map(str, tls[1:] if is_jobstore else tls[:1])]
+        assert is_jobstore or spec.env["SIGNOFF_JOBSTORE"] == "g:1,g:2"
+
+
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_a_service_is_given_its_secrets_and_no_others(environments: dict[str, dict[str, str]], kind: str) -> None:
     given = environments[kind]
@@ -92,7 +108,7 @@ def test_settings_of_the_shell_reach_their_service(kind: str) -> None:
     patterns = [INHERITED, *([INHERITED_BY[kind]] if kind in INHERITED_BY else [])]
     for name in SETTINGS[kind].model_fields:
         variable = f"SIGNOFF_{name.upper()}"
-        is_own = variable not in secrets_of(kind) and not variable.startswith("SIGNOFF_KAFKA")  # the stack has its own
+        is_own = variable not in secrets_of(kind) and not variable.startswith(THE_STACKS)
         assert any(p.fullmatch(variable) for p in patterns) is is_own, variable
 
 

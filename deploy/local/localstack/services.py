@@ -5,11 +5,13 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec
 from localstack.supervisor import probe_http
 from servicekit.kafka.access import KafkaAccess
+from signoff.tls import Tls
 
 AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 JUDGE_MODEL = "local-rules"  # no name of a model that has a price
@@ -31,7 +33,7 @@ SECRETS = {
 # What each service is given of the environment of `signoff up`: what programs need, and settings that are no secret.
 INHERITED = re.compile(
     r"PATH|HOME|TMPDIR|LD_LIBRARY_PATH|LANG|LC_\w+|TZ|SSL_CERT_\w+|PYTHON\w+|COVERAGE_\w+"
-    r"|SIGNOFF_(?!AGENT_|KAFKA|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
+    r"|SIGNOFF_(?!AGENT_|GRPC_C|JOBSTORE_C|KAFKA|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
 )
 # And what only services of one kind are given: an executor what agents are called with, a validator
 # what a judge is, a jobstore the secrets of upstreams, a console the secret that a provider of identities gave it.
@@ -51,7 +53,7 @@ class Addresses:
     """The addresses of all parts, and the secrets."""
 
     kafka: str  # host:port, as are grpc and http
-    grpc: str
+    grpc: str  # of several jobstores all, with commas between
     http: str
     postgres: str  # a URL, as are the next two
     agents: Mapping[str, str]
@@ -62,10 +64,17 @@ class Addresses:
     migrating: str | None = None
     #: How each user reaches Kafka, where Kafka asks who connects, but for the address, which is `kafka`.
     kafka_users: Mapping[str, KafkaAccess] = field(default_factory=dict)
+    #: The files of the CA of jobstores, of their certificate, and of its key; None: they are called without TLS.
+    tls: tuple[Path, Path, Path] | None = None
 
     def reach_as(self, user: str) -> KafkaAccess:
         """Return how a user of Kafka reaches it."""
         return replace(self.kafka_users[user], servers=self.kafka) if self.kafka_users else KafkaAccess(self.kafka)
+
+    @property
+    def client_tls(self) -> Tls | None:
+        """The files by which jobstores are called."""
+        return None if self.tls is None else Tls(self.tls[0])
 
     @property
     def token(self) -> str:
@@ -79,18 +88,24 @@ class Fleet:
 
     executors: int = 1
     validators: int = 1
+    jobstores: int = 1
     env: Mapping[str, Mapping[str, str]] | None = None  # by kind: jobstore, executor, validator, console
 
 
 def make_service_specs(addresses: Addresses, fleet: Fleet, port: Port) -> list[ServiceSpec]:
     """Return how each service is run; the jobstore, on which the others depend, has the lowest layer."""
-    counts = {"jobstore": 1, "executor": fleet.executors, "validator": fleet.validators, "console": 1}
+    counts = {"jobstore": fleet.jobstores, "executor": fleet.executors, "validator": fleet.validators, "console": 1}
     services = []
     for kind, count in counts.items():
         env = {**_inherit(kind), **_make_env(kind, addresses), **(fleet.env or {}).get(kind, {})}
         names = [kind, *(f"{kind}-{number}" for number in range(2, count + 1))][:count]
         services += [_make_spec(kind, name, port(f"{name}-health"), env) for name in names]
-    return services
+    grpc = addresses.grpc.split(",")[: fleet.jobstores]
+    jobstores = [
+        replace(spec, env={**spec.env, "SIGNOFF_GRPC_ADDRESS": address})
+        for spec, address in zip(services, grpc, strict=False)
+    ]
+    return [*jobstores, *services[len(jobstores) :]]
 
 
 def make_secrets(data_dir: DataDir) -> dict[str, str]:
@@ -121,7 +136,11 @@ def _make_spec(kind: str, name: str, health_port: int, env: Mapping[str, str]) -
 def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
     """Return the environment of one kind of service."""
     common = addresses.reach_as(kind).to_environment()
-    dial = common | {"SIGNOFF_JOBSTORE": addresses.grpc}
+    dial, serve = common | {"SIGNOFF_JOBSTORE": addresses.grpc}, common
+    if addresses.tls is not None:
+        ca, certificate, key = map(str, addresses.tls)
+        dial |= {"SIGNOFF_JOBSTORE_CA": ca}
+        serve |= {"SIGNOFF_GRPC_CERTIFICATE": certificate, "SIGNOFF_GRPC_KEY": key}
     secrets = {name: addresses.secrets[name] for name in SECRETS[kind]}
     if kind == "jobstore":
         urls = {
@@ -129,7 +148,7 @@ def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
             "SIGNOFF_MIGRATE_DATABASE_URL": addresses.migrating,
         }
         databases = {name: url.replace("postgresql:", "postgresql+asyncpg:", 1) for name, url in urls.items() if url}
-        return common | databases | {"SIGNOFF_GRPC_ADDRESS": addresses.grpc} | secrets
+        return serve | databases | secrets
     if kind == "console":
         return dial | secrets | {"SIGNOFF_HTTP_ADDRESS": addresses.http}
     if kind == "executor":

@@ -13,6 +13,7 @@ from contracts.grants import USERS
 from contracts.topic_prefix import TOPIC_PREFIX
 from localstack import agents
 from localstack.backing import Infrastructure, infrastructure, make_backing
+from localstack.certificates import Authority
 from localstack.data_check import check_data
 from localstack.datadir import DataDir, write_atomically
 from localstack.errors import StackError
@@ -134,7 +135,7 @@ class Stack:
         agents_url = f"http://127.0.0.1:{port('agents')}"
         return Addresses(
             kafka=kafka.bootstrap,
-            grpc=f"127.0.0.1:{port('grpc', self._settings.grpc_port)}",
+            grpc=",".join(f"127.0.0.1:{each}" for each in self._get_grpc_ports()),
             http=f"127.0.0.1:{port('http', self._settings.http_port)}",
             postgres=postgres.url,
             agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
@@ -143,7 +144,19 @@ class Stack:
             database=postgres.jobstore_url,
             migrating=postgres.migrate_url,
             kafka_users={name: kafka.reach_as(name) for name in (ADMIN, *USERS)} if self._settings.secure else {},
+            tls=self._make_certificate() if self._settings.secure else None,
         )
+
+    def _get_grpc_ports(self) -> list[int]:
+        first = self._data_dir.get_port("grpc", self._settings.grpc_port)
+        return [
+            first,
+            *(self._data_dir.get_port(f"grpc-{nth}") for nth in range(2, self._settings.fleet.jobstores + 1)),
+        ]
+
+    def _make_certificate(self) -> tuple[Path, Path, Path]:
+        authority = Authority(self._data_dir.path / "certificates")
+        return authority.ca, *authority.issue("jobstore")
 
     def _write_endpoints(self) -> None:
         if self._ready_at is None:
@@ -151,6 +164,7 @@ class Stack:
         endpoints = {
             "http": f"http://{self._ready_at.http}",
             "grpc": self._ready_at.grpc,
+            "jobstore_ca": None if self._ready_at.tls is None else str(self._ready_at.tls[0]),
             "kafka": self._ready_at.kafka,
             "kafka_settings": self._ready_at.reach_as("operator").to_settings(),
             "topic_prefix": TOPIC_PREFIX,

@@ -188,7 +188,11 @@ class Injector:
 
     async def _named_by_doctor(self) -> set[str]:
         """The groups of which `signoff doctor` says that a stranger is a member."""
-        target = Target(jobstore=self.world.jobstore_addresses, token=self.world.addresses.token)
+        target = Target(
+            jobstore=self.world.jobstore_addresses,
+            jobstore_ca=self.world.addresses.tls and str(self.world.addresses.tls[0]),
+            token=self.world.addresses.token,
+        )
         checks = [check for check in await check_jobstores(target) if not check.ok and NO_PROCESS in check.found]
         return {check.part.removeprefix("group ") for check in checks}
 

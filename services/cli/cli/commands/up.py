@@ -30,6 +30,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     postgres_port: Port = 0,
     executors: Annotated[int, typer.Option(min=1, max=32, help="How many executors run.")] = 1,
     validators: Annotated[int, typer.Option(min=1, max=32, help="How many validators run.")] = 1,
+    jobstores: Annotated[int, typer.Option(min=1, max=8, help="How many jobstores run.")] = 1,
     secure: Annotated[
         bool, typer.Option("--secure", help="Encrypt what can be, and let Kafka ask who calls; in a folder of its own.")
     ] = False,
@@ -47,7 +48,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         grpc_port=grpc_port,
         kafka_port=kafka_port,
         postgres_port=postgres_port,
-        fleet=Fleet(executors=executors, validators=validators),
+        fleet=Fleet(executors=executors, validators=validators, jobstores=jobstores),
         secure=secure,
         short_lived=short_lived,
         progress=lambda message: show_message(cli, message),
