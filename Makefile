@@ -181,7 +181,7 @@ $(READY): requirements.lock $(DISTRIBUTIONS:=/pyproject.toml)
 	}
 	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .venv/uv.txt
-	@echo "setup: $$(grep -c == requirements.lock) packages (160 MB, unless they are cached)"
+	@echo "setup: $$(grep -c == requirements.lock) packages (180 MB, unless they are cached)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || { \
 		echo 'setup: again, with pip'; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock; \

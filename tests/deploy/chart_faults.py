@@ -4,6 +4,7 @@ import os
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -14,6 +15,7 @@ from dockerfiles import environment
 from console.config import ConsoleSettings
 from executor.config import Settings as ExecutorSettings
 from jobstore.config import Settings as JobStoreSettings
+from localstack.certificates import Authority
 from servicekit.errors import PermanentError
 from servicekit.process.settings import ServiceSettings, load_settings
 from servicekit.process.variables import find_unknown
@@ -167,6 +169,20 @@ def is_lost(value: str, folder: str) -> bool:
     return value.startswith(folder) and not Path(value).exists()
 
 
+@cache
+def make_certificate() -> dict[str, str]:
+    """The keys of a Secret as cert-manager makes it."""
+    with TemporaryDirectory() as folder:
+        authority = Authority(Path(folder))
+        certificate, key = authority.issue("server")
+        made = {"ca.crt": authority.ca, "tls.crt": certificate, "tls.key": key}
+        return {name: path.read_text() for name, path in made.items()}
+
+
+def find_value(key: str) -> str:
+    return VALUES.get(key) or make_certificate().get(key, "x")
+
+
 def _lay_out(spec: Object, objects: Sequence[Object], folder: Path) -> None:
     """Write what a pod's volumes hold."""
     paths = {each["name"]: each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
@@ -177,7 +193,7 @@ def _lay_out(spec: Object, objects: Sequence[Object], folder: Path) -> None:
         path = Path(paths[volume["name"]].replace(FOLDER, str(folder)))
         path.mkdir(parents=True)
         files = dict(maps[volume["configMap"]["name"]] if "configMap" in volume else {})
-        files |= {item["path"]: VALUES.get(item["key"], "") for item in volume.get("secret", {}).get("items", ())}
+        files |= {item["path"]: find_value(item["key"]) for item in volume.get("secret", {}).get("items", ())}
         for name, text in files.items():
             (path / name).write_text(text)
 

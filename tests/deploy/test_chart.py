@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from chart_faults import find_faults, list_kind
 from charts import CHART, EXAMPLES, VERSIONS, Object, find_schema, find_schema_faults, render, run_helm
 from dockerfiles import ROOT
 
+from contracts.grants import Grant, Resource, list_grants
 from localstack import kafka
 
 pytestmark = pytest.mark.real
@@ -144,15 +146,36 @@ def test_values_that_would_not_work_are_refused_by_name(options: str, told: str)
 
 def test_strimzis_kafka_is_set_as_in_the_local_stack() -> None:
     (broker,) = list_kind(made("operators"), "Kafka")
-    none = {"port": 0, "advertised_port": 0, "controller_port": 0, **kafka.make_listeners({})}
-    lines = kafka.PROPERTIES.format(logs="", message_max_bytes=kafka.MESSAGE_MAX_BYTES, **none).splitlines()
-    local = dict(line.split("=", 1) for line in lines if "=" in line)
+    said = kafka.PROPERTIES.replace("{message_max_bytes}", str(kafka.MESSAGE_MAX_BYTES))
+    local = dict(re.findall(r"^([\w.]+)=(.+)$", said, re.MULTILINE))
     given = {name: str(value).lower() for name, value in broker["spec"]["kafka"]["config"].items()}
     replicated = {name: value for name, value in given.items() if re.search("replication|replicas|isr", name)}
     assert {name: local.get(name) for name in given.keys() - replicated} == {
         name: value for name, value in given.items() if name not in replicated
     }
     assert replicated == {name: "2" if "min" in name else "3" for name in replicated}
+
+
+def test_strimzis_users_may_do_what_the_catalogue_gives_and_nothing_else() -> None:
+    """SIGNOFF_WRITE_EXPECTED=1 writes the file of the chart anew."""
+    acls: dict[str, list[Any]] = {}
+    for (user, resource, name, is_prefix), grants in groupby(sorted(list_grants(), key=of_whom), of_whom):
+        named = {"name": f"<prefix>{name}", "patternType": "prefix" if is_prefix else "literal"}
+        of = {"type": str(resource), **(named if resource is not Resource.CLUSTER else {})}
+        acls.setdefault(user, []).append(
+            {"resource": of, "operations": sorted(str(grant.operation) for grant in grants)}
+        )
+    lines = {user: ",\n".join(f"  {json.dumps(acl)}" for acl in each) for user, each in acls.items()}
+    text = "{\n" + ",\n".join(f' "{user}": [\n{each}\n ]' for user, each in lines.items()) + "\n}"
+    if "SIGNOFF_WRITE_EXPECTED" in os.environ:
+        (CHART / "acls.json").write_text(f"{text}\n")
+    users = {each["metadata"]["name"]: each["spec"] for each in list_kind(made("operators"), "KafkaUser")}
+    given = {name.removeprefix("signoff-kafka-"): user["authorization"]["acls"] for name, user in users.items()}
+    assert given == json.loads(text.replace("<prefix>", ""))
+
+
+def of_whom(grant: Grant) -> tuple[str, Resource, str, bool]:
+    return grant.user, grant.resource, grant.name, grant.is_prefix
 
 
 def test_the_secret_that_the_page_makes_has_what_pods_read_and_nothing_else(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ MISTAKES = {
         "scaling.yaml", "minReplicaCount", "minReplicasCount", "'minReplicasCount' was unexpected", "scaled"
     ),
     "a misspelt variable": Mistake(
-        "_services.tpl", "SIGNOFF_JOBSTORE:", "SIGNOFF_JOBSTORES:", "nothing reads: ['SIGNOFF_JOBSTORES']"
+        "_access.tpl", "SIGNOFF_JOBSTORE:", "SIGNOFF_JOBSTORES:", "nothing reads: ['SIGNOFF_JOBSTORES']"
     ),
     "another service's secret": Mistake(
         "_services.tpl", "[SIGNOFF_EXECUTOR_TOKEN]", "[SIGNOFF_EXECUTOR_TOKEN, SIGNOFF_TOKEN]", "['SIGNOFF_TOKEN']"
@@ -68,6 +68,12 @@ MISTAKES = {
         "not (and false",
         "scales back",
         "scaled",
+    ),
+    "a password that is not mounted": Mistake(
+        "_access.tpl", 'list "password"', 'list "passwort"', "SIGNOFF_KAFKA_PASSWORD_FILE", "secured"
+    ),
+    "a certificate without its key": Mistake(
+        "_access.tpl", "  SIGNOFF_GRPC_KEY: /run/secrets/grpc/tls.key\n", "", "jobstore: does not start", "secured"
     ),
     "a Service that nothing scrapes": Mistake(
         "monitor.yaml", "podTargetLabels: [", "podTargetLabel: [", "'podTargetLabel' was unexpected", "scaled"

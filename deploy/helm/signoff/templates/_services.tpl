@@ -1,13 +1,11 @@
 {{/*
-Each service's own: `env`, by variable; `secrets`, variables of `existingSecret` that it is given as files; `folders` of
-Secrets and ConfigMaps, by name; `ports` beside that of its health.
+What each service has of its own: `env`, by variable; `secrets`, the variables of `existingSecret` that it is given as
+files; `folders` of other Secrets or ConfigMaps, by name, with the keys that they are to have; `ports` beside that of its health.
 */}}
 
 {{- define "signoff.jobstore" -}}
 ports: {grpc: 50051}
 env:
-  {{- include "signoff.kafka" . | nindent 2 }}
-  SIGNOFF_TOPIC_REPLICATION: {{ .Values.kafka.replication | quote }}
   {{- if or .Values.database.caSecret .Values.cloudNativePG.enabled }}
   PGSSLROOTCERT: /run/secrets/database/ca.crt
   {{- end }}
@@ -32,19 +30,17 @@ secrets:
   {{- end }}
 folders:
   {{- if .Values.cloudNativePG.enabled }}
-  database: {secret: {secretName: {{ .Release.Name }}-postgres-ca, items: [{key: ca.crt, path: ca.crt}]}}
+  database: {secret: {{ .Release.Name }}-postgres-ca, keys: [ca.crt]}
   {{- else if .Values.database.caSecret }}
-  database: {secret: {secretName: {{ .Values.database.caSecret }}, items: [{key: ca.crt, path: ca.crt}]}}
+  database: {secret: {{ .Values.database.caSecret }}, keys: [ca.crt]}
   {{- end }}
   {{- if .Values.oidc.issuer }}
-  sign-in: {configMap: {name: {{ .Release.Name }}-sign-in}}
+  sign-in: {configMap: {{ .Release.Name }}-sign-in}
   {{- end }}
 {{- end }}
 
 {{- define "signoff.executor" -}}
 env:
-  {{- include "signoff.kafka" . | nindent 2 }}
-  {{- include "signoff.client" . | nindent 2 }}
   SIGNOFF_AGENT_NETWORKS: {{ .Values.agents.networks | quote }}
   {{- if .Values.agents.headersSecret }}
   SIGNOFF_AGENT_HEADER_DIR: /run/secrets/agents
@@ -52,28 +48,25 @@ env:
 secrets: [SIGNOFF_EXECUTOR_TOKEN]
 folders:
   {{- with .Values.agents.headersSecret }}
-  agents: {secret: {secretName: {{ . }}}}
+  agents: {secret: {{ . }}}
   {{- end }}
 {{- end }}
 
 {{- define "signoff.validator" -}}
 env:
-  {{- include "signoff.kafka" . | nindent 2 }}
-  {{- include "signoff.client" . | nindent 2 }}
   {{- if .Values.judges.keysSecret }}
   SIGNOFF_JUDGE_KEY_DIR: /run/secrets/judges
   {{- end }}
-secrets: [SIGNOFF_VALIDATOR_TOKEN, OPENAI_API_KEY]
+secrets: [SIGNOFF_VALIDATOR_TOKEN]
 folders:
   {{- with .Values.judges.keysSecret }}
-  judges: {secret: {secretName: {{ . }}}}
+  judges: {secret: {{ . }}}
   {{- end }}
 {{- end }}
 
 {{- define "signoff.console" -}}
 ports: {http: 8080}
 env:
-  {{- include "signoff.client" . | nindent 2 }}
   {{- with .Values.oidc }}
   {{- if .issuer }}
   SIGNOFF_OIDC_ISSUER: {{ .issuer | quote }}
@@ -82,13 +75,4 @@ env:
   {{- end }}
   {{- end }}
 secrets: [SIGNOFF_CONSOLE_TOKEN, SIGNOFF_SESSION_SECRET]
-{{- end }}
-
-{{- define "signoff.kafka" -}}
-SIGNOFF_KAFKA: {{ if .Values.strimzi.enabled }}{{ .Release.Name }}-kafka-bootstrap:9092{{ else }}{{ .Values.kafka.bootstrap | quote }}{{ end }}
-SIGNOFF_TOPIC_PREFIX: {{ .Values.kafka.topicPrefix | quote }}
-{{- end }}
-
-{{- define "signoff.client" -}}
-SIGNOFF_JOBSTORE: {{ .Release.Name }}-jobstore.{{ .Release.Namespace }}.svc:50051
 {{- end }}
