@@ -233,6 +233,7 @@ async def _started(
     data_dir = DataDir(directory)
     stack.enter_context(data_dir.lock())
     function_port = data_dir.get_port(FUNCTION)
+    links["kafka"].upstream_port = data_dir.get_port("kafka")  # by which the broker's ACLs are made, before all else
     door = await links["agent"].open_door(function_port)
     seen: dict[str, Addresses] = {}
     specs: dict[str, ServiceSpec] = {}
@@ -282,7 +283,6 @@ def _death(words: str) -> list[Death]:
 
 def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:
     """The services, which reach all jobstores, the database and the broker through links alone."""
-    links["kafka"].upstream_port = _port(addresses.kafka)
     jobstore, *others = make_service_specs(replace(addresses, kafka=links["kafka"].address), fleet, port)
     before = [name for name in links if name.startswith("grpc")]
     jobstores = [_jobstore(jobstore, name.removeprefix("grpc"), addresses, port, links) for name in before]

@@ -18,6 +18,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
@@ -196,8 +197,7 @@ class KafkaAccess:
         """Connect to a broker once. Raise RefusedError with what to do if the broker says what is wrong."""
         at = f"the broker at {host}:{port}"
         try:
-            async with _connect(host, port, **self._connection_options) as connection:
-                offered = [] if self.security.has_user else await _list_mechanisms(connection)
+            asked_for = await self._find_asked_for(host, port)
         except UnsupportedSaslMechanismError as error:
             which = f"SIGNOFF_KAFKA_MECHANISM, which is {self.mechanism}"
             raise _refuse(f"{at} does not ask for a user by that mechanism: correct {which}") from error
@@ -222,9 +222,16 @@ class KafkaAccess:
                     f"{at} speaks {spoken}: correct SIGNOFF_KAFKA_SECURITY, which is {self.security}"
                 ) from error
             raise
-        if offered:
-            how = f"by {', '.join(offered)}"
+        if asked_for:
+            how = f"by {', '.join(asked_for)}"
             raise _refuse(f"{at} asks for a user {how}: correct SIGNOFF_KAFKA_SECURITY, which is {self.security}")
+
+    async def _find_asked_for(self, host: str, port: int) -> list[str]:
+        """Connect to a broker once; if that is as nobody, return the mechanisms by which the broker asks for a user."""
+        async with _connect(host, port, **self._connection_options) as connection:
+            if self.token_file is not None:
+                await _check_token(connection)
+            return [] if self.security.has_user else await _list_mechanisms(connection)
 
 
 #: What aiokafka raises where an ACL is missing.
@@ -249,6 +256,14 @@ async def _list_mechanisms(connection: AIOKafkaConnection) -> list[str]:
     """Return the mechanisms by which a broker asks who connects; none if it does not ask."""
     answer = await connection.send(SaslHandShakeRequest(Mechanism.SCRAM_SHA_512.value))
     return [] if for_code(answer.error_code) is IllegalSaslStateError else list(answer.enabled_mechanisms)
+
+
+async def _check_token(connection: AIOKafkaConnection) -> None:
+    """Raise SaslAuthenticationFailed if a broker closes the connection: aiokafka reads no answer to a token."""
+    try:
+        await connection.send(MetadataRequest([]))
+    except KafkaConnectionError as error:
+        raise SaslAuthenticationFailed("the connection is closed after the token") from error
 
 
 async def _speaks(host: str, port: int, *, tls: bool) -> bool:
