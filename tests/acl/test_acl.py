@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiokafka.protocol.admin import DeleteAclsRequest_v1
 from aiokafka.protocol.api import Request
+from support.fakes import until
 from walk import Finding, is_given, walk
 
 from cli.commands.doctor import check_kafka
@@ -23,12 +24,12 @@ from servicekit import retry
 from servicekit.errors import RefusedError
 from servicekit.kafka import access
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.acls import apply_grants
+from servicekit.kafka.acls import apply_grants, read_grants
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming, wait_for_topics
 from servicekit.kafka.history import History
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.settings import Mechanism, Security
-from servicekit.kafka.subscription import make_broker
+from servicekit.kafka.subscription import ConsumerDeadError, Subscription, make_broker, stop_consuming
 from signoff.errors import ErrorCode
 
 FACTS, RESULTS = TOPIC_OF[JobChanged], TOPIC_OF[ResultProduced]
@@ -161,17 +162,24 @@ async def test_a_password_and_a_ca_are_read_again_when_their_files_change(secure
 class _DeleteAcls(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
     API_KEY = 31
 
-    def __init__(self, topic: str, user: str) -> None:
-        self._filter = (2, topic, 3, f"User:{user}", None, 1, 1)
+    def __init__(self, topic: str, user: str, operation: int) -> None:
+        self._filter = (2, topic, 3, f"User:{user}", None, operation, 1)
 
     def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
         return request_struct_class([self._filter])
 
 
-async def delete_acls(kafka: Kafka, topic: str, user: str) -> None:
+ANY, READ = 1, 3
+
+
+async def delete_acls(kafka: Kafka, topic: str, user: str, operation: int = ANY) -> None:
     admin = kafka.reach_as(ADMIN).make_admin()
     await admin.start()
-    await admin._send_request(_DeleteAcls(topic, user))
+    before = await read_grants(admin) or set()
+    await admin._send_request(_DeleteAcls(topic, user, operation))
+    # The answer comes before the broker has forgotten them.
+    while await read_grants(admin) == before:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
     await admin.close()
 
 
@@ -205,6 +213,29 @@ async def test_a_publisher_goes_on_once_its_acl_is_back(secured: Kafka) -> None:
                 assert not isinstance(sent, Exception)
             await until_refused(publisher, record)
     finally:
+        await publisher.stop()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_consumer_whose_acl_is_taken_away_ends_and_says_why(secured: Kafka) -> None:
+    async def handle(records: Sequence[object]) -> Sequence[object]:
+        return records
+
+    jobstore = secured.reach_as("jobstore")  # it may write to the topic, and so see it, without reading
+    publisher, broker = Publisher(jobstore, "test"), make_broker(jobstore, "test")
+    subscription = Subscription[ResultProduced](publisher, ResultProduced, f"{JOBSTORE_GROUPS}-test", handle)
+    subscription.attach(broker, max_records=10)
+    await publisher.start()
+    await broker.start()
+    await until(lambda: bool((consumer := subscription.consumer()) and consumer.assignment()))
+    try:
+        await delete_acls(secured, RESULTS, "jobstore", READ)
+        with pytest.raises(ConsumerDeadError, match=r"result-produced: its polls are refused: \[Error 29\]"):
+            async with asyncio.timeout(30):
+                await subscription.watch()
+    finally:
+        await apply_grants(secured.reach_as(ADMIN), list_grants())
+        await stop_consuming(broker, [subscription])
         await publisher.stop()
 
 

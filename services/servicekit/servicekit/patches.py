@@ -23,6 +23,7 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import BrokerResponseError, IllegalGenerationError, KafkaConnectionError, kafka_errors
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatch
 from aiokafka.record.util import decode_varint
@@ -544,6 +545,33 @@ def survive_lost_connections() -> None:
     """
     AIOKafkaConnection.send = _send_or_close
     Fetcher._proc_fetch_request = _fetch_or_end
+
+
+_fetch_context: Final = SubscriptionState.fetch_context
+
+
+@contextlib.contextmanager
+def _note_poll(self: SubscriptionState) -> Iterator[None]:
+    self._fetch_count += 1
+    try:
+        yield
+    except Exception as error:
+        self.poll_error = error
+        raise
+    else:
+        self.poll_error = None
+        self._last_fetch_ended = time.monotonic()
+    finally:
+        self._fetch_count -= 1
+
+
+def note_failed_polls() -> None:
+    """Let a consumer's `fetcher_idle_time` be the seconds since a poll without an error, and keep the last error.
+
+    aiokafka takes a poll that raised for one that is under way, for ever: a consumer whose every poll is refused, as
+    after its ACL was taken away, seems to be well. Upstream: none found.
+    """
+    SubscriptionState.fetch_context = _note_poll
 
 
 _init: Final = AIOKafkaConnection.__init__

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.memory_records import MemoryRecords
@@ -180,3 +181,20 @@ async def test_a_password_is_asked_for_at_each_connection(monkeypatch: pytest.Mo
     assert AIOKafkaConnection("nowhere", 1, sasl_plain_password=lambda: "p")._sasl_plain_password == "p"
     monkeypatch.setattr(AIOKafkaConnection, "__init__", patches._init)
     assert callable(AIOKafkaConnection("nowhere", 1, sasl_plain_password=lambda: "p")._sasl_plain_password)
+
+
+@pytest.mark.parametrize("is_patched", [True, False])
+async def test_a_poll_that_raised_is_not_under_way(is_patched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    patches.note_failed_polls()
+    if not is_patched:
+        monkeypatch.setattr(SubscriptionState, "fetch_context", patches._fetch_context)
+    polls = SubscriptionState()
+    ended_at = polls._last_fetch_ended
+    with pytest.raises(KafkaError), polls.fetch_context():
+        raise KafkaError
+    assert (polls.fetcher_idle_time > 0) is is_patched
+    if is_patched:
+        assert (polls._last_fetch_ended, type(polls.poll_error)) == (ended_at, KafkaError)
+        with polls.fetch_context():
+            assert polls.fetcher_idle_time == 0
+        assert (polls._last_fetch_ended > ended_at, polls.poll_error) == (True, None)

@@ -58,12 +58,13 @@ async def apply_grants(kafka: KafkaAccess, grants: Iterable[Grant]) -> int:
     try:
         await admin.start()
         wanted = set(grants)
-        missing = sorted(wanted - await _read_everywhere(admin))
-        if missing:
-            await _create(admin, missing)
-            async with asyncio.timeout(KNOWN_WITHIN_S):
-                while not wanted <= await _read_everywhere(admin):  # noqa: ASYNC110 - nobody tells
-                    await asyncio.sleep(0.02)
+        made = set[Grant]()
+        async with asyncio.timeout(KNOWN_WITHIN_S):
+            while missing := wanted - await _read_everywhere(admin):  # also what was there, and is being removed
+                if new := sorted(missing - made):
+                    await _create(admin, new)
+                    made |= missing
+                await asyncio.sleep(0.02)
     except SecurityDisabled as error:
         message = "the brokers have no authorizer: set authorizer.class.name at them (docs/operations/kafka.md)"
         raise RefusedError(message, code=ErrorCode.KAFKA_FORBIDDEN) from error
@@ -71,7 +72,7 @@ async def apply_grants(kafka: KafkaAccess, grants: Iterable[Grant]) -> int:
         raise await kafka.explain(error) from error
     finally:
         await admin.close()
-    return len(missing)
+    return len(made)
 
 
 async def read_grants(admin: AIOKafkaAdminClient) -> set[Grant] | None:

@@ -21,9 +21,9 @@ from contracts.events import Event
 from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit import clock
+from servicekit import clock, retry
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
-from servicekit.kafka.access import KafkaAccess
+from servicekit.kafka.access import FORBIDDEN, KafkaAccess
 from servicekit.kafka.dead_letters import (
     REASON_MAX,
     Place,
@@ -35,7 +35,7 @@ from servicekit.kafka.dead_letters import (
 )
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
-from servicekit.patches import UnreadableBatch, skip_unreadable_batches
+from servicekit.patches import UnreadableBatch, note_failed_polls, skip_unreadable_batches
 from servicekit.retry import isolate_failures, retry_transient
 from signoff.errors import ErrorCode
 
@@ -392,7 +392,10 @@ class Subscription(Generic[E]):
             return f"aiokafka no longer {died}"
         if self._handling_since is not None:
             return None
-        idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
+        polls = consumer._subscription  # noqa: SLF001 - no public way
+        idle_s, error = polls.fetcher_idle_time, getattr(polls, "poll_error", None)  # since the last without an error
+        if isinstance(error, FORBIDDEN) and idle_s > retry.REFUSAL_S:
+            return f"its polls are refused: {error}"
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
     async def watch(self) -> None:
@@ -646,6 +649,7 @@ def parse_event(event: type[V], body: bytes) -> V:
 def make_broker(kafka: KafkaAccess, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
     """Return a FastStream broker for consuming; on its stop, a batch under way has `batch_grace_s` seconds to end."""
     skip_unreadable_batches()
+    note_failed_polls()
     return kafka.make_broker(
         client_id=f"signoff-{service}",
         consumer_only=True,
