@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.protocol.admin import DeleteAclsRequest_v1
 from aiokafka.protocol.api import Request
 from support.fakes import until
@@ -265,13 +266,17 @@ async def test_topics_of_work_grow_and_never_shrink(secured: Kafka, caplog: pyte
     readers = Readers(jobstore, {RESULTS: f"{JOBSTORE_GROUPS}-results"})
     assert len(await readers.find_ends()) == 8
     await ensure_topics(jobstore, 1, 10)
-    ends = await readers.find_ends()
-    assert (len(ends), await readers.have_read(ends)) == (10, True)
+
+    async def find_new_ends() -> dict[TopicPartition, int]:
+        return {place: end for place, end in (await readers.find_ends()).items() if place.partition >= 8}
+
+    ends = await find_new_ends()
+    assert (len(ends), await readers.have_read(ends)) == (2, True)
     publisher = Publisher(jobstore, "test")
     await publisher.start()
     await publisher.send([Outgoing(RESULTS, b"{}", partition=9)])
     await publisher.stop()
-    assert not await readers.have_read(await readers.find_ends())
+    assert not await readers.have_read(await find_new_ends())
     await ensure_topics(jobstore, 1)
     assert "none are taken away" in caplog.text
     assert len(await readers.find_ends()) == 10
