@@ -25,7 +25,7 @@ from measuring.seeding import settle, store_jobs
 from viewers_and_lists import TOKEN, find_free_port, make_database, make_settings, start_service
 
 from jobstore.engine.database import Database
-from localstack.backing import infrastructure
+from localstack.backing import Infrastructure, infrastructure
 from signoff import AsyncClient, UnauthenticatedError
 
 #: The jobs of a page, and the tokens whose holders call in turn, where there are so many.
@@ -50,8 +50,12 @@ _CHANGES: Final = "UPDATE token_changes SET number = (SELECT max(change) FROM to
 
 @dataclass
 class Side:
-    """A database with so many tokens and tenants, and what its jobstores took in each round, by question."""
+    """A database with so many tokens and tenants, and what its jobstores took in each round, by question.
 
+    It has a broker of its own: jobstores refuse a database that lacks what they find in the topics.
+    """
+
+    kafka: str
     url: str
     tokens: int
     tenants: int
@@ -77,15 +81,28 @@ async def fill(side: Side, jobs: int) -> None:
     await connection.close()
 
 
+async def _is_listening(address: str) -> bool:
+    """Return whether there is anybody at an address: a client of gRPC that found nobody waits for longer each time."""
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 @asynccontextmanager
-async def run_jobstore(kafka: str, side: Side) -> AsyncIterator[AsyncClient]:
+async def run_jobstore(side: Side) -> AsyncIterator[AsyncClient]:
     """Run a jobstore, and yield its administrator's client; note how long it took to serve, and its memory then."""
     address = f"127.0.0.1:{find_free_port()}"
     began = time.perf_counter()
-    process = await start_service("jobstore", make_settings(kafka, side.url, address))
+    process = await start_service("jobstore", make_settings(side.kafka, side.url, address))
     try:
+        while not await _is_listening(address):  # noqa: ASYNC110 - it tells by no event
+            await asyncio.sleep(0.01)
         async with AsyncClient(address, TOKEN) as client:
-            while not await client.is_serving():  # noqa: ASYNC110 - it tells by no event
+            while not await client.is_serving():  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
             side.note(START, time.perf_counter() - began)
             side.note(MEMORY, measure_memory({"jobstore": process.pid})["jobstore"])
@@ -156,16 +173,14 @@ async def _wait(caller: AsyncClient, began: float, *, is_known: bool) -> float:
             return 1_000 * (time.perf_counter() - began)
 
 
-async def measure(kafka: str, sides: list[Side], rounds: int) -> None:
+async def measure(sides: list[Side], rounds: int) -> None:
     """Start jobstores of both sides in turn, and let two of each serve."""
     for number in range(STARTS):
         for side in sides if number % 2 else sides[::-1]:
-            async with run_jobstore(kafka, side):
+            async with run_jobstore(side):
                 pass
     async with AsyncExitStack() as stack:
-        first, others = [
-            [await stack.enter_async_context(run_jobstore(kafka, side)) for side in sides] for _ in range(2)
-        ]
+        first, others = [[await stack.enter_async_context(run_jobstore(side)) for side in sides] for _ in range(2)]
         asked = [*zip(sides, first, strict=True)]
         await measure_calls(asked, rounds)
         await measure_changes(asked, others)
@@ -183,13 +198,13 @@ def show(sides: list[Side]) -> list[str]:
     return make_table(head, rows)
 
 
-async def main(arguments: argparse.Namespace, kafka: str, postgres: str) -> None:
+async def main(arguments: argparse.Namespace, one: Infrastructure, many: Infrastructure) -> None:
     """Make both sides, and measure them."""
-    async with make_database(postgres) as first, make_database(postgres) as second:
-        sides = [Side(first, 1, 1), Side(second, arguments.tokens, arguments.tenants)]
+    async with make_database(one.postgres) as first, make_database(many.postgres) as second:
+        sides = [Side(one.kafka, first, 1, 1), Side(many.kafka, second, arguments.tokens, arguments.tenants)]
         for side in sides:
             await fill(side, arguments.jobs)
-        await measure(kafka, sides, arguments.rounds)
+        await measure(sides, arguments.rounds)
         connection = await asyncpg.connect(first)
         version = await find_version(connection)
         await connection.close()
@@ -211,5 +226,5 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
     given = parser.parse_args()
-    with infrastructure(short_lived=False) as servers:
-        uvloop.run(main(given, servers.kafka, servers.postgres))
+    with infrastructure(short_lived=False) as of_one, infrastructure(short_lived=False) as of_many:
+        uvloop.run(main(given, of_one, of_many))

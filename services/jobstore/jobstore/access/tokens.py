@@ -4,6 +4,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
+from heapq import heappop, heappush
 from typing import Final
 
 from contracts.tokens import hash_token
@@ -65,6 +67,8 @@ class Tokens:
             for token in values
         }
         self._made: dict[bytes, Caller] = {}
+        #: When those of `_made` end, the first in front; some were put again, with another end, or are gone.
+        self._ends: list[tuple[datetime, bytes]] = []
         #: Of the newest that ended or were revoked: the audit says whose was used again.
         self._ended: dict[bytes, Caller] = {}
         self._used: set[bytes] = set()
@@ -115,7 +119,10 @@ class Tokens:
 
     def put(self, callers: Iterable[Caller], ended: Iterable[Caller]) -> None:
         """Add the holders of tokens, and remove those of tokens that `ended`; end the streams of what is gone."""
-        self._made.update((caller.token_hash, caller) for caller in callers)
+        for caller in callers:
+            self._made[caller.token_hash] = caller
+            if caller.ends_at is not None:
+                heappush(self._ends, (caller.ends_at, caller.token_hash))
         for caller in ended:
             self._made.pop(caller.token_hash, None)
             self._note_ended(caller)
@@ -129,12 +136,15 @@ class Tokens:
     def clear(self) -> None:
         """Forget all tokens but those of the environment. Streams go on until `put` says what there is."""
         self._made.clear()
+        self._ends.clear()
 
     def forget_ended(self) -> None:
-        """Remove the tokens whose time is over."""
+        """Remove the tokens whose time is over; all others are not looked at."""
         now = clock.now()
-        for caller in [each for each in self._made.values() if each.ends_at is not None and each.ends_at <= now]:
-            self._note_ended(self._made.pop(caller.token_hash))
+        while self._ends and self._ends[0][0] <= now:
+            ends_at, token_hash = heappop(self._ends)
+            if token_hash in self._made and self._made[token_hash].ends_at == ends_at:
+                self._note_ended(self._made.pop(token_hash))
 
     @asynccontextmanager
     async def bound(self, caller: Caller) -> AsyncIterator[None]:
