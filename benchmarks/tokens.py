@@ -3,7 +3,7 @@
 Both have as many jobs. Calls are those of a viewer of one tenant. Prints a table, and writes docs/performance.md: a
 ratio is the median of the ratios of pairs, with its 95 % interval.
 
-    make bench OF=tokens ARGS="[--tokens 100000] [--tenants 1000] [--jobs 100000] [--rounds 200] [--dry]"
+    make bench OF=tokens ARGS="[--tokens 100000] [--tenants 1000] [--jobs 100000] [--rounds 200] [--starts 5] [--dry]"
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Final
 import asyncpg
 import uvloop
 from measuring.figures import find_version, make_table, write_section
-from measuring.host import measure_memory
+from measuring.host import compare, measure_memory, read_cpu
 from measuring.paired import compare_pairs, describe_times
 from measuring.seeding import settle, store_jobs
 from viewers_and_lists import TOKEN, find_free_port, make_database, make_settings, start_service
@@ -31,10 +31,10 @@ from signoff import AsyncClient, UnauthenticatedError
 #: The jobs of a page, and the tokens whose holders call in turn, where there are so many.
 PAGE: Final = 50
 CALLERS: Final = 500
-#: Calls before those that are measured, and how often a jobstore is started, and a token made and revoked.
-WARM_UP: Final = 20
-STARTS, REVOCATIONS = 5, 40
+#: Calls before those that are measured, and how often a token is made and revoked.
+WARM_UP, REVOCATIONS = 20, 40
 RATIO_MAX: Final = 1.1
+START_MAX_S: Final = 120.0
 #: Each token ends some day, so that jobstores have to look for those that do.
 _TENANTS: Final = """
 INSERT INTO tenants (name, actor) SELECT 'tenant-' || n, 'bench' FROM generate_series(0, $1::int - 1) n
@@ -99,8 +99,9 @@ async def run_jobstore(side: Side) -> AsyncIterator[AsyncClient]:
     began = time.perf_counter()
     process = await start_service("jobstore", make_settings(side.kafka, side.url, address))
     try:
-        while not await _is_listening(address):  # noqa: ASYNC110 - it tells by no event
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(START_MAX_S):
+            while not await _is_listening(address):  # noqa: ASYNC110 - it tells by no event
+                await asyncio.sleep(0.01)
         async with AsyncClient(address, TOKEN) as client:
             while not await client.is_serving():  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
@@ -173,9 +174,9 @@ async def _wait(caller: AsyncClient, began: float, *, is_known: bool) -> float:
             return 1_000 * (time.perf_counter() - began)
 
 
-async def measure(sides: list[Side], rounds: int) -> None:
+async def measure(sides: list[Side], rounds: int, starts: int) -> None:
     """Start jobstores of both sides in turn, and let two of each serve."""
-    for number in range(STARTS):
+    for number in range(starts):
         for side in sides if number % 2 else sides[::-1]:
             async with run_jobstore(side):
                 pass
@@ -188,7 +189,7 @@ async def measure(sides: list[Side], rounds: int) -> None:
 
 def show(sides: list[Side]) -> list[str]:
     """Return the table of what both sides took."""
-    head = ("what", *(f"{side.tokens:,} tokens, {side.tenants:,} tenants" for side in sides), "ratio", "")
+    head = ("what", *(f"{side.tokens:,} tokens, {side.tenants:,} tenants" for side in sides), "ratio", "bar")
     rows = []
     for name in (START, MEMORY, KNOWN, REVOKED, *CALLS):
         took = [side.took[name] for side in sides]
@@ -204,7 +205,9 @@ async def main(arguments: argparse.Namespace, one: Infrastructure, many: Infrast
         sides = [Side(one.kafka, first, 1, 1), Side(many.kafka, second, arguments.tokens, arguments.tenants)]
         for side in sides:
             await fill(side, arguments.jobs)
-        await measure(sides, arguments.rounds)
+        began = read_cpu({})
+        await measure(sides, arguments.rounds, arguments.starts)
+        usage = compare(began, read_cpu({}))
         connection = await asyncpg.connect(first)
         version = await find_version(connection)
         await connection.close()
@@ -214,6 +217,7 @@ async def main(arguments: argparse.Namespace, one: Infrastructure, many: Infrast
         about = (
             f"p50 / p95; beside {arguments.jobs:,} jobs. A ratio is the median of pairs, with its 95 % interval;"
             f" a call's holds if that is at most {RATIO_MAX}."
+            f" Others took {usage.foreign / usage.took_s:.1f} cores meanwhile."
         )
         write_section("tokens", sys.argv[1:], {"PostgreSQL": version}, [about, "", *table])
 
@@ -224,6 +228,7 @@ if __name__ == "__main__":
     parser.add_argument("--tenants", type=int, default=1_000)
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
     given = parser.parse_args()
     with infrastructure(short_lived=False) as of_one, infrastructure(short_lived=False) as of_many:
