@@ -11,6 +11,7 @@ from support.real_console import RealConsole, real_console
 @pytest.fixture(scope="module")
 async def console(postgres: str) -> AsyncIterator[RealConsole]:
     async with real_console(postgres) as running:
+        await running.client.create_tenant(name="press")
         for name in ("eve", "bob"):
             await running.client.create_token(name=name, role="viewer", tenants=["press"])
         yield running

@@ -56,6 +56,7 @@ async def test_what_failed_of_a_batch_runs_again_by_three(page: Page, system: Sy
 
 
 async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system: System):
+    await system.client.create_tenant(name="attic")
     await system.client.set_limit("tenant:attic", NewLimit(paused=True))
     try:
         ids = [f"attic:{number}" for number in range(MANY)]
@@ -101,6 +102,7 @@ async def test_all_that_match_are_executed_by_three(page: Page, system: System):
 
 
 async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
+    await system.client.create_tenant(name="cellar")
     await system.client.set_limit("tenant:cellar", NewLimit(paused=True))
     try:
         job = await system.create(title="Count the bottles", tenant="cellar", labels={"why": "yes"})

@@ -22,7 +22,9 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         return web.json_response({"text": "The sky is blue."})
 
     press = [f"press:{number}" for number in range(3)]
+    await system.client.create_tenant(name="press")
     await system.client.set_limit("tenant:press", NewLimit(concurrency=1))
+    await system.client.create_tenant(name="archive")
     await system.client.set_limit("tenant:archive", NewLimit(paused=True))
     try:
         for job_id in press:

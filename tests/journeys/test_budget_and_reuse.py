@@ -68,6 +68,7 @@ async def test_a_tenant_that_has_spent_its_day_waits_and_goes_on_once_it_may_spe
 ) -> None:
     """Its executions and its results wait, and tell until when; another tenant's do not."""
     tenant, other = (f"press-{uuid4().hex[:8]}" for _ in range(2))
+    await signoff(system, "tenants", "create", tenant)
     (limit,) = await signoff(system, "limits", "set", f"tenant:{tenant}", "--usd-per-day", "1")
     assert limit["usd_per_day"] == "1"
     first, second = await system.create(tenant=tenant), await system.create(tenant=tenant)

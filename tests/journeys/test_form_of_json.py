@@ -71,16 +71,16 @@ async def live_a_life(system: System) -> tuple[str, set[str]]:
     job = await system.create(labels={"a": "b"}, not_before="2026-01-01T01:00:00+01:00", policy=once)
     async with system.http.patch(f"/api/jobs/{job.id}", json={"not_before": "2026-01-02T00:00:00Z"}) as answer:
         assert answer.status == 200, await answer.text()
-    await system.client.set_limit("tenant:nobody", NewLimit(concurrency=3))
+    await system.client.set_limit("agent:nobody", NewLimit(concurrency=3))
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)
     other = await system.create()
     async with system.http.post("/api/batches", json={"name": "one", "job_ids": [other.id]}) as answer:
         assert answer.status == 201, await answer.text()
     await system.at_rest(other.id)
-    await system.client.remove_limit("tenant:nobody")
+    await system.client.remove_limit("agent:nobody")
     await system.calm()
-    return job.id, {job.id, other.id, "tenant:nobody", str(job.agent_id)}
+    return job.id, {job.id, other.id, "agent:nobody", str(job.agent_id)}
 
 
 async def test_times_have_one_form_and_nothing_is_null_in_every_topic_answer_and_event(system: System) -> None:

@@ -35,6 +35,8 @@ async def test_a_token_is_of_some_tenants_or_of_all(signoff, tenants):
 
 async def test_a_token_is_of_the_tenant_of_the_environment_unless_others_are_named(signoff, env, client: AsyncClient):
     env["SIGNOFF_TENANT"] = "press"
+    for tenant in ("press", "web"):
+        await client.create_tenant(name=tenant)
     for name, words in {"eve": [], "bob": ["--tenant", "web"], "all": ["--all-tenants"]}.items():
         assert (await signoff("tokens", "create", "--name", name, "--role", "viewer", *words)).status == 0
     tokens, _ = await client.list_tokens()

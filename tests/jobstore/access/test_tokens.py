@@ -68,6 +68,18 @@ async def test_a_token_is_made_listed_and_revoked(client: AsyncClient) -> None:
     assert await refused(client.revoke_token("eve")) == "unknown_token"
 
 
+async def test_a_token_is_of_tenants_that_are_registered(client: AsyncClient, database: Database) -> None:
+    assert (
+        await refused(client.create_token(name="eve", role="viewer", tenants=["press", "made-up"])) == "unknown_tenant"
+    )
+    assert await client.list_tokens() == ([], "")
+    renamed = "INSERT INTO tenants (name, actor, renamed_from) VALUES ('mill-1', '', 'mill') ON CONFLICT DO NOTHING"
+    async with database.session() as session:
+        await session.execute(text(renamed))
+    made = await client.create_token(name="eve", role="viewer", tenants=["default", "mill"])
+    assert made.token.tenants == ["default", "mill-1"], "as its tenant is called now"
+
+
 async def test_what_is_stored_is_no_token(client: AsyncClient, database: Database) -> None:
     made = await client.create_token(name="eve", role="viewer", all_tenants=True)
     async with database.session() as session:

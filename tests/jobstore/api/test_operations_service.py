@@ -119,7 +119,7 @@ async def test_a_pause_names_the_version_of_the_agent_or_else_of_the_limit(
 
 
 async def test_limits_and_figures_of_agents_come_in_pages(doors: OperationsService, database: Database) -> None:
-    names = [f"tenant:{n}" for n in range(5)]
+    names = [f"tenant:{name}" for name in ("a", "b", "law", "press", "t")]
     for name in names:
         await doors.SetLimit(pb.SetLimitRequest(limit=resources.Limit(name=name, concurrency=1)), NOBODY)
     assert await read_pages(lambda **page: doors.ListLimits(pb.ListLimitsRequest(**page), NOBODY), "limits") == names

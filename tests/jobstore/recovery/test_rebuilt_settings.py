@@ -9,7 +9,7 @@ import pytest
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.factories import SECRETS
-from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
+from support.jobstore.administered import pause_limit, put_agent, put_limit, put_old_limit, remove_limit
 from support.jobstore.steps import Published, Steps, new_job, verdict
 from support.jobstore.terms import IDS
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
@@ -336,3 +336,17 @@ async def test_tenants_of_before_have_their_present_names(world: World) -> None:
     named = "SELECT DISTINCT tenant FROM jobs UNION SELECT DISTINCT tenant FROM executions ORDER BY tenant DESC"
     ((name,),) = await world.read("SELECT name FROM tenants WHERE renamed_from = 'Old Team'")
     assert await world.read(named) == [(name,), ("fits",)]
+
+
+async def test_limits_of_a_jobstore_of_before_register_the_same_tenants_here_and_there(world: World) -> None:
+    """It sets them meanwhile for tenants that nobody has registered, and may be the only one that says who is one."""
+    async with world.database.transaction() as connection:
+        for name in ("tenant:fits", "tenant:Old Team", "tenant:*"):
+            await put_old_limit(connection, name, NewLimit(concurrency=2))
+        # The next one starts.
+        await adopt_tenants(connection)
+        await stored_facts.begin_administration(connection)
+    await world.rebuild()
+    assert (await verified(world.again_url, world.url))["differences"] == []
+    former = "SELECT coalesce(renamed_from, name) FROM tenants ORDER BY renamed_from"
+    assert await world.read(former) == [("Old Team",), ("fits",)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from support.jobstore.administered import put_limit
+from support.jobstore.administered import put_old_limit
 from support.jobstore.registered import create_old_jobs
 from support.jobstore.steps import Steps, new_job
 
@@ -42,8 +42,8 @@ async def names(database: Database, runner: CommandRunner) -> dict[str, str]:
     """The tenants by their names of before, once they are adopted."""
     await create_old_jobs(database, runner, {job_id: new_job(tenant=tenant) for job_id, tenant in OLD.items()})
     async with database.transaction() as connection:
-        await put_limit(connection, "tenant:Big Team", NewLimit(concurrency=3))
-        await put_limit(connection, "tenant:*", NewLimit(concurrency=9))
+        await put_old_limit(connection, "tenant:Big Team", NewLimit(concurrency=3))
+        await put_old_limit(connection, "tenant:*", NewLimit(concurrency=9))
         await connection.execute(text("UPDATE relay SET administered_since = 7"))
     for _ in range(2):  # the second time changes nothing
         async with database.transaction() as connection:

@@ -7,8 +7,9 @@ from contracts.resources import NewAgent, NewLimit
 from jobstore.agents.commands import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.agents.rules import Agents
 from jobstore.engine.parts import Command, UnitOfWork
-from jobstore.jobs.model import BOOTSTRAP
+from jobstore.jobs.model import BOOTSTRAP, Clock
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
+from jobstore.limits.rules import Limits
 from jobstore.subjects import STORES
 from signoff.types import Agent
 from support.jobstore.terms import TERMS
@@ -44,6 +45,13 @@ async def add_old_agent(connection: Any, agent_id: str, new: NewAgent) -> None:
 
 async def put_limit(connection: Any, name: str, limit: NewLimit) -> None:
     await carry_out(connection, SetLimit(name, limit, actor=BOOTSTRAP))
+
+
+async def put_old_limit(connection: Any, name: str, limit: NewLimit) -> None:
+    """Set a limit as releases before 0.3.0 do, of tenants that nobody has registered."""
+    uow = UnitOfWork(TERMS, Clock(datetime.now(UTC), TERMS.lease_s, TERMS.offer_again_s))
+    uow[Limits].put(name, limit, BOOTSTRAP)
+    await STORES.write(connection, uow)
 
 
 async def pause_limit(connection: Any, name: str, *, paused: bool) -> None:

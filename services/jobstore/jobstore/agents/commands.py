@@ -94,7 +94,7 @@ class RegisterAgent(_ChangeAgent, Creation[None]):
             agent = Agent(**given, id=self.agent_id, created_at=now, updated_at=now)
             uow[Agents].put(agent, self.actor)
             _read_card(uow, agent)
-        elif stored.model_dump(include=set(_GIVEN)) != given:
+        elif stored.model_dump(include=set(_GIVEN)) != given | {"tenant": uow[Tenants].find(self.new.tenant)}:
             message = f"another agent has the id {self.agent_id}: choose another id, or update that agent"
             raise ConflictError(message, code=ErrorCode.AGENT_CONFLICT)
 
@@ -114,7 +114,14 @@ class UpdateAgent(_ChangeAgent):
     def reads(self, uow: UnitOfWork) -> Wishes:
         stored = uow[Agents].agents.get(self.agent_id)
         owners = _read_owners(self.change, DEFAULT_TENANT if stored is None else stored.tenant)
-        return (owners, read_named(self.change.policy or Policy()), CircuitsWish(agents=frozenset({self.agent_id})))
+        given = {self.change.tenant} if isinstance(self.change, NewAgent) else ()
+        named = TenantsWish(names=frozenset(given) - {DEFAULT_TENANT})
+        return (
+            owners,
+            named,
+            read_named(self.change.policy or Policy()),
+            CircuitsWish(agents=frozenset({self.agent_id})),
+        )
 
     def decide(self, uow: UnitOfWork) -> None:
         stored = self._require_agent(uow)
@@ -123,7 +130,8 @@ class UpdateAgent(_ChangeAgent):
         if changes.get("protocol", stored.protocol) != stored.protocol:
             message = f"the agent is called by {stored.protocol} for good: register another one"
             raise RefusedError(message, code=ErrorCode.AGENT_PROTOCOL_FIXED)
-        if changes.get("tenant", stored.tenant) != stored.tenant:
+        tenant = changes.pop("tenant", stored.tenant)
+        if stored.tenant not in {tenant, uow[Tenants].find(tenant)}:
             message = f"the agent is of the tenant {stored.tenant} for good: register another one"
             raise InvalidError(message, field="agent.tenant")
         if not stored.shared:

@@ -32,7 +32,7 @@ from jobstore.engine.sql import Row
 from jobstore.errors import ForbiddenError, InvalidError
 from jobstore.jobs.model import DEFAULT_TENANT, Actor
 from jobstore.tenants.commands import CreateTenant
-from jobstore.tenants.store import get_tenant, list_tenants
+from jobstore.tenants.store import get_tenant, list_tenants, resolve_tenants
 from signoff.connection import PAGE_MAX
 from signoff.status import Role
 from signoff.v1 import identity_service_pb2 as pb
@@ -92,6 +92,8 @@ class IdentityService(IdentityServiceServicer):
         _check_grant(caller, tenants)
         actor = Actor(f"token:{new.name}")
         async with self._followed.changing() as connection:
+            if tenants is not None:
+                tenants = await resolve_tenants(connection, tenants)
             row, secret = await add_token(
                 connection, "token", new.name, actor, new.role, tenants, created_by=caller.actor, lasts_s=new.lasts_s
             )

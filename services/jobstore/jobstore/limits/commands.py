@@ -9,7 +9,9 @@ from jobstore.access.audited import Entry, audit
 from jobstore.agents.rules import Agents, AgentsWish
 from jobstore.engine.parts import Command, R_co, UnitOfWork, Wishes, check_version, merge_patch, optional
 from jobstore.errors import ForbiddenError, InvalidError, NotFoundError
+from jobstore.jobs.model import DEFAULT_TENANT
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish, wildcard
+from jobstore.tenants.rules import Tenants, TenantsWish
 from signoff.errors import ErrorCode
 from signoff.types import Agent, Limit
 
@@ -74,18 +76,41 @@ class _ChangeLimit(Command[R_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class SetLimit(_ChangeLimit[Limit]):
+class _PutLimit(_ChangeLimit[Limit]):
+    """A change that may add a limit: of a tenant that is registered, so that no rebuild finds others."""
+
+    @property
+    def _tenant(self) -> str | None:
+        """The tenant that must be registered before anything is set for it."""
+        kind, _, value = self.name.partition(":")
+        return value if kind == "tenant" and value not in {"*", DEFAULT_TENANT} else None
+
+    def reads(self, uow: UnitOfWork) -> Wishes:
+        del uow
+        return (TenantsWish(names=optional(self._tenant)),)
+
+    def check_registered(self, uow: UnitOfWork) -> None:
+        """Raise InvalidError (`unknown_tenant`) if the name is of a tenant that is not registered by this name."""
+        if self._tenant is not None and (tenant := uow[Tenants].resolve(self._tenant)) != self._tenant:
+            message = f"the tenant {self._tenant} is called {tenant} now: name tenant:{tenant}"
+            raise InvalidError(message, code=ErrorCode.UNKNOWN_TENANT)
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit(_PutLimit):
     """Change those fields of a limit that a patch gives, or replace the limit.
 
     Of a replaced limit `paused`, and what bounds the tenant's money, stays unless it is given. The change applies at
     once, also to executions that wait or were offered before. RefusedError (`version_conflict`): the limit's version is
-    not `version`. InvalidError: the limit is not a tenant's, and a field is for tenants only.
+    not `version`. InvalidError: the limit is not a tenant's, and a field is for tenants only, or the tenant is not
+    registered (`unknown_tenant`).
     """
 
     change: NewLimit | LimitPatch
     version: int | None = None
 
     def _change(self, uow: UnitOfWork) -> Limit:
+        self.check_registered(uow)
         stored = uow[Limits].limits.get(self.name)
         check_version("the limit", stored.version if stored else 0, self.version)
         before: NewLimit | Limit = stored or NewLimit()
@@ -123,17 +148,19 @@ def make_unknown_limit_error(name: str) -> NotFoundError:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseLimit(_ChangeLimit[Limit]):
+class PauseLimit(_PutLimit):
     """Pause or resume the executions of a name. The limit's other fields stay; a limit without a setting is removed.
 
     The answer has the new value of `paused`, even if the limit was removed. RefusedError (`version_conflict`):
-    `version` is not that of the agent of this name or, if no agent has the name, of the limit.
+    `version` is not that of the agent of this name or, if no agent has the name, of the limit. InvalidError
+    (`unknown_tenant`): the name is of a tenant that is not registered.
     """
 
     paused: bool
     version: int | None = None
 
     def _change(self, uow: UnitOfWork) -> Limit:
+        self.check_registered(uow)
         agent, limit = self._find_agent(uow), uow[Limits].limits.get(self.name)
         if agent is not None:
             check_version("the agent", agent.version, self.version)

@@ -191,7 +191,7 @@ class Rebuild:
         async with bulk_load(connection, LOADED):
             await self._load(connection, topics, offsets)
         await self._set_numbers(connection, offsets)
-        await adopt_tenants(connection, with_limits=True)
+        await adopt_tenants(connection)
         await stored_facts.go_on_with_administration(connection)
         await self._queue_live(connection)
 

@@ -54,6 +54,11 @@ def read_name_owner(name: str) -> TenantsWish:
     return TenantsWish(prefixes=frozenset({prefix}) if dot else frozenset())
 
 
+def make_unknown_tenant_error(name: str) -> InvalidError:
+    """Return the InvalidError which says that no tenant with a name is registered."""
+    return InvalidError(f"no tenant has the name {name}", code=ErrorCode.UNKNOWN_TENANT)
+
+
 @dataclass(eq=False, slots=True)
 class Tenants(Part):
     """The tenants that were read, those to be stored, and names with which ids of others begin."""
@@ -80,7 +85,7 @@ class Tenants(Part):
     def resolve(self, name: str) -> str:
         """Return the tenant that a name means. InvalidError (`unknown_tenant`): no tenant with it is registered."""
         if (tenant := self.find(name)) is None:
-            raise InvalidError(f"no tenant has the name {name}", code=ErrorCode.UNKNOWN_TENANT)
+            raise make_unknown_tenant_error(name)
         return tenant
 
     def resolve_owner(self, name: str, new_id: str) -> str:

@@ -1,6 +1,7 @@
 """Tenants as rows: read and add those of a transaction, and list them. No tenant is ever removed."""
 
 import logging
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import text
@@ -11,8 +12,9 @@ from jobstore.engine.locks import Lock, hold, share
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection, Row, Rows
+from jobstore.jobs.model import DEFAULT_TENANT
 from jobstore.schema import tables
-from jobstore.tenants.rules import Tenants, TenantsWish
+from jobstore.tenants.rules import Tenants, TenantsWish, make_unknown_tenant_error
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,7 @@ _LIST: Final = text(
     """
 )
 _GET: Final = text("SELECT name, title, actor AS created_by, renamed_from, created_at FROM tenants WHERE name = :name")
-#: Limits say who is a tenant as long as nobody is registered, as before 0.3.0.
-_ADOPT: Final = text(
-    "SELECT former, chosen FROM signoff_adopt_tenants(:with_limits AND NOT EXISTS (SELECT FROM tenants))"
-)
+_ADOPT: Final = text("SELECT former, chosen FROM signoff_adopt_tenants()")
 _COUNT: Final = text("SELECT count(*) FROM tenants")
 
 
@@ -66,7 +65,7 @@ class TenantsStore(Store):
         if missing := {*wish.made, *wish.prefixes, *(wish.names - known.keys())}:
             for row in await connection.execute(_READ, {"names": sorted(missing)}):
                 tenants.titles[row.name] = row.title
-                tenants.names |= {name: row.name for name in (row.name, row.renamed_from) if name is not None}
+                tenants.names |= _name(row)
             known.update(tenants.names)
             tenants.unknown |= missing - tenants.names.keys()
         new = wish.made - tenants.names.keys()
@@ -83,6 +82,11 @@ class TenantsStore(Store):
             await connection.execute(_INSERT, tenant._asdict())
 
 
+def _name(row: Row) -> dict[str, str]:
+    """Return the name of a tenant by each name that means it."""
+    return {name: row.name for name in (row.name, row.renamed_from) if name is not None}
+
+
 async def list_tenants(connection: Connection, limit: int, after: str, *, with_default: bool) -> Rows:
     """Return up to `limit` tenants by name, after a name; `default`, which is no row, only `with_default`."""
     return await connection.execute(_LIST, {"limit": limit, "after": after, "with_default": with_default})
@@ -93,14 +97,24 @@ async def get_tenant(connection: Connection, name: str) -> Row:
     return (await connection.execute(_GET, {"name": name})).one()
 
 
-async def adopt_tenants(connection: Connection, *, with_limits: bool = False) -> None:
-    """Register the tenants that jobs are of and that nobody has registered, as the migration does, and log it.
+async def resolve_tenants(connection: Connection, names: Collection[str]) -> frozenset[str]:
+    """Return the tenants that names mean. InvalidError (`unknown_tenant`): no tenant with one of them is registered."""
+    known = {DEFAULT_TENANT: DEFAULT_TENANT}
+    for row in await connection.execute(_READ, {"names": sorted(names)}):
+        known |= _name(row)
+    if missing := sorted({*names} - known.keys()):
+        raise make_unknown_tenant_error(missing[0])
+    return frozenset(known[name] for name in names)
 
-    A jobstore of before 0.3.0 makes such jobs, and facts of one name such tenants. Jobs of a tenant whose name does not
-    fit get the new name of the tenant. `with_limits`: also those that limits name, unless any tenant is registered.
+
+async def adopt_tenants(connection: Connection) -> None:
+    """Register the tenants that jobs and limits are of and that nobody has registered, as the migration does; log it.
+
+    A jobstore of before 0.3.0 makes such jobs and limits, and facts of one name such tenants. What is of a tenant whose
+    name does not fit gets the new name of the tenant.
     """
     await hold(connection, Lock.TENANTS)
     before = await connection.scalar(_COUNT)
-    renamed = {row.former: row.chosen for row in await connection.execute(_ADOPT, {"with_limits": with_limits})}
+    renamed = {row.former: row.chosen for row in await connection.execute(_ADOPT)}
     if (added := await connection.scalar(_COUNT) - before) > 0:
         log.info("tenants in use were registered", extra={"count": added, "renamed": renamed})

@@ -33,6 +33,7 @@ from jobstore.operations.commands import (
     OperationsWish,
     StoredOperation,
 )
+from jobstore.tenants.rules import Tenants, TenantsWish
 from servicekit.errors import PermanentError
 from signoff.status import BATCH_KINDS, JobStatus, OperationKind, OperationState, Protocol
 from signoff.types import Agent, Limit
@@ -50,6 +51,7 @@ def unit_of_work(
     uow = UnitOfWork(TERMS, Clock(NOW, lease_s=10.0, offer_again_s=5.0))
     uow[Operations].unfinished, uow[Operations].open_items = unfinished, open_items
     uow[Circuits].are_stored = has_circuits
+    uow[Tenants].names = {"a": "a", "press": "press", "The Mill": "the-mill"}
     rows = {
         "agents": uow[Agents].agents,
         "circuits": uow[Circuits].circuits,
@@ -167,6 +169,20 @@ def test_who_is_not_registered_cannot_be_changed(command: Command[Any]) -> None:
     refused(command, NotFoundError, "unknown_agent")
 
 
+def test_the_tenant_of_an_agent_is_named_as_it_is_or_was_called() -> None:
+    mine = {"agents": {"the-mill:writer": agent(id="the-mill:writer", tenant="the-mill", shared=False)}}
+    change = NewAgent(**NEW.model_dump() | {"name": "other", "tenant": "The Mill"})
+    command = UpdateAgent("the-mill:writer", change, actor=SIGNOFF)
+    assert TenantsWish(names=frozenset({"The Mill"})) in command.reads(unit_of_work(**mine))
+    (changed,) = decided(command, **mine)[Agents].changes
+    assert (changed.agent.name, changed.agent.tenant) == ("other", "the-mill")
+    again = NewAgent(**NEW.model_dump() | {"tenant": "The Mill", "shared": False})
+    assert decided(RegisterAgent("the-mill:writer", again, actor=SIGNOFF), **mine)[Agents].changes == []
+    for tenant in ("press", "default", "made up"):
+        command = UpdateAgent("the-mill:writer", NewAgent(**NEW.model_dump() | {"tenant": tenant}), actor=SIGNOFF)
+        refused(command, InvalidError, "invalid_request", **mine)
+
+
 def limit(name: str, **fields: Any) -> Limit:
     return Limit(name=name, updated_at=NOW, **fields)
 
@@ -200,6 +216,27 @@ def test_who_administers_a_tenant_limits_it_but_not_its_money() -> None:
         refused(SetLimit("tenant:press", change, **OWN), ForbiddenError, "forbidden", limits=stored)
     refused(RemoveLimit("tenant:press", **OWN), ForbiddenError, "forbidden", limits=stored)
     assert decided(RemoveLimit("tenant:press", **OWN), limits={"tenant:press": limit("tenant:press", rate=1)})
+
+
+def test_a_limit_is_of_a_tenant_that_is_registered() -> None:
+    """One of another would be the first that a rebuild registers."""
+    stored = {"tenant:made-up": limit("tenant:made-up", rate=1)}
+    for command in (
+        SetLimit("tenant:made-up", NewLimit(rate=2), actor=SIGNOFF),
+        PauseLimit("tenant:made-up", True, actor=SIGNOFF),
+    ):
+        assert command.reads(unit_of_work()) == (TenantsWish(names=frozenset({"made-up"})),)
+        assert refused(command, InvalidError, "unknown_tenant", limits=stored) == "no tenant has the name made-up"
+    assert decided(RemoveLimit("tenant:made-up", actor=SIGNOFF), limits=stored)[Limits].changes
+    for name in ("tenant:press", "tenant:default", "tenant:*", "label:tenant=made-up", "agent:made-up"):
+        assert decided(SetLimit(name, NewLimit(rate=2), actor=SIGNOFF))[Limits].changes
+        assert decided(PauseLimit(name, True, actor=SIGNOFF))[Limits].changes
+
+
+def test_a_limit_is_named_by_the_present_name_of_its_tenant() -> None:
+    command = SetLimit("tenant:The Mill", NewLimit(rate=2), actor=SIGNOFF)
+    told = refused(command, InvalidError, "unknown_tenant")
+    assert told == "the tenant The Mill is called the-mill now: name tenant:the-mill"
 
 
 @pytest.mark.parametrize("name", ["tenant:games", "tenant:*", "agent:writer", "agent:*", "label:team=red", "batch:b"])

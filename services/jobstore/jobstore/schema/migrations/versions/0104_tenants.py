@@ -35,12 +35,12 @@ CHANGES = (
             ''), left(encode(sha256(convert_to(concat(given, nullif(tried, 0)), 'UTF8')), 'hex'), 8))
     $$
     """,
-    # Registers the tenants that jobs, items to come and, `with_limits`, limits are of, and gives jobs and limits the
-    # new names of those that have one. Returns these. A rebuild calls it, too, once all facts are applied, and each
-    # jobstore as it starts, since one of before may have made jobs meanwhile. Tenants are read along the index of jobs,
-    # and ids once, if any tenant is new; rows are written of renamed tenants alone.
+    # Registers the tenants that jobs, items to come and limits are of, and gives jobs and limits the new names of those
+    # that have one. Returns these. A rebuild calls it, too, once all facts are applied, and each jobstore as it starts,
+    # since one of before may have made jobs meanwhile. Tenants are read along the index of jobs, and ids once, if any
+    # tenant is new; rows are written of renamed tenants alone.
     r"""
-    CREATE FUNCTION signoff_adopt_tenants(with_limits BOOLEAN) RETURNS TABLE (former TEXT, chosen TEXT)
+    CREATE FUNCTION signoff_adopt_tenants() RETURNS TABLE (former TEXT, chosen TEXT)
     LANGUAGE plpgsql AS $$
     DECLARE
         used RECORD;
@@ -65,8 +65,7 @@ CHANGES = (
                 AS is_foreign
             FROM (
                 SELECT tenant FROM of_jobs WHERE tenant IS NOT NULL
-                UNION SELECT substr(name, 8) FROM limits
-                WHERE with_limits AND name LIKE 'tenant:%' AND name <> 'tenant:*'
+                UNION SELECT substr(name, 8) FROM limits WHERE name LIKE 'tenant:%' AND name <> 'tenant:*'
                 UNION SELECT CASE WHEN position('\u0000' IN spec::text) = 0 THEN spec ->> 'tenant' END
                 FROM operation_items WHERE NOT answered
             ) AS found
@@ -107,7 +106,7 @@ CHANGES = (
     $$
     """,
 )
-_ADOPT = text("SELECT former, chosen FROM signoff_adopt_tenants(true)")
+_ADOPT = text("SELECT former, chosen FROM signoff_adopt_tenants()")
 
 
 def upgrade() -> None:
