@@ -30,6 +30,14 @@ def is_token(text: str) -> bool:
     return _SHAPE.fullmatch(text) is not None and _write(crc32(text[:-_CHECK].encode()), _CHECK) == text[-_CHECK:]
 
 
+def is_mistyped(text: str) -> bool:
+    """Return whether a text begins as a token does and is none: characters of it are wrong, exchanged or missing.
+
+    A token of the environment may be any other text.
+    """
+    return text.startswith(PREFIX) and not is_token(text)
+
+
 def hash_token(text: str) -> bytes:
     """Return the SHA-256 of a token, which is all that is kept of it: 256 random bits need no slower function."""
     return sha256(text.encode()).digest()

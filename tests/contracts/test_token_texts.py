@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from contracts.tokens import hash_token, is_token, make_token
+from contracts.tokens import hash_token, is_mistyped, is_token, make_token
 
 
 def test_a_token_has_its_shape_and_is_never_made_twice() -> None:
@@ -30,6 +30,13 @@ TOKEN = "sgn_ig4yFMBj4aQBQqPlMpN5m82JKx80hRLS3loJjL5maZu3d5h1i"
 @pytest.mark.parametrize("text", ["", "sgn_", TOKEN[:-1], f" {TOKEN}", f"{TOKEN}\n", "\N{SNOWMAN}" * 53])
 def test_what_has_another_shape_is_no_token(text: str) -> None:
     assert not is_token(text)
+
+
+def test_what_begins_as_a_token_and_is_none_was_mistyped() -> None:
+    for text in ("sgn_", TOKEN[:-1], TOKEN[:-1] + "0", f"{TOKEN} "):
+        assert is_mistyped(text)
+    for text in (TOKEN, "", "a token of the environment", TOKEN[1:]):
+        assert not is_mistyped(text)
 
 
 def test_what_is_kept_is_a_hash() -> None:

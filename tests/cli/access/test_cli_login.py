@@ -15,6 +15,8 @@ USED = ("SIGNOFF_JOBSTORE", "SIGNOFF_TOKEN")
 
 @pytest.fixture
 async def eve(client: AsyncClient) -> str:
+    for tenant in ("press", "web"):
+        await client.create_tenant(name=tenant)
     made = await client.create_token(name="eve", role="viewer", tenants=["press", "web"])
     return made.secret
 
@@ -98,6 +100,16 @@ async def test_nobody_is_signed_in_without_a_known_token(signoff, env, file, giv
     env["SIGNOFF_TOKEN"] = None
     ran = await signoff("login", "--token", stdin=given)
     assert (ran.status, file.exists()) == (3, False)
+
+
+@pytest.mark.parametrize("words", [["--token"], ["--token-file", "kept"]], ids=" ".join)
+async def test_a_mistyped_token_is_told_and_sent_nowhere(signoff, eve, client: AsyncClient, tmp_path, words):
+    mistyped, before = eve[:-1], await client.list_audit(filter={"outcomes": ["refused"]})
+    (tmp_path / "kept").write_text(mistyped)
+    ran = await signoff("login", *words, stdin=mistyped)
+    given_by = "kept" if "kept" in words else "standard input"
+    assert (ran.status, f"the token of {given_by} has a wrong character" in ran.err) == (3, True)
+    assert await client.list_audit(filter={"outcomes": ["refused"]}) == before
 
 
 async def test_a_token_that_is_piped_goes_to_no_jobstore_that_only_a_folder_names(signoff, env, eve, address, tmp_path):

@@ -1,6 +1,7 @@
 """What callers do and are refused is kept, with the change or before the call, and told to those whose it is."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from support.real_console import CONSOLE_TOKEN, TOKEN, jobstore_on
 
 from contracts.access import ACCESS
+from contracts.tokens import make_token
 from jobstore.access.audit import KINDS_MAX, NOBODY_MAX, WITH_CHANGE, Refusals
 from jobstore.access.audited import NOBODY, Entry, make_entry, read_address
 from jobstore.engine.database import Database
@@ -19,7 +21,8 @@ from signoff import AsyncClient, SignoffError
 from signoff.identity import AuditEntry
 from signoff.status import View
 
-UNKNOWN = "sgn_" + "0" * 49
+UNKNOWN = make_token()
+MISTYPED = "sgn_" + "0" * 49
 
 
 async def made(client: AsyncClient, name: str, role: str, *tenants: str) -> AsyncClient:
@@ -101,6 +104,7 @@ async def test_a_call_that_cannot_be_kept_does_not_happen(client: AsyncClient, d
             client.create_token(name="eve", role="viewer", all_tenants=True),
             client.set_limit("tenant:press", concurrency=2, timeout_s=2),
             client.create_login_code(),
+            client.confirm_limits(timeout_s=2),
         ):
             with pytest.raises(SignoffError):
                 await call
@@ -124,9 +128,9 @@ async def test_refused_calls_are_kept_with_the_reason_that_their_answer_does_not
     assert await refused(chief.create_token(name="more", role="viewer", all_tenants=True)) == "forbidden"
     await client.revoke_token("eve")
     assert await refused(session.list_sessions()) == "unauthenticated"
-    for nobody in (eve, short, client.with_token(UNKNOWN), client.with_token(None)):
+    for nobody in (eve, short, client.with_token(UNKNOWN), client.with_token(MISTYPED), client.with_token(None)):
         assert await refused(nobody.get_caller()) == "unauthenticated"
-    entries = await kept(client, 8, outcomes=["refused"])
+    entries = await kept(client, 9, outcomes=["refused"])
     assert [(entry.actor, entry.action, entry.code, entry.reason, entry.tenants) for entry in entries[::-1]] == [
         ("token:eve", "create_job", "forbidden", "role", ["press"]),
         ("token:chief", "list_dead_letters", "forbidden", "tenant", ["press"]),
@@ -135,6 +139,7 @@ async def test_refused_calls_are_kept_with_the_reason_that_their_answer_does_not
         ("token:eve", "get_caller", "unauthenticated", "revoked", ["press"]),
         ("token:short", "get_caller", "unauthenticated", "ended", ["press"]),
         ("nobody", "get_caller", "unauthenticated", "unknown", []),
+        ("nobody", "get_caller", "unauthenticated", "malformed", []),
         ("nobody", "get_caller", "unauthenticated", "none", []),
     ]
 
@@ -178,6 +183,16 @@ async def test_entries_come_by_pages_and_as_an_export_which_is_kept_itself(clien
     assert [entry.action for entry in await kept(client, 1, actions=["export_audit"])] == ["export_audit"]
 
 
+async def test_every_credential_that_opens_nothing_is_answered_alike(client: AsyncClient) -> None:
+    """Whether its checksum is right tells a stranger nothing."""
+    told = set()
+    for token in (UNKNOWN, MISTYPED, "sgn_", "any text", None):
+        with pytest.raises(SignoffError) as error:
+            await client.with_token(token).get_caller()
+        told.add((error.value.code, str(error.value)))
+    assert len(told) == 1
+
+
 def flood(refusals: Refusals, calls: int) -> None:
     for number in range(calls):
         entry = Entry(NOBODY, "/signoff.v1.JobService/GetJob", address=f"10.0.{number // 256}.{number % 256}")
@@ -204,6 +219,47 @@ def test_of_calls_alike_the_first_is_an_entry_and_then_their_count() -> None:
         refusals.add(entry)
     assert refusals.take(everything=False) == []
     assert refusals.take(everything=True) == [replace(entry, count=3)]
+
+
+async def test_a_flood_of_strangers_at_two_jobstores_leaves_few_entries_that_count_each_call(
+    database: Database, client: AsyncClient
+) -> None:
+    presented = {"unknown": make_token(), "malformed": MISTYPED, "none": None}
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            _, address = await stack.enter_async_context(jobstore_on(database))
+            opened = await stack.enter_async_context(AsyncClient(address))
+            for token in presented.values():
+                stranger = opened.with_token(token)
+                assert {await refused(stranger.get_caller()) for _ in range(50)} == {"unauthenticated"}
+    entries, _ = await client.list_audit(filter={"actors": ["nobody"]}, page_size=500)
+    counted = {reason: sum(each.count for each in entries if each.reason == reason) for reason in presented}
+    assert counted == dict.fromkeys(presented, 2 * 50)
+    assert len(entries) <= 2 * 2 * len(presented), "of each kind and jobstore the first, and the count of the others"
+
+
+async def test_confirmed_limits_redrives_and_receipts_are_kept(client: AsyncClient) -> None:
+    await client.create_job(id="unjudged", title="A job", acceptance_criteria="is done")
+    eve = await made(client, "eve", "viewer")
+    await client.confirm_limits()
+    redrive = {"topic": "execute-requested", "outcome": "redriven"}
+    assert await refused(client.resolve_dead_letters(redrive)) == "kafka_unavailable", "it is kept before"
+    assert await refused(eve.get_receipt("unjudged")) == "no_verdict"
+    for call in (eve.confirm_limits(), eve.resolve_dead_letters(redrive)):
+        assert await refused(call) == "forbidden"
+    expected = {
+        ("token:bootstrap", "confirm_limits", "", "done", ""),
+        ("token:bootstrap", "resolve_dead_letters", "execute-requested", "done", ""),
+        ("token:eve", "confirm_limits", "", "refused", "forbidden"),
+        ("token:eve", "get_receipt", "unjudged", "done", ""),
+        ("token:eve", "get_receipt", "unjudged", "refused", "no_verdict"),
+        ("token:eve", "resolve_dead_letters", "execute-requested", "refused", "forbidden"),
+    }
+    actions, found = sorted({action for _, action, *_ in expected}), set()
+    async with asyncio.timeout(5):
+        while found != expected:
+            entries, _ = await client.list_audit(filter={"actions": actions})
+            found = {(each.actor, each.action, each.name, each.outcome, each.code) for each in entries}
 
 
 async def test_what_was_refused_is_written_when_a_jobstore_stops(database: Database, client: AsyncClient) -> None:

@@ -15,6 +15,7 @@ from cli.output import format_time, name_tenants
 from cli.profiles import TLS_OPTIONS, Profile, changing_profiles, find_profile, keep_profile, read_profiles
 from cli.session import Session, Target, command, connect, make_app
 from cli.terminal import Styled
+from contracts.tokens import is_mistyped
 from signoff import AsyncClient, UnauthenticatedError
 from signoff.errors import ErrorCode
 from signoff.tls import SYSTEM
@@ -147,7 +148,12 @@ async def _begin_session(cli: Session, lasts_s: float | None, *, by_token: bool)
             sign_in = await jobstore.get_sign_in()
             if sign_in.issuer:
                 return await _sign_in_by_device(cli, jobstore, sign_in, lasts_s)
-    async with connect(cli.target if cli.target.given_by and not by_token else _read_token(cli)) as jobstore:
+    target = cli.target if cli.target.given_by and not by_token else _read_token(cli)
+    if target.token and is_mistyped(target.token):  # it is sent to nobody
+        where = f" of {target.given_by}" if target.given_by else ""
+        message = f"the token{where} has a wrong character, or lacks some: copy it whole"
+        raise CommandError(message, code=ErrorCode.UNAUTHENTICATED)
+    async with connect(target) as jobstore:
         return await jobstore.create_session("cli", lasts_s=lasts_s)
 
 

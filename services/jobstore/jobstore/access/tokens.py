@@ -8,7 +8,7 @@ from datetime import datetime
 from heapq import heappop, heappush
 from typing import Final
 
-from contracts.tokens import hash_token
+from contracts.tokens import hash_token, is_mistyped
 from jobstore.access.callers import Caller
 from jobstore.errors import UnauthenticatedError
 from jobstore.jobs.model import BOOTSTRAP, EXECUTOR, VALIDATOR, Actor
@@ -83,7 +83,9 @@ class Tokens:
             raise UnauthenticatedError(REFUSAL, reason="none")
         caller = self.get(token_hash := hash_token(presented))
         if caller is None:
-            raise UnauthenticatedError(REFUSAL, reason=self._explain(token_hash))
+            raise UnauthenticatedError(
+                REFUSAL, reason="malformed" if is_mistyped(presented) else self._explain(token_hash)
+            )
         if caller.token_hash in self._made:
             self._used.add(caller.token_hash)
         return caller

@@ -1,5 +1,31 @@
 import { ApiError, unreachableError } from "./problem";
 
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const TOKEN = /^(sgn_[0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
+
+/** Whether a text begins as a token does and is none, by its length or its checksum: contracts/tokens.py. */
+export function isMistyped(text: string): boolean {
+  const token = text.trim();
+  const [, begun, check] = TOKEN.exec(token) ?? [];
+  return token.startsWith("sgn_") && (begun === undefined || writeCrc32(begun) !== check);
+}
+
+/** Write the CRC-32 of a text of ASCII in base62, with six digits. */
+function writeCrc32(text: string): string {
+  let crc = -1;
+  for (const char of text) {
+    crc ^= char.charCodeAt(0);
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 && 0xedb88320);
+  }
+  let left = ~crc >>> 0;
+  let digits = "";
+  while (digits.length < 6) {
+    digits = `${DIGITS[left % DIGITS.length]}${digits}`;
+    left = Math.floor(left / DIGITS.length);
+  }
+  return digits;
+}
+
 /** Keep a token in the session cookie, which no script can read. */
 export async function signIn(token: string): Promise<void> {
   await post("/login", { Authorization: `Bearer ${token.trim()}` });

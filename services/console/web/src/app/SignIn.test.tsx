@@ -53,6 +53,23 @@ it("says that a token is unknown", async () => {
   expect(await screen.findByText("The jobstore does not know this token.")).toBeVisible();
 });
 
+it("says that a token was mistyped, and sends it nowhere", async () => {
+  const asked = onPost("/login", () => new Response(null, { status: 204 }));
+  const token = "sgn_A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v3jWtks";
+  render(<SignIn onSignedIn={() => undefined} />);
+  const field = screen.getByLabelText("Token");
+  for (const wrong of [token.slice(0, -1), `${token.slice(0, -1)}S`, `sgn_a${token.slice(5)}`]) {
+    await userEvent.clear(field);
+    await userEvent.type(field, `${wrong}{Enter}`);
+    expect(await screen.findByText(/copy it whole/)).toBeVisible();
+  }
+  expect(asked).toHaveLength(0);
+  await userEvent.clear(field);
+  await userEvent.type(field, `${token}{Enter}`);
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(screen.queryByText(/copy it whole/)).not.toBeInTheDocument();
+});
+
 function say(name: string, content: string): void {
   const meta = document.createElement("meta");
   meta.name = `sign-in-${name}`;

@@ -1,10 +1,12 @@
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type ApiError, toApiError } from "@/api/problem";
-import { buildSignInAddress, readSignIn, signIn, spendLoginCode } from "@/api/session";
+import { buildSignInAddress, isMistyped, readSignIn, signIn, spendLoginCode } from "@/api/session";
 import { useTitle } from "@/lib/use-title";
 import { Button, ButtonLink } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
+
+const MISTYPED = "A character of this token is wrong, or some are missing: copy it whole.";
 
 type SignInProps = {
   /** Code of the login link that led here, which is spent at once. */
@@ -19,6 +21,7 @@ export function SignIn({ loginCode = null, hasEnded = false, onSignedIn }: SignI
   useTitle("Sign in");
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);
+  const [isWrong, setWrong] = useState(false);
   const [linkError, setLinkError] = useState<ApiError | null>(null);
   const [{ provider, problem }] = useState(readSignIn);
   const [isSpending, setSpending] = useState(loginCode !== null);
@@ -34,6 +37,8 @@ export function SignIn({ loginCode = null, hasEnded = false, onSignedIn }: SignI
     event.preventDefault();
     setError(null);
     setLinkError(null);
+    setWrong(isMistyped(token));
+    if (isMistyped(token)) return;
     try {
       await signIn(token);
       onSignedIn();
@@ -67,7 +72,10 @@ export function SignIn({ loginCode = null, hasEnded = false, onSignedIn }: SignI
         <ErrorState title={linkError.title} detail={linkError.detail} code={linkError.code} />
       )}
       <form onSubmit={submit} className="space-y-4">
-        <Field label="Token" error={error?.isUnauthenticated ? "The jobstore does not know this token." : undefined}>
+        <Field
+          label="Token"
+          error={isWrong ? MISTYPED : error?.isUnauthenticated ? "The jobstore does not know this token." : undefined}
+        >
           {(control) => (
             <Input
               {...control}
