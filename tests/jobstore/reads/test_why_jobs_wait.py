@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from support.jobstore.administered import disable_agent, pause_limit, put_agent
+from support.jobstore.administered import disable_agent, pause_limit, put_agent, put_limit
 from support.jobstore.steps import Steps, seen
 
-from contracts.resources import NewAgent
+from contracts.resources import NewAgent, NewLimit
 from jobstore.engine.database import Database
+from jobstore.engine.scoped import ScopedConnection
 from jobstore.executions.commands import ExecuteJob
 from jobstore.executions.leases import renew
 from jobstore.insights.overview import WaitingSums
@@ -105,6 +106,29 @@ async def test_a_job_for_which_an_agent_is_looked_for_names_those_that_are_off(
 async def test_a_job_that_there_is_not_is_not_explained(database: Database) -> None:
     async with database.session() as session:
         assert await explain_jobs(session, ["nobody"], ALIVE_S) == {}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_what_others_run_at_a_shared_agent_is_counted_for_who_is_of_all_tenants_alone(
+    steps: Steps, database: Database, *, shared: bool
+) -> None:
+    agent_id = f"press:busy-{shared}".lower()
+    async with database.transaction() as connection:
+        new = NewAgent(name=agent_id, url="http://127.0.0.1:2/", tenant="press", shared=shared)
+        await put_agent(connection, agent_id, new, create=True)
+    await Steps(database, steps.runner).running(tenant="games" if shared else "press", agent_id=agent_id)
+    async with database.transaction() as connection:
+        await put_limit(connection, f"agent:{agent_id}", NewLimit(concurrency=1))
+    await steps.requested(tenant="press", agent_id=agent_id)
+    await seen(database, ExecutionStage.EXECUTING, 5)
+    found = []
+    for tenants in (None, frozenset({"press"})):
+        async with database.transaction() as connection:
+            scoped = ScopedConnection(connection.driver, tenants)
+            ((reason,),) = [each.reasons for each in (await explain_jobs(scoped, [steps.job_id], ALIVE_S)).values()]
+            found.append((reason.code, reason.used, reason.allowed))
+    assert found == [("limit_concurrency", 1, 1), ("limit_concurrency", None if shared else 1, 1)]
+    await sql(database, "DELETE FROM limits")
 
 
 async def test_a_batch_sums_up_its_own(steps: Steps, database: Database) -> None:

@@ -6,7 +6,7 @@ turn. A test compares the two.
 
 import shlex
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -113,6 +113,8 @@ class Circumstances:
     are_limits_lost: bool = False
     #: The protocols of waiting executions by which no live executor calls agents.
     uncalled: Sequence[str] = ()
+    #: The names of limits under which executions of the caller's tenants alone are counted; None: of all tenants.
+    own: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ _OWNERS: Final = {
     **dict.fromkeys((WaitCode.OFFERED, WaitCode.QUEUE), Owner.SIGNOFF),
     WaitCode.AGENT_MISSING: Owner.CALLER,
 }
+_OF_CIRCUITS: Final = frozenset({WaitCode.CIRCUIT_OPEN, WaitCode.CIRCUIT_PROBING})
+_OF_LIMITS: Final = frozenset({WaitCode.LIMIT_CONCURRENCY, WaitCode.LIMIT_RATE})
 #: Codes of times that are an execution's own.
 OWN_TIMES: Final = frozenset({WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF})
 
@@ -169,8 +173,23 @@ OWN_TIMES: Final = frozenset({WaitCode.NOT_BEFORE, WaitCode.RETRY_BACKOFF})
 def explain(wait: Wait, around: Circumstances) -> list[Reason]:
     """Return what holds an execution back now, in the order in which it meets these; [] if it does not wait.
 
-    If the execution is not due, these are its time, and what lasts until somebody ends it, such as a pause.
+    If the execution is not due, these are its time, and what lasts until somebody ends it, such as a pause. A caller of
+    some tenants learns no number in which executions of others are counted.
     """
+    reasons = _explain(wait, around)
+    return reasons if around.own is None else [_hide_others(reason, around.own) for reason in reasons]
+
+
+def _hide_others(reason: Reason, own: Collection[str]) -> Reason:
+    """Return a reason without its counts, unless these are of names in `own`."""
+    name = agent_limit(reason.name) if reason.code in _OF_CIRCUITS else reason.name
+    if reason.used is None or name in own:
+        return reason
+    is_set = reason.code in _OF_LIMITS  # and so is no count
+    return reason.model_copy(update={"used": None, "allowed": reason.allowed if is_set else None})
+
+
+def _explain(wait: Wait, around: Circumstances) -> list[Reason]:
     if wait.stage is None:
         return _explain_unmatched(wait)
     if wait.state is ExecutionState.LEASED:

@@ -144,16 +144,26 @@ _COUNTED: Final = f"""
 """  # noqa: S608 - words of our own
 
 
+#: The limits under which executions of `tenants` alone are counted: of these, and of agents that no others use.
+_OWN: Final = """
+    SELECT json_agg(name) FROM (
+        SELECT 'tenant:' || unnest(CAST(:tenants AS text[])) AS name
+        UNION ALL SELECT names.name FROM names JOIN agents ON agents.id = substr(names.name, 7)
+        WHERE names.name LIKE 'agent:%' AND NOT agents.shared AND agents.tenant = ANY(CAST(:tenants AS text[]))
+    ) AS own
+"""
+
+
 def _select(waits: str, shown: str = "SELECT * FROM waits") -> Mapping[bool, TextClause]:
     """Return the statement that reads, as JSON, executions that wait, and all that may hold these back.
 
     By whether only executions of the parameter `tenants` are read: limits, workers and circuits hold back those of all.
     """
     of_some = scope(waits, "= ANY(CAST(:tenants AS text[]))")
-    return {is_of_some: _compose(of_some if is_of_some else waits, shown) for is_of_some in (True, False)}
+    return {True: _compose(of_some, shown, _OWN), False: _compose(waits, shown, "SELECT NULL::json")}
 
 
-def _compose(waits: str, shown: str) -> TextClause:
+def _compose(waits: str, shown: str, own: str) -> TextClause:
     return text(
         f"""
         WITH clock AS MATERIALIZED (SELECT signoff_now() AS now), waits AS MATERIALIZED ({waits}),
@@ -214,6 +224,7 @@ def _compose(waits: str, shown: str) -> TextClause:
             'circuits', (SELECT coalesce(json_object_agg(agent_id, circuits_open), '{{}}') FROM circuits_open),
             'uncalled', (SELECT coalesce(json_agg(protocol), '[]') FROM uncalled),
             'held', (SELECT coalesce(json_object_agg(name, running), '{{}}') FROM holders),
+            'own', ({own}),
             'rooms', (SELECT json_object_agg(stage, rooms) FROM rooms), 'are_limits_lost', {ARE_LOST})::text AS around,
             (SELECT coalesce(json_agg(shown), '[]') FROM shown)::text AS waits
         FROM clock

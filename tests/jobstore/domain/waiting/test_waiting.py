@@ -366,3 +366,22 @@ def test_each_reason_is_told_whole() -> None:
 def test_a_sum_of_nothing_is_empty() -> None:
     assert sum_up([], Circumstances(NOW)) == []
     assert [each.code for each in sum_up([DUE], Circumstances(NOW))] == ["no_worker"]
+
+
+@pytest.mark.parametrize("own", [{"tenant:press"}, {"tenant:press", "agent:writer"}], ids=["shared", "own agent"])
+def test_a_caller_of_some_tenants_learns_no_number_in_which_others_are_counted(own: set[str]) -> None:
+    """That of its own tenant and, where nobody else uses it, of its agent."""
+    held = (FULL, replace(FULL, name="agent:writer"), replace(FULL, name="label:team=red 'n blue"), OPEN)
+    full = {"EXECUTING": replace(TAKEN, free=0)}
+    told = explain(DUE, around(*held, **full))
+    assert [reason.used for reason in told] == [5, 5, 5, 5, 200]
+    of_agent = 5 if "agent:writer" in own else None
+    seen = explain(DUE, replace(around(*held, **full), own=frozenset(own)))
+    assert [(reason.code, reason.used, reason.allowed) for reason in seen] == [
+        ("circuit_open", of_agent, None),
+        ("limit_concurrency", 5, 5),
+        ("limit_concurrency", of_agent, 5),
+        ("limit_concurrency", None, 5),
+        ("no_room", None, None),
+    ]
+    assert [reason.remedy for reason in seen] == [reason.remedy for reason in told]
