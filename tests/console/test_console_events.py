@@ -11,6 +11,7 @@ from support.fake_jobstore import TOKEN, log_message
 from support.fakes import until
 
 from console.api.events import EventStream
+from console.errors import ProblemError
 from console.live import FED_MAX, Viewer
 from contracts.resources import NewJob
 from signoff import WatchEvent
@@ -286,6 +287,40 @@ async def test_there_is_a_most_of_viewers(http, live):
     await until(lambda: not live._viewers)
     async with stream(http) as events:
         assert (await events.next()).name == "hello"
+
+
+@pytest.mark.parametrize("live", [{"viewers_max": 10}], indirect=True)
+async def test_viewers_of_one_tenant_leave_room_for_those_of_others(live, jobstore):
+    live._start_at(0)
+    press, film, both = (
+        jobstore.add_caller(name, tenants=tenants)
+        for name, tenants in (("press", ["press"]), ("film", ["film"]), ("both", ["film", "press"]))
+    )
+
+    async def enter(caller):
+        while True:
+            await live.enter(caller.name, caller, None, None)
+
+    async def enter_as_many(caller):
+        before = len(live._viewers)
+        with pytest.raises(ProblemError, match="streams"):
+            await enter(caller)
+        return len(live._viewers) - before
+
+    assert await enter_as_many(press) == 8
+    with pytest.raises(ProblemError):
+        await live.follow(never_ends(), "press")
+    assert await enter_as_many(both) == 0
+    assert await enter_as_many(film) == 1 + 1
+    assert await enter_as_many(BOOTSTRAP) == 0
+    for viewer in [*live._viewers]:
+        live.leave(viewer)
+    assert await enter_as_many(BOOTSTRAP.model_copy(update={"name": TOKEN})) == 10, "who is of all has it all"
+
+
+async def never_ends():
+    await asyncio.Event().wait()
+    yield b""
 
 
 async def test_all_viewers_share_one_watch(http, jobstore):

@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from console.errors import ProblemError
 from servicekit.errors import DATABASE_OUTAGES
+from servicekit.leasing.slots import is_scarce, may_have_more
 from signoff import AsyncClient, SignoffError, WatchEvent
 from signoff.errors import ErrorCode
 from signoff.fields import Open, SumOfMoney, Time
@@ -396,9 +397,12 @@ class LiveHub:
             viewer.feeder = asyncio.create_task(self._catch_up(viewer, after))
         return viewer
 
-    async def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
-        """Open a stream that sends `frames` and ends with them. Raise ProblemError if no stream can be opened now."""
-        viewer = Viewer(None, self._queued_max)
+    async def follow(self, frames: AsyncGenerator[bytes], tenant: str | None) -> Viewer:
+        """Open a stream that sends `frames`, of a tenant's thing or of several tenants' (None), and ends with them.
+
+        Raise ProblemError if no stream can be opened now.
+        """
+        viewer = Viewer(None, self._queued_max, None if tenant is None else frozenset({tenant}))
         self._admit(viewer)
         viewer.feeder = asyncio.create_task(_forward(viewer, frames))
         return viewer
@@ -414,11 +418,21 @@ class LiveHub:
                 self._awake.set()
 
     def _admit(self, viewer: Viewer) -> int:
-        """Add a viewer, and return the cursor of now."""
+        """Add a viewer, and return the cursor of now.
+
+        Viewers of one tenant do not shut out those of others: of the room, each tenant has its share.
+        """
         if self.cursor is None or self._is_closed:
             raise _make_unavailable()
-        if len(self._viewers) >= self._viewers_max:
+        free = self._viewers_max - len(self._viewers)
+        if free <= 0:
             raise ProblemError(ErrorCode.TOO_MANY_VIEWERS, f"{self._viewers_max} streams are open already.")
+        if is_scarce(free, self._viewers_max):
+            for tenant in sorted(viewer.tenants or ()):
+                held = sum(tenant in (other.tenants or ()) for other in self._viewers)
+                if not may_have_more(held, free):
+                    detail = f"{held} streams of the tenant {tenant} are open already; what is free is kept for others."
+                    raise ProblemError(ErrorCode.TOO_MANY_VIEWERS, detail)
         self._viewers.add(viewer)
         return self.cursor
 

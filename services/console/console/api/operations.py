@@ -118,9 +118,8 @@ async def retry_operation(
 @_shared.get("/{operation_id}/events", status_code=200, response_class=EventStream, responses={200: STREAM})
 async def watch_operation(request: Request, jobstore: CallersJobStore, operation_id: str) -> EventStream:
     """How an operation goes, as it goes."""
-    await jobstore.get_operation(operation_id)
-    live = request.app.state.live
-    return EventStream(live, await live.follow(_make_frames(jobstore, operation_id)))
+    operation, live = await jobstore.get_operation(operation_id), request.app.state.live
+    return EventStream(live, await live.follow(_make_frames(jobstore, operation_id), operation.tenant))
 
 
 async def _make_frames(jobstore: AsyncClient, operation_id: str) -> AsyncGenerator[bytes]:
