@@ -8,19 +8,22 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from aiokafka import ConsumerRecord
 from promises.__main__ import read_releases, read_version
+from sqlalchemy import text
 from support.jobstore.older import find_differences
+from support.jobstore.roles import PASSWORDS, name_jobstore, name_migrating
 from told_facts import TOPICS, empty, rebuilding, verified
 
+from jobstore.engine.database import Database
 from jobstore.recovery.rebuild import OpenHistory
-from localstack.postgres import find_binaries
+from localstack.postgres import find_binaries, make_roles
 from servicekit.kafka.history import Unread
 
 KEPT = Path(__file__).parent / "released"
@@ -84,3 +87,20 @@ async def test_its_database_is_migrated_and_its_facts_make_the_same_again(postgr
         assert (result["gaps"], result.get("unreadable", 0), result["left"]) == (0, 0, {})
         found = await verified(made_url, url)
         assert found["ok"], found
+
+
+async def test_its_facts_are_made_a_database_by_the_role_that_migrates(postgres: str) -> None:
+    """It is no superuser; the jobstores' role is granted what it needs when the first of them starts."""
+    release = max(read_releases())
+    async with empty(postgres) as (_, url), AsyncExitStack() as stack:
+        await make_roles(url, **PASSWORDS)
+        migrating, jobstore = (each.replace(":", "+asyncpg:", 1) for each in (name_migrating(url), name_jobstore(url)))
+        made, started = Database(migrating), Database(jobstore, migrate_url=migrating)
+        for each in (made, started):
+            stack.push_async_callback(each.close)
+        result = await rebuilding(made, lambda topic: nullcontext(Kept(release, topic))).run()
+        await started.prepare()
+        async with started.session() as session:
+            jobs = await session.scalar(text("SELECT count(*) FROM jobs"))
+    assert (result["ok"], jobs) == (True, cast("Any", result["counts"])["jobs"])
+    assert jobs > 0

@@ -1,13 +1,17 @@
 """The tables have an owner who migrates them; the role of jobstores only adds to the log and the audit."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from sqlalchemy import text
+from support.jobstore.roles import PASSWORDS, name_jobstore, name_migrating
 from support.jobstore.steps import new_job
 from support.jobstore.terms import TERMS
 
@@ -17,9 +21,7 @@ from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.schema.tables import APPEND_ONLY
 from jobstore.subjects import STORES
-from localstack.postgres import make_roles
-
-PASSWORDS = {"jobstore_password": uuid4().hex, "migrate_password": uuid4().hex}
+from localstack.postgres import find_binaries, make_roles
 
 
 class Urls(NamedTuple):
@@ -28,20 +30,21 @@ class Urls(NamedTuple):
     migrating: str
 
 
-@pytest.fixture
-async def urls(postgres: str) -> AsyncIterator[Urls]:
+@asynccontextmanager
+async def another_database(postgres: str) -> AsyncIterator[str]:
+    """The superuser's URL of an empty database."""
     name = f"test_{uuid4().hex}"
     server = await asyncpg.connect(postgres)
     await server.execute(f'CREATE DATABASE "{name}"')
-    superuser = f"{postgres.rpartition('/')[0]}/{name}"
-    place = superuser.rpartition("@")[2]
-    yield Urls(
-        superuser,
-        f"postgresql://jobstore:{PASSWORDS['jobstore_password']}@{place}",
-        f"postgresql://signoff_migrate:{PASSWORDS['migrate_password']}@{place}",
-    )
+    yield f"{postgres.rpartition('/')[0]}/{name}"
     await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await server.close()
+
+
+@pytest.fixture
+async def urls(postgres: str) -> AsyncIterator[Urls]:
+    async with another_database(postgres) as superuser:
+        yield Urls(superuser, name_jobstore(superuser), name_migrating(superuser))
 
 
 def open_database(url: str, migrating: str | None = None) -> Database:
@@ -132,6 +135,36 @@ async def test_tables_that_a_superuser_made_get_their_owner_and_are_migrated_on(
             assert await session.scalars(text(owners)) == ["signoff_owner"]
     finally:
         await database.close()
+
+
+async def run(command: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL, which must find nothing to complain of."""
+    process = await asyncio.create_subprocess_exec(
+        find_binaries() / command, *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert (process.returncode, said.decode()) == (0, "")
+
+
+async def test_a_backup_is_made_and_restored_by_who_migrates(
+    database: Database, urls: Urls, postgres: str, tmp_path: Path
+) -> None:
+    await CommandRunner(database, STORES, TERMS).submit.run_one(CreateJob(new_job(agent_id=None), "a", actor=SIGNOFF))
+    dump = str(tmp_path / "signoff.dump")
+    await run("pg_dump", "--format=custom", f"--file={dump}", urls.migrating)
+    async with another_database(postgres) as superuser:
+        await make_roles(superuser, **PASSWORDS)
+        migrating = name_migrating(superuser)
+        await run("pg_restore", "--no-owner", "--no-acl", "--exit-on-error", f"--dbname={migrating}", dump)
+        restored = open_database(name_jobstore(superuser), migrating)
+        try:
+            await restored.prepare()
+            runner = CommandRunner(restored, STORES, TERMS)
+            await runner.submit.run_one(CreateJob(new_job(agent_id=None), "b", actor=SIGNOFF))
+            async with restored.session() as session:
+                assert await session.scalars(text("SELECT id FROM jobs ORDER BY id")) == ["a", "b"]
+        finally:
+            await restored.close()
 
 
 async def test_nothing_is_granted_twice(database: Database, urls: Urls) -> None:
