@@ -117,8 +117,12 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
             "INSERT INTO judging_counts VALUES ('judge', :policy, 1, 1, 0, 0, 0, 0)",
             "INSERT INTO judging_evaluations VALUES (:policy, 1, '', gen_random_uuid(), '{}', '{}', '')",
             "INSERT INTO spending VALUES (now(), 'games', 99, 1, 1)",
+            """
+            INSERT INTO workers (owner, stage, room, seen_at, judge_keys)
+            VALUES (gen_random_uuid(), 'JUDGING', 0, now(), json_build_object(CAST(:canary AS text), '[]'))
+            """,
         ):
-            await connection.execute(text(made), {"agent": ids["agent"], "policy": ids["policy"]})
+            await connection.execute(text(made), {"agent": ids["agent"], "policy": ids["policy"], "canary": CANARY})
         await connection.execute(
             text("UPDATE relay SET (settled_seq, published_seq) = (SELECT max(seq), max(seq) FROM job_logs)")
         )

@@ -80,6 +80,15 @@ def test_and_no_others(keys: JudgeKeys, key: str, tenant: str) -> None:
     assert "sk-" not in str(refused.value)
 
 
+@pytest.mark.parametrize("tenant", ["press", "default"])
+def test_a_model_without_a_key_is_the_installations_service_to_all_tenants(tenant: str) -> None:
+    """Its own key goes to its own URL alone (docs/adr/0082)."""
+    own = OWN.model_copy(update={"base_url": "https://own.example/v1"})
+    for base_url, is_own in ((None, True), ("https://own.example/v1/", True), ("https://evil.example/v1", False)):
+        found = JudgeKeys(own, {}, {}).resolve(JudgeModel(model="dear", base_url=base_url), tenant)
+        assert (found.model, found.api_key == "sk-own") == ("dear", is_own)
+
+
 @pytest.mark.parametrize("link", ["../radio/own.json", "../common.json"])
 def test_no_link_leads_out_of_its_folder(keys: JudgeKeys, folder: Path, link: str) -> None:
     (folder / "press" / "linked.json").symlink_to(link)
