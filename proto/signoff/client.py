@@ -450,9 +450,14 @@ class AsyncClient(JudgingClient, IdentityClient):
 
     iter_operation_items = iterate(list_operation_items)
 
-    async def list_operations(self, kinds: Iterable[str] = (), **page: Unpack[Page]) -> tuple[list[Operation], str]:
-        """Return a page of operations, newest first (50 unless `page_size` is given), and the next token or ""."""
-        return await self._ask_page("ListOperations", "operations", kinds=list(kinds), **page)
+    async def list_operations(
+        self, kinds: Iterable[str] = (), *, tenant: str = "", **page: Unpack[Page]
+    ) -> tuple[list[Operation], str]:
+        """Return a page of operations, newest first (50 unless `page_size` is given), and the next token or "".
+
+        `tenant`: of this tenant alone.
+        """
+        return await self._ask_page("ListOperations", "operations", kinds=list(kinds), tenant=tenant, **page)
 
     iter_operations = iterate(list_operations)
 
@@ -495,9 +500,12 @@ class AsyncClient(JudgingClient, IdentityClient):
 
     # Limits, and what operators see.
 
-    async def list_limits(self, **page: Unpack[Page]) -> tuple[list[Limit], str]:
-        """Return a page of limits by name (100 unless `page_size` is given), and the next page's token or ""."""
-        return await self._ask_page("ListLimits", "limits", **page)
+    async def list_limits(self, *, tenant: str = "", **page: Unpack[Page]) -> tuple[list[Limit], str]:
+        """Return a page of limits by name (100 unless `page_size` is given), and the next page's token or "".
+
+        `tenant`: of this tenant and its agents alone.
+        """
+        return await self._ask_page("ListLimits", "limits", tenant=tenant, **page)
 
     iter_limits = iterate(list_limits)
 
@@ -545,9 +553,12 @@ class AsyncClient(JudgingClient, IdentityClient):
         """Confirm that the limits set now are complete, after a rebuild that did not find all limits."""
         await self._call("ConfirmLimits", **call)
 
-    async def get_overview(self, range_s: int = 3_600, **call: Unpack[Call]) -> Overview:
-        """Return counts and times of the last `range_s` seconds (30 days at most), and what is live now."""
-        return await self._ask("GetOverview", range_s=range_s, **call)
+    async def get_overview(self, range_s: int = 3_600, *, tenant: str = "", **call: Unpack[Call]) -> Overview:
+        """Return counts and times of the last `range_s` seconds (30 days at most), and what is live now.
+
+        `tenant`: of this tenant alone.
+        """
+        return await self._ask("GetOverview", range_s=range_s, tenant=tenant, **call)
 
     async def diagnose(self, **call: Unpack[Call]) -> DiagnoseResponse:
         """Return the state of processes, consumer groups and facts not yet published, as the gRPC message has it."""

@@ -38,9 +38,12 @@ class Receipt(NamedTuple):
 class JudgingClient(Connection):
     """Call the jobstore about judging; the base of AsyncClient."""
 
-    async def list_judge_policies(self, **page: Unpack[Page]) -> JudgePolicies:
-        """Return a page of judge policies by name, without bodies, and the validators that are there."""
-        return await self._ask("ListJudgePolicies", **page)
+    async def list_judge_policies(self, *, tenant: str = "", **page: Unpack[Page]) -> JudgePolicies:
+        """Return a page of judge policies by name, without bodies, and the validators that are there.
+
+        `tenant`: those that this tenant may name alone.
+        """
+        return await self._ask("ListJudgePolicies", tenant=tenant, **page)
 
     iter_judge_policies = iterate_by(list_judge_policies, lambda page: (page.policies, page.next_page_token))
 
@@ -109,9 +112,12 @@ class JudgingClient(Connection):
         """Retire the golden set of a policy: new versions become current without one."""
         return await self._ask("RetireGoldenSet", "golden", name=name, reason=reason or None, version=version, **call)
 
-    async def list_criteria_sets(self, **page: Unpack[Page]) -> tuple[list[NamedCriteriaSet], str]:
-        """Return a page of criteria sets by name, without criteria, and the next page's token or ""."""
-        return await self._ask_page("ListCriteriaSets", "sets", **page)
+    async def list_criteria_sets(self, *, tenant: str = "", **page: Unpack[Page]) -> tuple[list[NamedCriteriaSet], str]:
+        """Return a page of criteria sets by name, without criteria, and the next page's token or "".
+
+        `tenant`: those that this tenant may name alone.
+        """
+        return await self._ask_page("ListCriteriaSets", "sets", tenant=tenant, **page)
 
     iter_criteria_sets = iterate(list_criteria_sets)
 

@@ -261,3 +261,29 @@ async def test_a_role_that_may_not_is_told_which_may(operations, viewer):
         reads_first = {"GetJob", "GetAgent"} & {*operation["x-calls"]}  # what is not there is told by that
         if status != 422 and not (status == 404 and reads_first):  # a body that is not well formed is told first
             assert (status, json.loads(text)["code"]) == (403, "forbidden"), (method, path, text)
+
+
+LISTS = ("/api/operations", "/api/batches", "/api/limits", "/api/judges", "/api/criteria-sets")
+
+
+@pytest.mark.usefixtures("things")
+async def test_lists_and_the_overview_are_of_the_tenant_that_is_asked_for(real):
+    async with aiohttp.ClientSession(real.url, headers=real.headers) as everybody:
+        for path in LISTS:
+            told = {tenant: await ask(everybody, "GET", f"{path}?tenant={tenant}") for tenant in ("film", "nowhere")}
+            assert [status for status, _ in told.values()] == [200, 200], path
+            assert (CANARY in told["film"][1], CANARY in told["nowhere"][1]) == (True, False), path
+        queued = [
+            json.loads((await ask(everybody, "GET", f"/api/overview?tenant={tenant}"))[1])["now"]["queued"]
+            for tenant in ("film", "nowhere")
+        ]
+    assert (queued[0] > 0, queued[1]) == (True, 0)
+
+
+@pytest.mark.parametrize("path", [*LISTS, "/api/overview"])
+async def test_another_tenants_lists_are_those_of_none(press, path):
+    told = {tenant: await ask(press, "GET", f"{path}?tenant={tenant}") for tenant in ("film", "nowhere")}
+    problems = [(status, json.loads(text.replace(tenant, "X"))) for tenant, (status, text) in told.items()]
+    assert [(status, each["code"]) for status, each in problems] == [(422, "unknown_tenant")] * 2
+    assert problems[0][1]["detail"] == problems[1][1]["detail"]
+    assert (await ask(press, "GET", f"{path}?tenant=press"))[0] == 200

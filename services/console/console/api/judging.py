@@ -14,6 +14,7 @@ from console.api.schemas import (
     NewCriteriaSet,
     NewGoldenSet,
     NewJudgePolicy,
+    OfTenant,
     Page,
     Paging,
     Retirement,
@@ -36,7 +37,7 @@ NameInPath = Annotated[Name, Path()]
 
 
 @judges_router.get("")
-async def list_judge_policies(jobstore: CallersJobStore, query: Paging) -> JudgePolicyPage:
+async def list_judge_policies(jobstore: CallersJobStore, query: OfTenant) -> JudgePolicyPage:
     """Judge policies by name, each with the version that is current and without its body; and what validators say."""
     found = await jobstore.list_judge_policies(**query.page)
     items = [NamedJudgePolicy.model_validate(each, from_attributes=True) for each in found.policies]
@@ -78,7 +79,7 @@ async def retire_judge_policy(
 
 
 @sets_router.get("")
-async def list_criteria_sets(jobstore: CallersJobStore, query: Paging) -> Page[NamedCriteriaSet]:
+async def list_criteria_sets(jobstore: CallersJobStore, query: OfTenant) -> Page[NamedCriteriaSet]:
     """Criteria sets by name, each with the version that is current, and without its criteria."""
     return Page[NamedCriteriaSet].of(await jobstore.list_criteria_sets(**query.page))
 

@@ -58,6 +58,20 @@ class PageQuery(Model):
 Paging = Annotated[PageQuery, Query()]
 
 
+class OfTenantQuery(PageQuery):
+    """Query parameters of a list that may be of one tenant."""
+
+    tenant: Text = Field("", description="of this tenant alone; of all that the caller may see without it")
+
+    @property
+    def page(self) -> dict[str, Any]:
+        """The choice of a page, and of the tenant."""
+        return {**super().page, "tenant": self.tenant}
+
+
+OfTenant = Annotated[OfTenantQuery, Query()]
+
+
 class ViewQuery(Model):
     """Query parameter that says how much is shown."""
 
@@ -171,6 +185,13 @@ class OverviewRange(StrEnum):
         return {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}[self.value]
 
 
+class OverviewQuery(Model):
+    """Of when, and of what, an overview is."""
+
+    range: OverviewRange = OverviewRange.HOUR
+    tenant: Text = Field("", description="of this tenant alone; of all that the caller may see without it")
+
+
 class Page(Model, Generic[Item]):
     """A part of a list; `next_page_token` leads to the next one."""
 
@@ -246,7 +267,7 @@ class NewBatch(Model):
         return self
 
 
-class OperationsQuery(PageQuery):
+class OperationsQuery(OfTenantQuery):
     """Which operations to list."""
 
     kind: list[OperationKind] = Field(default_factory=list, description="may be repeated; all without one")

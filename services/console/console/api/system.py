@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, Make, replays, show
-from console.api.schemas import DeadLettersQuery, OverviewRange, Page, Paging
+from console.api.schemas import DeadLettersQuery, OfTenant, OverviewQuery, Page, Paging
 from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution, NewTenant
@@ -102,7 +102,7 @@ tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=J
 
 
 @limits_router.get("")
-async def list_limits(jobstore: CallersJobStore, query: Paging) -> Page[Limit]:
+async def list_limits(jobstore: CallersJobStore, query: OfTenant) -> Page[Limit]:
     """Limits by name."""
     return Page[Limit].of(await jobstore.list_limits(**query.page))
 
@@ -171,11 +171,9 @@ overview_router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRo
 
 
 @overview_router.get("/overview")
-async def get_overview(
-    jobstore: CallersJobStore, range_: Annotated[OverviewRange, Query(alias="range")] = OverviewRange.HOUR
-) -> Overview:
+async def get_overview(jobstore: CallersJobStore, query: Annotated[OverviewQuery, Query()]) -> Overview:
     """What happened within the range, in about 60 points and in all, and how much is there now."""
-    return await jobstore.get_overview(range_.seconds)
+    return await jobstore.get_overview(query.range.seconds, tenant=query.tenant)
 
 
 @overview_router.get("/dead-letters")

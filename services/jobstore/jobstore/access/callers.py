@@ -49,6 +49,18 @@ def find_tenants() -> frozenset[str] | None:
     return CALLER.get().tenants
 
 
+def narrow_tenants(tenant: str) -> frozenset[str] | None:
+    """Return the tenants whose things a read shows that asks for those of one; empty: for all that its caller may see.
+
+    InvalidError (`unknown_tenant`): the tenant is not the caller's.
+    """
+    if not tenant:
+        return find_tenants()
+    if not CALLER.get().may_see(tenant):
+        raise InvalidError(f"no tenant has the name {tenant}", code=ErrorCode.UNKNOWN_TENANT, field="tenant")
+    return frozenset({tenant})
+
+
 def choose_tenant(given: str | None) -> str:
     """Return the tenant of what a call makes: the one that is given, or else its caller's own, or else `default`.
 

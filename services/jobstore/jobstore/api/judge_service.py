@@ -58,7 +58,7 @@ class JudgeService(JudgeServiceServicer):
 
     async def ListJudgePolicies(self, request: pb.ListJudgePoliciesRequest, _: Context) -> pb.ListJudgePoliciesResponse:
         limit, after = parse_page(request, 100, str)
-        async with self._database.session() as session:
+        async with self._database.session(request.tenant) as session:
             policies = await reads.list_names(session, Kind.JUDGE, limit, after or "")
         page = make_page(pb.ListJudgePoliciesResponse, request, limit, "policies", policies, lambda last: (last.name,))
         for each in await self._list_validators():
@@ -128,7 +128,7 @@ class JudgeService(JudgeServiceServicer):
 
     async def ListCriteriaSets(self, request: pb.ListCriteriaSetsRequest, _: Context) -> pb.ListCriteriaSetsResponse:
         limit, after = parse_page(request, 100, str)
-        async with self._database.session() as session:
+        async with self._database.session(request.tenant) as session:
             sets = await reads.list_names(session, Kind.CRITERIA, limit, after or "")
         return make_page(pb.ListCriteriaSetsResponse, request, limit, "sets", sets, lambda last: (last.name,))
 

@@ -16,7 +16,7 @@ from contracts.fields import LimitName
 from contracts.resources import LimitPatch, NewLimit, NewOperation, NewResolution, job_message
 from jobstore.access.audit import add_own
 from jobstore.access.audited import ENTRY
-from jobstore.access.callers import CALLER, find_actor, find_tenants
+from jobstore.access.callers import CALLER, find_actor, find_tenants, narrow_tenants
 from jobstore.access.token_store import TokenFollower, begin_session
 from jobstore.access.tokens import Tokens
 from jobstore.access.upstreams import OPEN, Upstreams
@@ -171,7 +171,7 @@ class OperationsService(OperationsServiceServicer):
     async def ListOperations(self, request: pb.ListOperationsRequest, _: Context) -> pb.ListOperationsResponse:
         limit, before = parse_page(request, 50, lambda at, id_: (datetime.fromisoformat(at), UUID(id_)))
         kinds = parse_words(resources_pb2.OperationKind.DESCRIPTOR, request.kinds)
-        async with self._database.session() as session:
+        async with self._database.session(request.tenant) as session:
             found = await operations.list_operations(session, limit, before, kinds)
         return make_page(
             pb.ListOperationsResponse,
@@ -220,7 +220,7 @@ class OperationsService(OperationsServiceServicer):
 
     async def ListLimits(self, request: pb.ListLimitsRequest, _: Context) -> pb.ListLimitsResponse:
         size, after = parse_page(request, 100, str)
-        async with self._database.session() as session:
+        async with self._database.session(request.tenant) as session:
             rows = await limits.list_limits(session, size, after or "")
         return make_page(pb.ListLimitsResponse, request, size, "limits", rows, lambda last: (last.name,))
 
@@ -260,10 +260,10 @@ class OperationsService(OperationsServiceServicer):
         if not 0 <= request.range_s <= RANGE_MAX_S:
             raise InvalidError(f"must be between 0 and {RANGE_MAX_S}", field="range_s")
         counts: dict[str, int] = {}
-        now = await self._waiting.get() if (is_of_all := find_tenants() is None) else None
+        now = await self._waiting.get() if (is_of_all := narrow_tenants(request.tenant) is None) else None
         if self._dead_letters is not None and is_of_all:  # what cannot be read is of no tenant
             counts |= await self._dead_letters.count_if_reachable()
-        async with self._database.session() as session:
+        async with self._database.session(request.tenant) as session:
             now = now or await self._waiting.read(session)
             view = await overview.get_overview(session, request.range_s or RANGE_S, now, counts, of_all=is_of_all)
         view.upstreams_sign = self._upstreams.secrets is not None

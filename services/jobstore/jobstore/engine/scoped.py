@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 from sqlalchemy import TextClause
 
-from jobstore.access.callers import find_tenants
+from jobstore.access.callers import find_tenants, narrow_tenants
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection, Parameters, Row, Statement, Tenants
 from jobstore.schema.scopes import CLOSED, SCOPED, OfAll
@@ -115,10 +115,14 @@ class Callers:
         return view
 
     @contextlib.asynccontextmanager
-    async def session(self) -> AsyncIterator[ScopedConnection]:
-        """Open a connection on which each statement is a transaction of its own."""
+    async def session(self, tenant: str = "") -> AsyncIterator[ScopedConnection]:
+        """Open a connection on which each statement is a transaction of its own, for the rows of a tenant, or of all.
+
+        InvalidError (`unknown_tenant`): the tenant is not the caller's.
+        """
+        tenants = narrow_tenants(tenant)
         async with self._read.session() as connection:
-            yield ScopedConnection(connection.driver, find_tenants())
+            yield ScopedConnection(connection.driver, tenants)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[ScopedConnection]:

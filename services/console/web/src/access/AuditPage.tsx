@@ -53,14 +53,14 @@ export function AuditPage({ search }: { search: AuditSearch }) {
   );
 }
 
-const NAMES = ["actor", "action", "outcome", "since", "until"] as const;
+const NAMES = ["actor", "action", "tenant", "outcome", "since", "until"] as const;
 
 /** Form of what is searched for; it takes effect as a whole, and becomes the address. */
 function AuditForm({ search }: { search: AuditSearch }) {
   const navigate = useNavigate();
   const zone = toIntlZone(useZone()[0]);
   const atFirst = {
-    ...{ actor: "", action: "", outcome: "", ...search },
+    ...{ actor: "", action: "", tenant: "", outcome: "", ...search },
     since: search.since ? toWallTime(search.since, zone) : "",
     until: search.until ? toWallTime(search.until, zone) : "",
   };
@@ -79,13 +79,16 @@ function AuditForm({ search }: { search: AuditSearch }) {
     <form
       role="search"
       onSubmit={submit}
-      className="grid items-end gap-3 sm:grid-cols-2 lg:grid-cols-[1fr_1fr_8rem_1fr_1fr_auto]"
+      className="grid items-end gap-3 sm:grid-cols-2 lg:grid-cols-[1fr_1fr_1fr_8rem_1fr_1fr_auto]"
     >
       <Field label="Actor">
         {(control) => <Input {...control} placeholder="token:eve" dir="auto" {...field("actor")} />}
       </Field>
       <Field label="Action">
         {(control) => <Input {...control} placeholder="create_token" {...field("action")} />}
+      </Field>
+      <Field label="Tenant">
+        {(control) => <Input {...control} placeholder="press" dir="auto" {...field("tenant")} />}
       </Field>
       <Field label="Outcome">
         {(control) => (

@@ -139,19 +139,28 @@ it("searches the audit by the address, and exports what is found", async () => {
     },
   };
   const asked = on("get", "/api/audit", () => items(entry));
-  const search = parseAuditSearch({ actor: "token:eve", outcome: "refused", since: "nonsense", action: "" });
+  const search = parseAuditSearch({
+    actor: "token:eve",
+    tenant: "press",
+    outcome: "refused",
+    since: "nonsense",
+    action: "",
+  });
   const { user, router } = await renderPage(<AuditPage search={search} />);
   expect(await screen.findByText("refused (forbidden, role)")).toBeVisible();
   expect(screen.getByText("bob · press · 3 times")).toBeVisible();
-  expect(new URL(asked[0]!.url).search).toBe("?actor=token%3Aeve&outcome=refused&page_size=100");
+  expect(new URL(asked[0]!.url).search).toBe("?actor=token%3Aeve&tenant=press&outcome=refused&page_size=100");
   const address = screen.getByRole("link", { name: "Export as JSON lines" }).getAttribute("href");
-  expect(address).toBe("/api/audit/export?actor=token%3Aeve&outcome=refused");
+  expect(address).toBe("/api/audit/export?actor=token%3Aeve&tenant=press&outcome=refused");
   await user.type(screen.getByLabelText("Action"), "create_token");
+  await user.clear(screen.getByLabelText("Tenant"));
+  await user.type(screen.getByLabelText("Tenant"), "film");
   await user.click(screen.getByRole("button", { name: "Search" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/audit"));
   expect(router.state.location.search).toMatchObject({
     actor: "token:eve",
     action: "create_token",
+    tenant: "film",
     outcome: "refused",
   });
 });

@@ -4,6 +4,7 @@ import type { AuditQuery } from "@/api/types";
 export type AuditSearch = {
   actor?: string;
   action?: string;
+  tenant?: string;
   outcome?: "done" | "refused";
   since?: string;
   until?: string;
@@ -13,10 +14,18 @@ const text = (value: unknown) => (typeof value === "string" && value !== "" ? va
 const moment = (value: unknown) => (Number.isNaN(Date.parse(text(value) ?? "")) ? undefined : text(value));
 
 /** Read the search from an address; what is no such value is left out. */
-export function parseAuditSearch({ actor, action, outcome, since, until }: Record<string, unknown>): AuditSearch {
+export function parseAuditSearch({
+  actor,
+  action,
+  tenant,
+  outcome,
+  since,
+  until,
+}: Record<string, unknown>): AuditSearch {
   return {
     actor: text(actor),
     action: text(action),
+    tenant: text(tenant),
     outcome: outcome === "done" || outcome === "refused" ? outcome : undefined,
     since: moment(since),
     until: moment(until),
@@ -24,10 +33,11 @@ export function parseAuditSearch({ actor, action, outcome, since, until }: Recor
 }
 
 /** Convert the search to the API's query, which takes several of each. */
-export function toAuditQuery({ actor, action, outcome, since, until }: AuditSearch): AuditQuery {
+export function toAuditQuery({ actor, action, tenant, outcome, since, until }: AuditSearch): AuditQuery {
   return {
     actor: actor ? [actor] : [],
     action: action ? [action] : [],
+    tenant: tenant ? [tenant] : [],
     outcome: outcome ? [outcome] : [],
     since,
     until,

@@ -1,5 +1,6 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
+import { aMe } from "@/testing/callers";
 import { anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem } from "@/testing/server";
@@ -114,4 +115,23 @@ it("signs an agent's calls no more", async () => {
   await user.click(screen.getByRole("button", { name: "Save" }));
   await waitFor(() => expect(asked).toHaveLength(1));
   expect(await asked[0]?.json()).toEqual({ signing: null });
+});
+
+it("offers to share an agent to those alone who are of all tenants, and changes nothing otherwise", async () => {
+  const asked = onPost("/api/agents", () => json(anAgent(), 201));
+  const register = async (share?: string) => {
+    const { user, unmount } = await renderPage(<AgentDialog onClose={() => undefined} />);
+    await user.type(await screen.findByLabelText("Name"), "Translator");
+    await user.type(screen.getByLabelText("Address"), "https://api.example/v1");
+    if (share !== undefined) await user.selectOptions(await screen.findByLabelText("Shared"), share);
+    await user.click(screen.getByRole("button", { name: "Register" }));
+    unmount();
+    return asked.at(-1)?.json();
+  };
+  expect(await register("yes")).toMatchObject({ shared: true });
+  expect(await register("no")).toMatchObject({ shared: false });
+  expect(await register("")).not.toHaveProperty("shared");
+  on("get", "/api/me", () => json(aMe({ all_tenants: false, tenants: ["press"] })));
+  expect(await register()).not.toHaveProperty("shared");
+  expect(screen.queryByLabelText("Shared")).not.toBeInTheDocument();
 });

@@ -1,7 +1,7 @@
 import { FormProvider, useForm, useWatch } from "react-hook-form";
 import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
-import { useRefusal } from "@/api/me";
+import { useMe, useRefusal } from "@/api/me";
 import { isOutdated, Outdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
 import { useTenantOfNew } from "@/api/tenants";
@@ -27,6 +27,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
   const save = useSaveAgent(base);
   const refused = useRefusal()(base ? "patch_agent" : "create_agent");
   const hasChanged = isOutdated(save.error);
+  const mayShare = useMe()?.all_tenants === true;
   const protocol = useWatch({ control: form.control, name: "protocol" });
   const placed = listFields(protocol, !agent);
   const submit = handleSubmit(
@@ -93,6 +94,15 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
             check={explainInvalidHeaders}
           />
           <FormField at="enabled" label="It is given work" kind="flag" />
+          {mayShare && (
+            <FormField
+              at="shared"
+              label="Shared"
+              kind="choice"
+              choices={{ yes: "jobs of all tenants may use it", no: "jobs of its own tenant alone" }}
+              hint="Where it is not set, a new one is shared if it is of default."
+            />
+          )}
           <FormField at="deterministic" label="Its result may be reused for an identical request" kind="flag" />
           <PolicyFields unset="the service's own; a job's own policy comes first" />
           {base && hasChanged ? (

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { agentsQuery } from "@/api/agents";
+import { agentsQuery, isUsable } from "@/api/agents";
 import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
 import { useTenant } from "@/api/tenants";
@@ -42,13 +42,13 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
     refetchInterval: ({ state }) => (state.data?.some(isCardAwaited) ? CARD_POLL_MS : false),
   });
   const stats = useQuery(statsQuery).data;
-  const limits = useQuery(limitsQuery).data ?? [];
+  const limits = useQuery(limitsQuery(null)).data ?? []; // also those of all agents
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
   const navigate = useNavigate();
   const refuse = useRefusal();
   const tenant = useTenant();
-  const shown = agents.data?.filter((agent) => tenant === null || agent.tenant === tenant || agent.shared);
+  const shown = agents.data?.filter((agent) => isUsable(agent, tenant));
   const close = () => {
     setDialog(null);
     if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true, ignoreBlocker: true });

@@ -17,12 +17,14 @@ export type AgentValues = {
   policy: PolicyValues;
   /** Whose a new one is. */
   tenant: string;
+  /** Whether jobs of all tenants may use it; empty: as the jobstore has it. */
+  shared: "" | "yes" | "no";
 };
 
 /** List the fields at which the form of an agent, or of a new one, shows an error of the server; others would hold it up. */
 export const listFields = (protocol: string, isNew: boolean): string[] => [
   ...(isNew ? ["id", "protocol", "tenant"] : []),
-  ...["name", "url", "capabilities", "headers"],
+  ...["name", "url", "capabilities", "headers", "shared"],
   ...Object.keys(findProtocol(protocol)?.settings ?? {}).map((name) => `settings.${name}`),
   ...(isSigned(protocol) ? ["signing"] : []),
   ...POLICY_FIELDS.map(({ key }) => `policy.${key}`),
@@ -45,6 +47,7 @@ export function toAgentValues(agent?: Agent, tenant = ""): AgentValues {
     deterministic: agent?.deterministic ?? false,
     policy: toPolicyValues(agent?.policy ?? {}),
     tenant: agent?.tenant ?? tenant,
+    shared: agent === undefined ? "" : agent.shared ? "yes" : "no",
   };
 }
 
@@ -64,7 +67,7 @@ function toWritableAgent(agent: Agent): NewAgent {
 
 /** Build the request that registers an agent, or that would replace one; fields that the form does not show are kept. */
 export function toNewAgent(form: AgentValues, agent?: Agent): NewAgent {
-  const { id, capabilities, headers, policy, settings, signing, tenant, ...values } = form;
+  const { id, capabilities, headers, policy, settings, signing, tenant, shared, ...values } = form;
   return {
     ...(agent && toWritableAgent(agent)),
     ...values,
@@ -72,6 +75,7 @@ export function toNewAgent(form: AgentValues, agent?: Agent): NewAgent {
     signing: (isSigned(values.protocol) && signing.trim()) || null,
     id: agent?.id ?? (id.trim() || null),
     ...(tenant.trim() !== "" && { tenant: tenant.trim() }),
+    ...(shared !== "" && { shared: shared === "yes" }),
     capabilities: [...new Set(splitLines(capabilities))],
     headers: Object.fromEntries(splitLines(headers).map(splitHeader)),
     policy: toPolicy(policy, agent?.policy),

@@ -14,6 +14,10 @@ export const agentsQuery = queryOptions({
   queryFn: ({ signal }): Promise<Agent[]> => readAll((page) => api.get("/api/agents", { query: page, signal })),
 });
 
+/** Whether jobs of a tenant, or of any (null), may use an agent. */
+export const isUsable = (agent: Agent, tenant: string | null) =>
+  tenant === null || agent.tenant === tenant || agent.shared;
+
 /** The name of an agent and, where that is another, its id. */
 export const agentName = ({ id, name }: Agent) =>
   name === id ? isolateText(id) : `${isolateText(name)} (${isolateText(id)})`;

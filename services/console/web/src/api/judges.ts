@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "./client";
+import { ofTenant } from "./tenants";
 import type { Judges, NamedCriteriaSet, NamedJudgePolicy } from "./types";
 
 /** Names that are read at once: more than anybody keeps. */
@@ -14,10 +15,12 @@ export const judgeKeys = {
 };
 
 /** Query of the judge policies by name, each with its current version and without its body; and of the validators. */
-export const judgesQuery = queryOptions({
-  queryKey: judgeKeys.list,
-  queryFn: ({ signal }): Promise<Judges> => api.get("/api/judges", { query: { page_size: NAMES_MAX }, signal }),
-});
+export const judgesQuery = (tenant: string | null) =>
+  queryOptions({
+    queryKey: [...judgeKeys.list, tenant],
+    queryFn: ({ signal }): Promise<Judges> =>
+      api.get("/api/judges", { query: { page_size: NAMES_MAX, ...ofTenant(tenant) }, signal }),
+  });
 
 /** Query of one judge policy with its newest versions. */
 export function judgeQuery(name: string) {
@@ -28,11 +31,12 @@ export function judgeQuery(name: string) {
 }
 
 /** Query of the criteria sets by name, each with its current version and without its criteria. */
-export const setsQuery = queryOptions({
-  queryKey: judgeKeys.sets,
-  queryFn: async ({ signal }): Promise<NamedCriteriaSet[]> =>
-    (await api.get("/api/criteria-sets", { query: { page_size: NAMES_MAX }, signal })).items,
-});
+export const setsQuery = (tenant: string | null) =>
+  queryOptions({
+    queryKey: [...judgeKeys.sets, tenant],
+    queryFn: async ({ signal }): Promise<NamedCriteriaSet[]> =>
+      (await api.get("/api/criteria-sets", { query: { page_size: NAMES_MAX, ...ofTenant(tenant) }, signal })).items,
+  });
 
 /** Query of one criteria set with its newest versions. */
 export function setQuery(name: string) {

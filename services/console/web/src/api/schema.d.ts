@@ -5479,6 +5479,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
                 /** @description may be repeated; all without one */
                 kind?: components["schemas"]["OperationKind"][];
             };
@@ -7036,6 +7038,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
             };
             header?: never;
             path?: never;
@@ -7435,6 +7439,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
             };
             header?: never;
             path?: never;
@@ -7732,6 +7738,8 @@ export interface operations {
         parameters: {
             query?: {
                 range?: components["schemas"]["OverviewRange"];
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
             };
             header?: never;
             path?: never;
@@ -8873,6 +8881,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
             };
             header?: never;
             path?: never;
@@ -9270,6 +9280,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
                 /** @description may be repeated; all without one */
                 kind?: components["schemas"]["OperationKind"][];
             };

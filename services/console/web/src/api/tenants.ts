@@ -36,6 +36,9 @@ export function useTenant(): string | null {
   return name !== null && (me === undefined || me.all_tenants || me.tenants.includes(name)) ? name : null;
 }
 
+/** The choice as a query has it: the server shows what is of the tenant, and of all that one is of without it. */
+export const ofTenant = (tenant: string | null) => (tenant === null ? {} : { tenant });
+
 /** The tenant that a new thing is of unless another is named: the chosen one, or the only one; else the jobstore's own. */
 export function useTenantOfNew(): string {
   const tenant = useTenant();

@@ -22,14 +22,11 @@ const COLUMNS = { State: "w-44", Batch: "w-56", Progress: "", Rate: "w-28", End:
 export function BatchesPage() {
   useTitle("Batches");
   const list = useInfiniteQuery({
-    ...batchesQuery,
+    ...batchesQuery(useTenant()),
     refetchInterval: ({ state }) =>
       state.data?.pages[0]?.items.some((batch) => !hasEnded(batch)) ? ASKED_EVERY_MS : false,
   });
-  const tenant = useTenant();
-  const batches = (list.data?.pages.flatMap((page) => page.items) ?? []).filter(
-    (batch) => tenant === null || batch.tenant === tenant,
-  );
+  const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <h1 className="text-xl font-semibold">Batches</h1>
@@ -40,7 +37,7 @@ export function BatchesPage() {
           <Skeleton className="h-12" />
         </div>
       </ReadState>
-      {list.data && batches.length === 0 && !list.hasNextPage && (
+      {list.data && batches.length === 0 && (
         <EmptyState
           title="No batches yet"
           action={

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { ofTenant } from "@/api/tenants";
 import type { Job, Operation, OperationItem, Page, RejudgeReport } from "@/api/types";
 import { hasEnded } from "./batch-state";
 
@@ -12,13 +13,17 @@ export const batchKeys = {
   detail: (id: string) => ["batch", id] as const,
 };
 
-export const batchesQuery = infiniteQueryOptions({
-  queryKey: batchKeys.list,
-  queryFn: ({ pageParam, signal }): Promise<Page<Operation>> =>
-    api.get("/api/operations", { query: { page_size: PAGE_SIZE, page_token: pageParam }, signal }),
-  initialPageParam: "",
-  getNextPageParam: (page) => page.next_page_token ?? undefined,
-});
+export const batchesQuery = (tenant: string | null) =>
+  infiniteQueryOptions({
+    queryKey: [...batchKeys.list, tenant],
+    queryFn: ({ pageParam, signal }): Promise<Page<Operation>> =>
+      api.get("/api/operations", {
+        query: { page_size: PAGE_SIZE, page_token: pageParam, ...ofTenant(tenant) },
+        signal,
+      }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_page_token ?? undefined,
+  });
 
 export function batchQuery(id: string) {
   return queryOptions({

@@ -3,8 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { FlaskConical, Plus, Scale } from "lucide-react";
 import type { ReactNode } from "react";
 import { judgesQuery, setsQuery } from "@/api/judges";
-import { useRefusal } from "@/api/me";
+import { useMe, useRefusal } from "@/api/me";
 import { ProblemState } from "@/api/ProblemState";
+import { useTenant } from "@/api/tenants";
 import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
@@ -22,8 +23,10 @@ const LINK =
 /** Page of what results are judged by: judge policies and criteria sets, by name; and the validators. */
 export function JudgesPage() {
   useTitle("Judges");
-  const judges = useQuery(judgesQuery);
-  const sets = useQuery(setsQuery);
+  const tenant = useTenant();
+  const judges = useQuery(judgesQuery(tenant));
+  const sets = useQuery(setsQuery(tenant));
+  const seesValidators = useMe()?.all_tenants !== false;
   const isPending = judges.isPending || sets.isPending;
   const refuse = useRefusal();
   const [making, make] = useKeptState<"policy" | "set" | null>("making", null);
@@ -77,7 +80,7 @@ export function JudgesPage() {
               </Link>
             )}
           />
-          <Validators validators={judges.data.validators} />
+          {seesValidators && <Validators validators={judges.data.validators} />}
         </>
       )}
       {making === "policy" && <PolicyDialog onClose={() => make(null)} />}

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { judgesQuery } from "@/api/judges";
+import { useTenant } from "@/api/tenants";
 import { Field, Select } from "@/ui/controls/field";
 
 type PolicyChoiceProps = {
@@ -15,7 +16,7 @@ export const DEFAULT_POLICY = "default";
 
 /** Choice of a judge policy: its current version, unless a reference that was given names another. */
 export function PolicyChoice({ value, onChange, error, none = "The validators' own settings" }: PolicyChoiceProps) {
-  const policies = useQuery(judgesQuery).data?.items ?? [];
+  const policies = useQuery(judgesQuery(useTenant())).data?.items ?? [];
   const named = policies.filter(({ name, current }) => name !== DEFAULT_POLICY && current != null);
   const isListed = value === "" || named.some(({ name }) => name === value);
   return (

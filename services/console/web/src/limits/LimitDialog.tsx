@@ -1,7 +1,7 @@
 import { FormProvider, useForm } from "react-hook-form";
 import { api } from "@/api/client";
 import { showFieldErrors } from "@/api/field-errors";
-import { useRefusal } from "@/api/me";
+import { useMe, useRefusal } from "@/api/me";
 import { isOutdated, Outdated } from "@/api/Outdated";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
@@ -62,6 +62,7 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
   const set = useSetLimit(base);
   const refused = useRefusal()(base ? "patch_limit" : "set_limit");
   const hasChanged = isOutdated(set.error);
+  const setsMoney = useMe()?.all_tenants === true; // who administers some tenants does not
   const isTenant = watch("name").startsWith("tenant:");
   const submit = handleSubmit((values) => {
     const body: NewLimit = {
@@ -70,8 +71,12 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       rate_period_s: number(values.rate_period_s) ?? 1,
       queue_max: isTenant ? number(values.queue_max) : null,
       weight: isTenant ? number(values.weight) : null,
-      usd_per_day: isTenant ? values.usd_per_day.trim() || null : null,
-      judge_policies: isTenant ? names(values.judge_policies) : null,
+      ...(setsMoney
+        ? {
+            usd_per_day: isTenant ? values.usd_per_day.trim() || null : null,
+            judge_policies: isTenant ? names(values.judge_policies) : null,
+          }
+        : base && { usd_per_day: base.usd_per_day, judge_policies: base.judge_policies }),
       paused: values.paused === (base?.paused ?? false) ? (base?.paused ?? null) : values.paused,
     };
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
@@ -102,17 +107,19 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
             <FormField at="rate_period_s" label="Period in seconds" kind="number" min={0} />
           </div>
           {isTenant && (
+            <div className="grid grid-cols-2 gap-3">
+              <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
+              <FormField
+                at="weight"
+                label="Weight"
+                kind="number"
+                min={0}
+                hint="Its share against others; 1 by default."
+              />
+            </div>
+          )}
+          {isTenant && setsMoney && (
             <>
-              <div className="grid grid-cols-2 gap-3">
-                <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
-                <FormField
-                  at="weight"
-                  label="Weight"
-                  kind="number"
-                  min={0}
-                  hint="Its share against others; 1 by default."
-                />
-              </div>
               <FormField
                 at="usd_per_day"
                 label="Dollars in a day"

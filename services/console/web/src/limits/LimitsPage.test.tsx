@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { AgentNames } from "@/api/agents";
+import { aMe } from "@/testing/callers";
 import { aLimit } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on } from "@/testing/server";
@@ -94,4 +95,26 @@ it("asks before a limit that was begun is lost, and not where nothing was filled
   expect(screen.getByLabelText("Executions at once")).toHaveValue(40);
   await user.click(within(warning).getByRole("button", { name: "Leave" }));
   await gone();
+});
+
+it("does not offer a tenant's administrator what its tenant may spend, and leaves it as it is", async () => {
+  const limit = aLimit({ name: "tenant:press", usd_per_day: "20", judge_policies: ["cheap"] });
+  on("get", "/api/me", () => json(aMe({ all_tenants: false, tenants: ["press"] })));
+  on("get", "/api/limits", () => items(limit));
+  const changed = on("patch", "/api/limits/:name", () => json(limit));
+  const set = on("put", "/api/limits/:name", () => json(limit));
+  const { user } = await renderPage(<LimitsPage />);
+  await user.click(await screen.findByRole("button", { name: "Change tenant:press" }));
+  expect(screen.getByLabelText("Weight")).toBeVisible();
+  for (const label of ["Dollars in a day", "Judge policies that may be named"])
+    expect(screen.queryByLabelText(label)).not.toBeInTheDocument();
+  await user.type(screen.getByLabelText("Weight"), "2");
+  await user.click(screen.getByRole("button", { name: "Set" }));
+  await waitFor(() => expect(changed).toHaveLength(1));
+  expect(await changed[0]?.json()).toEqual({ weight: 2 });
+  await user.click(await screen.findByRole("button", { name: "Set a limit" }));
+  await user.type(screen.getByLabelText("Name"), "tenant:press");
+  await user.click(screen.getByRole("button", { name: "Set" }));
+  await waitFor(() => expect(set).toHaveLength(1));
+  expect(Object.keys(await set[0]?.json())).not.toContain("usd_per_day");
 });

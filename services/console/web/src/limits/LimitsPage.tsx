@@ -4,6 +4,7 @@ import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
 import { useAgentNames } from "@/api/agents";
 import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
+import { useTenant } from "@/api/tenants";
 import type { Limit } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
@@ -21,7 +22,7 @@ type OpenDialog = { limit?: Limit; what: "set" | "remove" };
 /** Page of all limits on executions: of agents, tenants and labels. */
 export function LimitsPage() {
   useTitle("Limits");
-  const limits = useQuery(limitsQuery);
+  const limits = useQuery(limitsQuery(useTenant()));
   const { nameOf } = useAgentNames();
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", null);
   const remove = useRemoveLimit();

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { ReadState } from "@/api/ProblemState";
+import { useTenant } from "@/api/tenants";
 import { WaitingSums } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { loadPart } from "@/lib/load-part";
@@ -19,7 +20,7 @@ const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "
 export function OverviewPage({ search }: { search: OverviewSearch }) {
   useTitle("Overview");
   const range = search.range ?? "1h";
-  const overview = useQuery(overviewQuery(range));
+  const overview = useQuery(overviewQuery(range, useTenant()));
   const points = overview.data?.points ?? [];
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">

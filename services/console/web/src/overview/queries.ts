@@ -1,5 +1,6 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { ofTenant } from "@/api/tenants";
 import type { DeadLetters, Overview } from "@/api/types";
 
 const EVERY_MS = 10_000;
@@ -13,12 +14,13 @@ export function parseOverviewSearch(raw: Record<string, unknown>): OverviewSearc
   return RANGES.includes(raw.range as Range) ? { range: raw.range as Range } : {};
 }
 
-export function overviewQuery(range: Range) {
+export function overviewQuery(range: Range, tenant: string | null) {
   return queryOptions({
-    queryKey: ["overview", range],
+    queryKey: ["overview", range, tenant],
     refetchInterval: EVERY_MS,
     placeholderData: keepPreviousData,
-    queryFn: ({ signal }): Promise<Overview> => api.get("/api/overview", { query: { range }, signal }),
+    queryFn: ({ signal }): Promise<Overview> =>
+      api.get("/api/overview", { query: { range, ...ofTenant(tenant) }, signal }),
   });
 }
 

@@ -8,7 +8,15 @@ export const aMe = (fields: Partial<Me> = {}): Me => ({
   role: "administrator",
   tenants: [],
   all_tenants: true,
-  may: [...Object.keys(roles), "list_tokens", "list_sessions", "list_tenants", "list_audit", "export_audit"],
+  may: [
+    ...Object.keys(roles),
+    "list_dead_letters",
+    "list_tokens",
+    "list_sessions",
+    "list_tenants",
+    "list_audit",
+    "export_audit",
+  ],
   ...fields,
 });
 

@@ -4,9 +4,10 @@ import { Command } from "cmdk";
 import { Dialog as Radix } from "radix-ui";
 import { useRef, useState } from "react";
 import { ACCESS_PAGES } from "@/access/AccessPage";
-import { agentsQuery } from "@/api/agents";
+import { agentsQuery, isUsable } from "@/api/agents";
 import { useMe } from "@/api/me";
 import { signOut } from "@/api/session";
+import { useTenant } from "@/api/tenants";
 import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { JOB_STATUSES, STATUS_LOOKS } from "@/jobs/model/status";
@@ -56,7 +57,8 @@ function Item({ name, value = name, onSelect }: ItemProps) {
   );
 }
 
-const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
+/** Pages by their names, some with the operation that they need. */
+const DESTINATIONS: [name: string, go: (navigate: Navigate) => Promise<void>, reads?: string][] = [
   ["Jobs", (navigate) => navigate({ to: "/", search: {} })],
   ["New job", (navigate) => navigate({ to: "/new", search: {} })],
   ["Batches", (navigate) => navigate({ to: "/batches" })],
@@ -68,7 +70,7 @@ const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
   ["Evaluations of judges", (navigate) => navigate({ to: "/evaluations" })],
   ["Overview", (navigate) => navigate({ to: "/overview", search: {} })],
   ["Overview: the last 24 hours", (navigate) => navigate({ to: "/overview", search: { range: "24h" } })],
-  ["Dead letters", (navigate) => navigate({ to: "/dead-letters" })],
+  ["Dead letters", (navigate) => navigate({ to: "/dead-letters" }), "list_dead_letters"],
 ];
 
 /** Command palette: every destination, command and job, found by name. */
@@ -76,8 +78,10 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
   const navigate = useNavigate();
   const offered = useOfferedCommands();
   const me = useMe();
+  const destinations = DESTINATIONS.filter(([, , reads]) => reads === undefined || me?.may.includes(reads));
   const accessPages = ACCESS_PAGES.filter(({ reads }) => me?.may.includes(reads));
-  const agents = useQuery(agentsQuery).data ?? [];
+  const tenant = useTenant();
+  const agents = useQuery(agentsQuery).data?.filter((agent) => isUsable(agent, tenant)) ?? [];
   const [text, setText] = useState("");
   const [chosen, choose] = useState("");
   const found = useJobSearch(text);
@@ -121,7 +125,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                 {offered.map(({ name, run: act }) => (
                   <Item key={name} name={name} onSelect={run(act)} />
                 ))}
-                {DESTINATIONS.map(([name, go]) => (
+                {destinations.map(([name, go]) => (
                   <Item key={name} name={name} onSelect={run(() => void go(navigate))} />
                 ))}
                 {accessPages.map(({ to, name }) => (

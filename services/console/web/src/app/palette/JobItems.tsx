@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { api } from "@/api/client";
 import { toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
+import { ofTenant, useTenant } from "@/api/tenants";
 import type { Job, JobsPage } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { shortenId } from "@/lib/format";
@@ -34,13 +35,14 @@ type FoundJobs = {
 export function useJobSearch(text: string): FoundJobs {
   const wanted = text.trim();
   const sought = useDebounced(wanted);
+  const tenant = useTenant();
   const found = useQuery({
-    queryKey: [...jobKeys.all, "sought", sought],
+    queryKey: [...jobKeys.all, "sought", sought, tenant],
     enabled: sought.length >= SEARCH_MIN_CHARS,
     placeholderData: keepPreviousData,
     retry: false,
     queryFn: ({ signal }): Promise<JobsPage> =>
-      api.get("/api/jobs", { query: { text: sought, page_size: JOBS_SHOWN }, signal }),
+      api.get("/api/jobs", { query: { text: sought, page_size: JOBS_SHOWN, ...ofTenant(tenant) }, signal }),
   });
   if (wanted.length < SEARCH_MIN_CHARS) return { jobs: NONE, message: "" };
   if (found.error) return { jobs: NONE, message: `No jobs could be found: ${toApiError(found.error).title}.` };

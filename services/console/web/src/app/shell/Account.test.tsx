@@ -1,9 +1,15 @@
 import { screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { chooseTenant } from "@/api/tenants";
+import { CommandPalette } from "@/app/palette/CommandPalette";
+import { BatchesPage } from "@/batches/BatchesPage";
 import { NewJobPage } from "@/jobs/form/NewJobPage";
 import { JobsPage } from "@/jobs/list/JobsPage";
+import { JudgesPage } from "@/judges/JudgesPage";
+import { LimitsPage } from "@/limits/LimitsPage";
+import { OverviewPage } from "@/overview/OverviewPage";
 import { aMe, aViewer } from "@/testing/callers";
+import { aJob, anAgent, anOverview } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, serveJobs } from "@/testing/server";
 import { Account } from "./Account";
@@ -50,6 +56,59 @@ it("the chosen tenant filters the jobs of this tab, until all are chosen", async
   await user.click(screen.getByRole("button", { name: "Remove the filter tenant press" }));
   await waitFor(() => expect(screen.getByRole("combobox", { name: "Tenant" })).toHaveValue(""));
 });
+
+it.each([
+  ["overview", "/api/overview", () => json(anOverview()), <OverviewPage key="" search={{}} />],
+  ["judge policies", "/api/judges", () => json({ items: [], validators: [] }), <JudgesPage key="" />],
+  ["criteria sets", "/api/criteria-sets", () => items(), <JudgesPage key="" />],
+  ["limits", "/api/limits", () => items(), <LimitsPage key="" />],
+  ["batches", "/api/operations", () => items(), <BatchesPage key="" />],
+] as const)("the chosen tenant is asked for: %s", async (_, path, answer, page) => {
+  on("get", "/api/tenants", () => items({ name: "default" }, { name: "press" }));
+  on("get", "/api/judges", () => json({ items: [], validators: [] }));
+  on("get", "/api/criteria-sets", () => items());
+  const asked = on("get", path, answer);
+  const { user } = await renderPage(
+    <>
+      <TenantSwitch />
+      {page}
+    </>,
+  );
+  await waitFor(() => expect(asked.map(readTenant)).toEqual([null]));
+  await user.selectOptions(await screen.findByRole("combobox", { name: "Tenant" }), "press");
+  await waitFor(() => expect(asked.map(readTenant)).toEqual([null, "press"]));
+});
+
+it("the chosen tenant narrows what the palette finds", async () => {
+  chooseTenant("press");
+  on("get", "/api/agents", () =>
+    items(
+      anAgent({ id: "press:own", name: "own", tenant: "press", shared: false }),
+      anAgent({ id: "common", name: "common" }),
+      anAgent({ id: "film:own", name: "foreign", tenant: "film", shared: false }),
+    ),
+  );
+  const asked = on("get", "/api/jobs", () => items(aJob({ title: "The moon", tenant: "press" })));
+  const { user } = await renderPage(
+    <CommandPalette open onOpenChange={() => undefined} onTheme={() => undefined} onHelp={() => undefined} />,
+  );
+  expect(await screen.findByRole("option", { name: "Jobs of agent own" })).toBeVisible();
+  expect(screen.getByRole("option", { name: "Jobs of agent common" })).toBeVisible();
+  expect(screen.queryByRole("option", { name: "Jobs of agent foreign" })).not.toBeInTheDocument();
+  await user.type(screen.getByRole("combobox"), "moon");
+  await waitFor(() => expect(asked.map(readTenant)).toEqual(["press"]));
+});
+
+it("a page that one may not read is not offered", async () => {
+  on("get", "/api/me", () => json(aMe({ all_tenants: false, tenants: ["press"], may: ["list_audit"] })));
+  await renderPage(
+    <CommandPalette open onOpenChange={() => undefined} onTheme={() => undefined} onHelp={() => undefined} />,
+  );
+  expect(await screen.findByRole("option", { name: "Audit" })).toBeVisible();
+  expect(screen.queryByRole("option", { name: "Dead letters" })).not.toBeInTheDocument();
+});
+
+const readTenant = ({ url }: Request) => new URL(url).searchParams.get("tenant");
 
 it.each([
   ["of the chosen tenant", aMe(), "sport", "sport"],

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { setsQuery } from "@/api/judges";
+import { useTenant } from "@/api/tenants";
 import type { NewOperation, OperationKind } from "@/api/types";
 import { AgentField } from "@/jobs/actions/AgentField";
 import { CriteriaLint, replaceCriterion } from "@/judging/CriteriaLint";
@@ -56,7 +57,7 @@ const WAYS = [
 /** By what results are judged again, whether that changes anything, and within which limits. */
 function RejudgeFields({ details, onChange }: RejudgeFieldsProps) {
   const { criteria, criteria_set: set, shadow, ...rest } = details;
-  const sets = useQuery(setsQuery).data ?? [];
+  const sets = useQuery(setsQuery(useTenant())).data ?? [];
   const judgeBy = (value: string) => {
     if (value === OWN) return onChange({ ...rest, shadow });
     onChange({ ...rest, shadow, ...(value === DRAFT ? { criteria: criteria ?? "" } : { criteria_set: value }) });
