@@ -173,7 +173,7 @@ async def test_a_limit_that_is_not_well_formed_is_refused(doors: OperationsServi
         ({"agent:writer": True}, True),
         ({"agent:*": True}, True),
         ({"agent:*": True, "agent:writer": False}, False),
-        ({"tenant:writer": True, "agent:other": True}, False),
+        ({"tenant:press": True, "agent:other": True}, False),
     ],
 )
 async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_their_own(
