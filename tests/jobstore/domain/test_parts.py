@@ -2,19 +2,42 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Annotated, Any
 from uuid import UUID
 
+import pytest
+from pydantic import AfterValidator
 from support.jobstore.builders import NOW
 from support.jobstore.terms import TERMS
 
-from jobstore.engine.parts import Overlay, Part, UnitOfWork, Wish, WishList
+from contracts.criteria import CriteriaError
+from contracts.fields import Patch
+from jobstore.access.callers import CALLER, Caller
+from jobstore.engine import parts
+from jobstore.engine.parts import (
+    NOTHING,
+    Listeners,
+    Overlay,
+    Part,
+    UnitOfWork,
+    Wish,
+    Wishes,
+    WishList,
+    check_size,
+    merge_patch,
+)
 from jobstore.engine.runner import ROUNDS_MAX, Rounds, Store, Stores
+from jobstore.errors import InvalidError
 from jobstore.executions.rows import ExecutionsWish
-from jobstore.jobs.model import Clock, RequestKey
+from jobstore.jobs.model import BOOTSTRAP, Clock, RequestKey
 from jobstore.jobs.rows import JobsWish, RequestKeys
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish
+from signoff.errors import ErrorCode
+from signoff.fields import Model
+from signoff.status import Role
 
 SHARED = LimitsWish(lock=LimitsLock.SHARED)
 
@@ -45,6 +68,79 @@ def test_commands_are_asked_again_while_they_ask_for_more_but_not_for_ever() -> 
     assert ask("a", "ab", "ab") == [["a"], ["b"]]
     assert ask("a", "ab", "abc", "abcd") == [["a"], ["b"], ["c"]]
     assert ROUNDS_MAX == 3
+
+
+def test_a_wish_alone_is_what_it_was_and_the_same_number_is_not_asked_for_again() -> None:
+    assert WishList([(SHARED,)])[LimitsWish] is SHARED
+    assert LimitsWish.join([SHARED]) == SHARED
+    more = LimitsWish(lock=LimitsLock.SHARED, named=frozenset("a"))
+    assert more.subtract(SHARED) == LimitsWish(named=frozenset("a"))
+
+
+def test_a_size_may_be_the_limit_itself() -> None:
+    check_size(5, 5)
+    with pytest.raises(InvalidError, match="6 bytes"):
+        check_size(6, 5)
+
+
+def refuse(labels: dict[str, str]) -> dict[str, str]:
+    raise CriteriaError("are none", ErrorCode.CRITERIA_EMPTY) if "coded" in labels else ValueError("are wrong")
+
+
+class Given(Model):
+    labels: Annotated[dict[str, str], AfterValidator(refuse)]
+
+
+class GivenPatch(Patch):
+    labels: dict[str, str]
+
+
+@pytest.mark.parametrize(("label", "code"), [("coded", "criteria_empty"), ("other", "invalid_request")])
+def test_what_no_new_one_may_have_is_refused_with_its_code(label: str, code: str) -> None:
+    with pytest.raises(InvalidError) as refused:
+        merge_patch(SimpleNamespace(labels={}), GivenPatch(labels={label: ""}), Given)
+    assert refused.value.code == code
+
+
+def test_a_part_is_of_a_unit_of_work_which_it_does_not_show() -> None:
+    with pytest.raises(TypeError):
+        parts.Part()  # type: ignore[call-arg]
+    part = parts.Part(UnitOfWork(TERMS))
+    assert (part.is_missed, "uow" in repr(part)) == (False, False)
+    assert WishList([(SHARED,), ()]).of_each == [(SHARED,), ()]
+
+
+def test_a_command_says_by_name_whose_it_is_and_is_of_the_tenants_of_its_caller() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Asking(parts.Command[None]):
+        about: str
+
+        def locks(self) -> Wishes:
+            return NOTHING
+
+        def decide(self, uow: UnitOfWork) -> None:
+            """Do nothing."""
+
+    with pytest.raises(TypeError):
+        Asking("a job", BOOTSTRAP)  # type: ignore[misc, call-arg]
+    with pytest.raises(TypeError):
+        Asking("a job")  # type: ignore[call-arg]
+    called = Context()
+    called.run(CALLER.set, Caller("eve", BOOTSTRAP, Role.VIEWER, frozenset({"press"})))
+    assert called.run(lambda: Asking("a job", actor=BOOTSTRAP)).limited_to == {"press"}
+    assert Context().run(lambda: Asking("a job", actor=BOOTSTRAP)).limited_to is None
+
+
+def test_nobody_listens_unless_it_is_said() -> None:
+    assert UnitOfWork(TERMS).listeners == Listeners()
+
+
+def test_what_is_no_calls_is_of_all_tenants() -> None:
+    assert Context().run(parts._find_tenants) is None
+    of_press = Caller("eve", BOOTSTRAP, Role.VIEWER, frozenset({"press"}))
+    called = Context()
+    called.run(CALLER.set, of_press)
+    assert called.run(parts._find_tenants) == {"press"}
 
 
 def test_rows_are_changed_before_they_are_stored() -> None:
