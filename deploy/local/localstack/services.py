@@ -41,7 +41,7 @@ INHERITED_BY = {
     "console": re.compile(r"SIGNOFF_OIDC_CLIENT_SECRET(_FILE)?"),
     "executor": re.compile(r"SIGNOFF_AGENT_\w+"),
     "jobstore": re.compile(r"SIGNOFF_UPSTREAM_SECRETS(_FILE)?"),
-    "validator": re.compile(r"OPENAI_\w+|(?i:(https?|all|no)_proxy)"),
+    "validator": re.compile(r"OPENAI_\w+|SIGNOFF_JUDGE_WITHOUT_KEY|(?i:(https?|all|no)_proxy)"),
 }
 STOP_GRACE_S = 25.0  # beyond the services' own
 

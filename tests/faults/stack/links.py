@@ -110,7 +110,11 @@ class Link:
     async def _on_connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream_port: int
     ) -> None:
-        connection = _Connection(writer.get_extra_info("peername")[1], [writer])
+        peer = writer.get_extra_info("peername")
+        if peer is None:  # the client has left
+            writer.close()
+            return
+        connection = _Connection(peer[1], [writer])
         self._connections.add(connection)
         try:
             await self._joined(connection, reader, writer, upstream_port)

@@ -1,6 +1,7 @@
 """The groups `signoff jobs` and `signoff executions`."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +56,6 @@ from cli.session import Session, command, make_app, with_options
 from cli.terminal import cut
 from signoff import UNCHANGED, AsyncClient, SignoffError
 from signoff.errors import ErrorCode
-from signoff.jsontext import json_text
 from signoff.status import FACET_FIELDS, RESTING, JobLogStatus, JobOrder, JobStatus, View
 
 if TYPE_CHECKING:
@@ -443,7 +443,7 @@ async def _show_execution(cli: Session, jobstore: AsyncClient, execution: "Execu
         ("judge", made.judge),
         ("code", made.code),
         ("spent", format_spent(made.cost_usd, made.tokens, claimed=True)),
-        ("settings", made.settings and json_text(made.settings)),
+        ("settings", made.settings and json.dumps(made.settings, ensure_ascii=False)),
         *((name, at and format_time(at)) for name, at in times.items()),
     )
 
