@@ -236,7 +236,9 @@ async def test_a_broker_that_was_lost_is_told_every_fact_again(installed: Instal
     await installed.start(installed.url)
     jobs += [await require_promises(installed, agent, jobs, "lease_lapsed")]
     records = [
-        (r.key or b"", json.loads(r.value)) for r in (await topics(installed.servers.kafka))["job-changed"] if r.value
+        (r.key or b"", json.loads(r.value))
+        for r in (await topics(KafkaAccess(installed.servers.kafka)))["job-changed"]
+        if r.value
     ]
     for job in jobs:
         published = sorted({value["version"] for key, value in records if key.decode() == job.id})
@@ -260,7 +262,7 @@ async def test_what_is_lost_but_for_a_copy_of_the_facts_is_made_of_the_copy(
 ) -> None:
     jobs = await ask_by_each_promise(installed, agent)
     await installed.stop()
-    copied = await topics(installed.servers.kafka)
+    copied = await topics(KafkaAccess(installed.servers.kafka))
     await installed.empty_kafka()
 
     await installed.write(record for topic in FACT_TOPICS for record in copied[topic])

@@ -14,6 +14,7 @@ from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
 from contracts.topics import REPLAY_HEADER
+from servicekit.kafka.access import KafkaAccess
 from signoff.status import JobStatus
 
 LEASE_S = 3.0
@@ -111,7 +112,7 @@ async def test_records_a_day_old_that_are_published_again_change_nothing_and_cal
     await system.at_rest(job.id)
     cancel = CancelRequested(execution_id=done.id, job_id=job.id)
     await system.producer.send_and_wait("cancel-requested", cancel.model_dump_json().encode(), key=job.id.encode())
-    kafka, tables = system.endpoints["kafka"], Tables(system.endpoints["postgres"])
+    kafka, tables = KafkaAccess(system.endpoints["kafka"]), Tables(system.endpoints["postgres"])
     assert await quiet(tables, kafka, 30) is None
     records = await topics(kafka)
     at_ms = int((datetime.now(UTC) - DAY).timestamp() * 1000)

@@ -21,6 +21,7 @@ from faults.checking.reading import Tables, quiet
 from contracts.resources import NewJob, Policy
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack.judge import create_app as create_judge
+from servicekit.kafka.access import KafkaAccess
 from signoff import AsyncClient
 from signoff.status import RESTING, View
 from signoff.types import Job, JobLog
@@ -204,7 +205,7 @@ class Asking:
     async def calm(self) -> Tables:
         """The tables, once nothing is under way any more and every fact is told."""
         tables = Tables(self.endpoints["postgres"])
-        assert await quiet(tables, self.endpoints["kafka"], WAIT_S) is None
+        assert await quiet(tables, KafkaAccess(self.endpoints["kafka"]), WAIT_S) is None
         return tables
 
 

@@ -23,6 +23,7 @@ from support.fakes import until
 from support.system import Judge, served
 
 from contracts.resources import NewAgent, NewJob, Policy
+from servicekit.kafka.access import KafkaAccess
 from signoff import AsyncClient
 from signoff.status import RESTING, Protocol, View
 from upgrades.pairs import KINDS, PAIRS, Pairs, pairs
@@ -266,7 +267,7 @@ async def ask_models(running: Pairs, load: Load) -> list[str]:
 async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     """Say which call was repeated, which job is not COMPLETED, and which fact is missing or out of order."""
     problems = [f"{count} calls of {execution}" for execution, count in load.calls.items() if count > 1]
-    if left := await quiet(running.tables, running.addresses.kafka, QUIET_S):
+    if left := await quiet(running.tables, KafkaAccess(running.addresses.kafka), QUIET_S):
         problems.append(left)
     async with AsyncClient(",".join(running.dialled("jobstore")), running.addresses.token) as client:
         jobs = {job.id: job for job in await all_jobs(client)}
@@ -278,7 +279,7 @@ async def find_problems(running: Pairs, load: Load, judge: Judge) -> list[str]:
     if judge.asked != asks:
         problems.append(f"the judge was asked {judge.asked} times, and not {asks}, of {len(load.lives)} results")
     told: dict[str, list[int]] = {}
-    for record in (await topics(running.addresses.kafka))["job-changed"]:
+    for record in (await topics(KafkaAccess(running.addresses.kafka)))["job-changed"]:
         if record.key and record.value:
             told.setdefault(record.key.decode(), []).append(json.loads(record.value)["version"])
     for job_id, job in jobs.items():
