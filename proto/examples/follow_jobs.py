@@ -15,11 +15,7 @@ async def follow(kafka: str) -> None:
     """Print each transition once, those of a job in order. What was printed before a crash may be printed again."""
     versions: dict[str, int] = {}  # keep them beside what you make of the facts, and both survive a crash
     async with AIOKafkaConsumer(
-        TOPIC,
-        bootstrap_servers=kafka,
-        group_id=GROUP,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
+        TOPIC, bootstrap_servers=kafka, group_id=GROUP, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
         async for record in consumer:
             if dict(record.headers).get("ce_type") != b"signoff.job-changed.v1":

@@ -164,7 +164,7 @@ def make_error(error: grpc.aio.AioRpcError) -> SignoffError:
         told = error.details() or ""
         if advice := next((advice for sign, advice in _HANDSHAKES.items() if sign in told), None):
             return UnavailableError(ErrorCode.TLS_REFUSED, f"{advice} ({told})", status)
-        if any(sign in told for sign in _CUT_OFF):
+        if "timed out" not in told and any(sign in told for sign in _CUT_OFF):
             return UnavailableError(ErrorCode.UNAVAILABLE.value, told + _CUT_OFF_ADVICE, status)
     code = trailers.get("signoff-code") or _STATUS_CODES.get(status, status.name.lower())
     details = bytes(cast("bytes", trailers.get("grpc-status-details-bin", b"")))

@@ -24,6 +24,7 @@ LOCAL: Final = frozenset(
             "doctor",
             "fact-keys",
             "judge import",
+            "kafka acls",
             "jobs open",
             "login",
             "logout",

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from support.jobstore.registered import register_tenants
 
 from console.api import audit, identity, jobs, judging, operations, receipts, system
 from console.api.access import find_access
@@ -26,6 +27,7 @@ from signoff.status import Role
 @pytest.fixture
 async def http(real):
     async with aiohttp.ClientSession(real.url, headers=real.headers) as session:
+        await register_tenants(real.runner, "press", "radio", "film")
         yield session
 
 

@@ -88,6 +88,7 @@ async def name(web: aiohttp.ClientSession) -> str:
     name = f"v-{uuid4().hex}"
     job = {"id": name, "title": "A title", "acceptance_criteria": "x", "agent_id": name}
     for method, url, body in (
+        ("POST", "/api/tenants", {"name": name}),
         ("POST", "/api/agents", {"id": name, **AGENT}),
         ("POST", "/api/jobs", job),
         ("PUT", f"/api/limits/tenant:{name}", {"concurrency": 1}),

@@ -34,7 +34,7 @@ from jobstore.subjects import STORES
 Rule = Callable[[Execution, datetime], Execution | None]
 
 LEASE_S, AGAIN_S, AGAIN_MAX_S = 10.0, 5.0, 60.0
-TENANT = "of this test"
+TENANT = "tested"
 OWNER = UUID(int=7)
 
 

@@ -16,7 +16,7 @@ from jobstore.tenants.commands import CreateTenant
 TENANTS: Final = (
     *("a", "b", "t", "press", "law", "books", "searched", "other", "capped", "live", "large", "theirs", "ours"),
     *("rarest", "third", "small", "honest", "another", "painters", "many", "lists", "late", "free", "else", "closed"),
-    *("games", "news"),
+    *("games", "news", "rich", "tested"),
     *("cellar", "attic", "archive", "tenant-0", "tenant-1", "tenant-2", "t0", "t1", "t2", "radio", "red", "blue"),
 )
 
