@@ -122,6 +122,7 @@ class Link:
             pass  # the upstream is down, or one side has left
         finally:
             connection.close()
+            await asyncio.gather(*(each.wait_closed() for each in connection.writers), return_exceptions=True)
             self._connections.discard(connection)
 
     async def _joined(
