@@ -20,7 +20,7 @@ def ended(execution: Execution) -> Execution:
 
 @pytest.mark.parametrize("kind", sorted(ENDS | OTHERS))
 def test_work_is_left_by_ends_that_no_executor_brings_about(kind: TransitionKind) -> None:
-    named = replace(running(), protocol="http_async", handle="/work/1")
+    named = replace(running(), protocol="http_async", handle="/runs/1")
     assert is_left(named, ended(named), kind) is (kind in ENDS)
     assert not is_left(named, named, kind)
     assert not is_left(named, None, kind)

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from contracts.access import ACCESS, Of, name_roles
-from jobstore.errors import ForbiddenError, InvalidError
+from jobstore.errors import ForbiddenError, InvalidError, make_unknown_tenant_error
 from jobstore.jobs.model import DEFAULT_TENANT, Actor
 from signoff.errors import ErrorCode
 from signoff.status import Role
@@ -56,9 +56,7 @@ def narrow_tenants(tenant: str) -> frozenset[str] | None:
     """
     if not tenant:
         return find_tenants()
-    if not CALLER.get().may_see(tenant):
-        raise InvalidError(f"no tenant has the name {tenant}", code=ErrorCode.UNKNOWN_TENANT, field="tenant")
-    return frozenset({tenant})
+    return frozenset({_require_own(tenant)})
 
 
 def choose_tenant(given: str | None) -> str:
@@ -69,9 +67,13 @@ def choose_tenant(given: str | None) -> str:
     tenants = find_tenants()
     if given is None and tenants is not None and len(tenants) > 1:
         raise InvalidError(f"name one of {', '.join(sorted(tenants))}", code=ErrorCode.TENANT_NEEDED, field="tenant")
-    tenant = given or next(iter(tenants or ()), DEFAULT_TENANT)
+    return _require_own(given or next(iter(tenants or ()), DEFAULT_TENANT))
+
+
+def _require_own(tenant: str) -> str:
+    """Return a tenant of the caller's. Another's is answered as one that is not there."""
     if not CALLER.get().may_see(tenant):
-        raise InvalidError(f"no tenant has the name {tenant}", code=ErrorCode.UNKNOWN_TENANT, field="tenant")
+        raise make_unknown_tenant_error(tenant, "tenant")
     return tenant
 
 

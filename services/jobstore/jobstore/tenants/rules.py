@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from jobstore.engine.parts import Part, Wish, optional
-from jobstore.errors import InvalidError
+from jobstore.errors import InvalidError, make_unknown_tenant_error
 from jobstore.jobs.model import DEFAULT_TENANT, Actor
 from signoff.errors import ErrorCode
 
@@ -52,11 +52,6 @@ def read_name_owner(name: str) -> TenantsWish:
     """Return the wish to find whose a new name of a policy or a set is (`find_name_owner`)."""
     prefix, dot, _ = name.partition(".")
     return TenantsWish(prefixes=frozenset({prefix}) if dot else frozenset())
-
-
-def make_unknown_tenant_error(name: str) -> InvalidError:
-    """Return the InvalidError which says that no tenant with a name is registered."""
-    return InvalidError(f"no tenant has the name {name}", code=ErrorCode.UNKNOWN_TENANT)
 
 
 @dataclass(eq=False, slots=True)

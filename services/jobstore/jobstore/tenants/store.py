@@ -12,9 +12,10 @@ from jobstore.engine.locks import Lock, hold, share
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
 from jobstore.engine.sql import Connection, Row, Rows
+from jobstore.errors import make_unknown_tenant_error
 from jobstore.jobs.model import DEFAULT_TENANT
 from jobstore.schema import tables
-from jobstore.tenants.rules import Tenants, TenantsWish, make_unknown_tenant_error
+from jobstore.tenants.rules import Tenants, TenantsWish
 
 log = logging.getLogger(__name__)
 

@@ -113,7 +113,7 @@ def test_work_that_nobody_holds_is_stopped_at_once_and_of_another_once_its_lease
     jobstore.register("slow", protocol="http_async")
     held, queued = (Life(jobstore).running(agent_id="slow") for _ in range(2))
     for life in (held, queued):
-        jobstore.executions[life.execution_id] = replace(life.execution, handle="/work/1")
+        jobstore.executions[life.execution_id] = replace(life.execution, handle="/runs/1")
     lease_ends_at = held.execution.due_at
     assert lease_ends_at is not None
     assert lease_ends_at > jobstore.now
