@@ -111,7 +111,7 @@ def is_right(pod: Object, _: Sequence[Object]) -> Iterator[str]:
 
 def is_probed(pod: Object, _: Sequence[Object]) -> Iterator[str]:
     (container,) = pod["template"]["spec"]["containers"]
-    for name, path in {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}.items():
+    for name, path in {"livenessProbe": "/livez", "readinessProbe": "/readyz"}.items():
         if container.get(name, {}).get("httpGet") != {"path": path, "port": "health"}:
             yield f"is not asked {path} by its {name}"
             return

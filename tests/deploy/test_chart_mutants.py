@@ -59,7 +59,7 @@ MISTAKES = {
         "deployments.yaml", "maxSurge: 1, maxUnavailable: 0", "maxSurge: 0, maxUnavailable: 1", "before another one"
     ),
     "a restart for what a restart does not mend": Mistake(
-        "deployments.yaml", "{path: /livez", "{path: /readyz", "is not asked /livez by its startupProbe"
+        "deployments.yaml", "{path: /livez", "{path: /readyz", "is not asked /livez by its livenessProbe"
     ),
     "an Ingress to nowhere": Mistake("ingress.yaml", "-console, port", "-page, port", "leads to {"),
     "a number of pods that KEDA sets, too": Mistake(

@@ -54,6 +54,10 @@ async def run_worker(
 ) -> None:
     """Run a worker until `stop` is set: then take no new work, finish or hand over the work under way, and end."""
     async with contextlib.AsyncExitStack() as stack:
+        checks: dict[str, runtime.Check] = {"consuming": lambda: "waits for Kafka to have its topics"}
+        if settings.health_address:  # before the wait, in which it is alive
+            runner = await runtime.serve(settings.health_address, checks)
+            stack.push_async_callback(runner.cleanup)
         kafka = KafkaAccess.of(settings)
         await wait_for_topics(kafka, name)
         publisher = Publisher(kafka, name)
@@ -69,9 +73,7 @@ async def run_worker(
         leases.describe = partial(_describe, worker, subscription)
         broker = make_broker(kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
-        if settings.health_address:
-            runner = await runtime.serve(settings.health_address, {"consuming": subscription.check})
-            stack.push_async_callback(runner.cleanup)
+        checks["consuming"] = subscription.check
         tune_gc()
         stack.push_async_callback(stop_consuming, broker, [subscription], CLOSE_TIMEOUT_S)
         try:
