@@ -13,7 +13,7 @@ from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 from servicekit.kafka.settings import KafkaFields
 from signoff.errors import ErrorCode
-from signoff.tls import Tls, TlsFiles, name_tls
+from signoff.tls import Tls, make_context, name_tls
 
 #: Characters of a secret at least, so that it cannot be guessed.
 SECRET_MIN_CHARS: Final = 32
@@ -165,7 +165,7 @@ class WorkerSettings(JobstoreClientSettings):
 def check_tls(tls: Tls) -> None:
     """Raise ValueError, with what to do, if the files of TLS cannot be used."""
     try:
-        TlsFiles(tls).read_changed()
+        make_context(tls)
     except OSError as error:
         raise ValueError(str(error)) from None
 
