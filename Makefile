@@ -175,7 +175,7 @@ clean: ## Remove .venv, the built page and all caches; data in .signoff stays
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.
-$(READY): requirements.lock $(DISTRIBUTIONS:=/pyproject.toml)
+$(READY): requirements.lock pyproject.toml $(DISTRIBUTIONS:=/pyproject.toml)
 	@$(BIN)/python -c '' 2>/dev/null || { \
 		for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3) ''; do \
 			"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \

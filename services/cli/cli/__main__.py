@@ -144,7 +144,7 @@ def _show_version(is_asked: bool) -> None:
     if is_asked:
         from importlib.metadata import version  # noqa: PLC0415 - only needed here
 
-        typer.echo(f"signoff {version('signoff-cli')}")
+        typer.echo(f"signoff {version('signoff-client')}")
         raise typer.Exit
 
 
