@@ -6,8 +6,8 @@ from pathlib import Path
 
 from containers.engine import Compose, Engine
 
-#: Those who may read a service's secrets: the user of the image, or PostgreSQL's.
-USERS = {"postgres": "999"}
+#: Those who may read a service's secrets, where that is no image of Signoff's.
+USERS = {"postgres": "999", "kafka": "1000"}
 #: What the engine itself puts into each container.
 OF_ENGINE = re.compile(r"/(etc|run|dev|proc|sys)(/(hosts|hostname|resolv\.conf|mtab|\.containerenv|secrets))?")
 

@@ -55,7 +55,7 @@ def load(env: Mapping[str, str]) -> Any:
         name, kind, default = match.groups()
         return env.get(name) or default if kind == "-" else env[name]
 
-    document = yaml.safe_load(_VARIABLE.sub(value, FILE.read_text()))
+    document = yaml.safe_load(_VARIABLE.sub(value, FILE.read_text()).replace("$$", "$"))
     for service in document["services"].values():
         given = {name: env.get(name) if value is None else value for name, value in _environment(service).items()}
         service["environment"] = {name: str(value) for name, value in given.items() if value is not None}
