@@ -32,7 +32,7 @@ from faults.stack.servers import MESSAGE
 from faults.stack.strangers import registered
 from faults.stack.wishes import LIMITS
 from faults.stack.world import CONSOLES, World, world
-from jobstore.engine.database import DRIVER_ERRORS
+from jobstore.engine.address import DRIVER_ERRORS
 from jobstore.jobs.model import IdKey
 from localstack.kafka import ADMIN
 from servicekit.kafka.publisher import Outgoing, Publisher
