@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZipFile
 
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packaging.metadata import Metadata
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +80,6 @@ def build(release: Release, folder: Path, repository: str | None) -> Path:
         for project in PUBLISHED:
             add_links(tree / project, repository, release)
     npm = (BIN / "npm", "--silent", "--prefix", tree / PAGE)
-    run(*npm, "version", release.version, "--no-git-tag-version", env=release.env)
     run(*npm, "ci", env=release.env)
     run(*npm, "run", "build", env=release.env)
     for project in PUBLISHED:
@@ -89,7 +91,7 @@ def build(release: Release, folder: Path, repository: str | None) -> Path:
 def add_links(project: Path, repository: str, release: Release) -> None:
     """Say where the sources are, which the tree cannot know; and make links of the description lead there."""
     manifest = project / "pyproject.toml"
-    at = f"{repository.rstrip('/')}/blob/v{release.version}"
+    at = f"{repository}/blob/v{release.version}"
     links = {"Source": repository, "Documentation": f"{at}/README.md", "Changelog": f"{at}/CHANGELOG.md"}
     table = "".join(f'{name} = "{url}"\n' for name, url in links.items())
     manifest.write_text(f"{manifest.read_text('utf-8')}\n[project.urls]\n{table}", encoding="utf-8")
@@ -113,7 +115,7 @@ def read_needs(wheels: Path) -> Iterator[str]:
             yield str(need)
 
 
-def describe(release: Release, wheels: Path, tree: Path, folder: Path) -> Bom:
+def describe(release: Release, wheels: Path, tree: Path, folder: Path) -> str:
     """Make the bill of materials: Python's packages as they are tested, those in the page, and the jars of Kafka."""
     pins = folder / "pins.txt"
     lock = (ROOT / "requirements.lock").read_text("utf-8")
@@ -128,40 +130,51 @@ def describe(release: Release, wheels: Path, tree: Path, folder: Path) -> Bom:
     hashes = {wheel.name.partition("-")[0].replace("_", "-"): hash_file(wheel) for wheel in wheels.glob("*.whl")}
     for component in bom["components"]:
         if component["name"] in hashes:  # it was installed from a file, and is known by another name
-            purl = f"pkg:pypi/{component['name']}@{release.version}"
-            component.update(name_component(purl, hashes[component["name"]]))
-            del component["externalReferences"]
+            name, ref = component["name"], component["bom-ref"]
+            purl = f"pkg:pypi/{name}@{release.version}"
+            component.update(name_component(name, release.version, purl, hashes[name]) | {"bom-ref": ref})
+            links = component.pop("externalReferences")
+            component["externalReferences"] = [link for link in links if not link["url"].startswith("file:")]
     (server,) = (component for component in bom["components"] if component["name"] == SERVER)
-    packed = [*list_page(release, tree), *list_jars(tree)]
+    packed = [*list_page(tree), *list_jars(tree)]
     bom["components"] = [component for component in bom["components"] if component is not server] + packed
     bom["metadata"]["component"] = server | {"type": "application"}
     (needs,) = (each for each in bom["dependencies"] if each["ref"] == server["bom-ref"])
     needs["dependsOn"] += [component["bom-ref"] for component in packed]
-    return bom
+    text = f"{json.dumps(bom, indent=1)}\n"
+    if fault := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
+        sys.exit(f"release: the bill of materials is not as CycloneDX says: {fault}")
+    return text
 
 
-def list_page(release: Release, tree: Path) -> list[Bom]:
-    """List the packages of npm that are built into the page."""
-    options = ("--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only")
-    bom = json.loads(run(BIN / "npm", "--silent", "--prefix", tree / PAGE, "sbom", *options, env=release.env))
-    return [component for component in bom["components"] if component.get("scope") != "excluded"]
+def list_page(tree: Path) -> Iterator[Bom]:
+    """List the packages of npm that are built into the page.
+
+    By its lock: `npm sbom --omit dev` leaves out what tools need, too, such as React.
+    """
+    packages = json.loads((tree / PAGE / "package-lock.json").read_text("utf-8"))["packages"]
+    for path, package in packages.items():
+        if path and not package.get("dev"):
+            name, version = path.rpartition("node_modules/")[2], package["version"]
+            sha512 = b64decode(package["integrity"].removeprefix("sha512-")).hex()
+            purl = f"pkg:npm/{name.replace('@', '%40')}@{version}"
+            licences = [{"expression": package["license"]}]
+            yield name_component(name, version, purl, sha512) | {"bom-ref": path, "licenses": licences}
 
 
-def list_jars(tree: Path) -> list[Bom]:
+def list_jars(tree: Path) -> Iterator[Bom]:
     """List the jars of Kafka, which the local stack fetches at its first start and compares with these hashes."""
-    pins = [line.split() for line in (tree / JARS).read_text("utf-8").splitlines() if not line.startswith("#")]
-    jars = []
-    for sha256, coordinate in pins:
-        group, name, version = coordinate.split(":")
-        purl = f"pkg:maven/{group}/{name}@{version}"
-        jars.append({"type": "library", "group": group, "name": name, "version": version, "bom-ref": purl})
-        jars[-1] |= name_component(purl, sha256)
-    return jars
+    for line in (tree / JARS).read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            sha256, coordinate = line.split()
+            group, name, version = coordinate.split(":")
+            yield name_component(name, version, f"pkg:maven/{group}/{name}@{version}", sha256) | {"group": group}
 
 
-def name_component(purl: str, sha256: str) -> Bom:
-    """Return what tells a component from all others."""
-    return {"purl": purl, "hashes": [{"alg": "SHA-256", "content": sha256}]}
+def name_component(name: str, version: str, purl: str, hash_: str) -> Bom:
+    """Return what tells a component from all others, with its SHA-256 or SHA-512."""
+    hashes = [{"alg": "SHA-256" if len(hash_) == 64 else "SHA-512", "content": hash_}]  # noqa: PLR2004 - in hexadecimal
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, "hashes": hashes}
 
 
 def write_image_steps(release: Release, path: Path) -> None:
@@ -218,9 +231,7 @@ def main() -> None:
             print(f"release: {release.version}, built for the {attempt} time", flush=True)
             wheels = build(release, folder / attempt, repository)
             bom = describe(release, wheels, folder / attempt / "tree", folder / attempt)
-            (wheels / f"{SERVER}-{release.version}.cdx.json").write_text(
-                f"{json.dumps(bom, indent=1)}\n", encoding="utf-8"
-            )
+            (wheels / f"{SERVER}-{release.version}.cdx.json").write_text(bom, encoding="utf-8")
             write_image_steps(release, wheels / "images.sh")
             (wheels / ".gitignore").unlink(missing_ok=True)
             made.append({path.name: hash_file(path) for path in sorted(wheels.iterdir())})

@@ -2,6 +2,8 @@
 
 import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,6 +37,7 @@ GENERATED = {
     "protobuf": (re.compile(r"# Protobuf Python Version: (.+)"), "*_pb2.py"),
 }
 OLDEST, NEWEST = ">=", "<"
+RELEASE = runpy.run_path(str(ROOT / "deploy/release.py"))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: next(folder.glob(f"{name.replace('-', '_')}-*.whl")) for name in PUBLISHED}
 
 
-def build(project: str, folder: Path) -> None:
+def build(project: str | Path, folder: Path) -> None:
     """Build a wheel where there is no npm."""
     options = ["--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder]
     env = os.environ | {"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": "1764547200"}
@@ -156,3 +159,49 @@ def test_a_wheel_that_is_built_again_is_the_same(wheels: dict[str, Path], tmp_pa
     for name, project in PUBLISHED.items():
         build(project, tmp_path)
         assert (tmp_path / wheels[name].name).read_bytes() == wheels[name].read_bytes()
+
+
+@pytest.mark.real
+def test_a_release_says_where_its_sources_are(tmp_path: Path) -> None:
+    """By links of the wheel, and by those of its description, which lead nowhere outside of the tree."""
+    project = tmp_path / "services/agent"
+    shutil.copytree(ROOT / "services/agent", project)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    RELEASE["add_links"](project, "https://git.example.org/signoff", RELEASE["Release"]("1.2.3", "abc", "0"))
+    build(project, tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    metadata = Metadata.from_email(read(wheel, "METADATA"))
+    at = "https://git.example.org/signoff/blob/v1.2.3"
+    assert metadata.project_urls == {
+        "Source": "https://git.example.org/signoff",
+        "Documentation": f"{at}/README.md",
+        "Changelog": f"{at}/CHANGELOG.md",
+    }
+    assert f"]({at}/docs/agents.md#a-model-with-tools)" in metadata.description
+    assert "](.." not in metadata.description
+
+
+def test_a_release_has_what_is_published_and_the_images_that_are_there() -> None:
+    assert set(RELEASE["PUBLISHED"]) == set(PUBLISHED.values())
+    assert set(RELEASE["IMAGES"]) == {path.parent.name for path in ROOT.glob("services/*/Dockerfile")}
+
+
+def test_the_steps_of_images_name_the_version_and_the_commit(tmp_path: Path) -> None:
+    RELEASE["write_image_steps"](RELEASE["Release"]("1.2.3", "abc", "17"), tmp_path / "images.sh")
+    (step,) = [line for line in (tmp_path / "images.sh").read_text().splitlines() if "/cli/" in line]
+    assert step == (
+        "docker build -f services/cli/Dockerfile --build-arg SOURCE_DATE_EPOCH=17"
+        " --label org.opencontainers.image.version=1.2.3 --label org.opencontainers.image.revision=abc"
+        " -t signoff-cli:1.2.3 ."
+    )
+
+
+def test_the_bill_of_materials_names_what_is_in_the_page_and_what_is_fetched() -> None:
+    page = {each["purl"].partition("@")[0]: each for each in RELEASE["list_page"](ROOT)}
+    assert {"pkg:npm/react", "pkg:npm/swagger-ui-dist", "pkg:npm/%40tanstack/react-query"} <= {*page}
+    assert not {"pkg:npm/vite", "pkg:npm/vitest", "pkg:npm/typescript"} & {*page}
+    jars = [each for each in RELEASE["list_jars"](ROOT) if each["name"] == "kafka-server"]
+    assert [jar["purl"].partition("@")[0] for jar in jars] == ["pkg:maven/org.apache.kafka/kafka-server"]
+    assert all(
+        re.fullmatch("[0-9a-f]{64}|[0-9a-f]{128}", each["hashes"][0]["content"]) for each in [*page.values(), *jars]
+    )
