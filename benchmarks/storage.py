@@ -58,7 +58,7 @@ async def main() -> None:
         how = ", ".join(
             f"{part} {told[part] / arguments.lives:,.0f}" for part in sorted(told, key=lambda each: -told[each])
         )
-        rows.append((store, f"{whole / arguments.lives:,.0f}", how))
+        rows.append((store, f"{whole / arguments.lives:,.0f}", how or "-"))
     lines = figures.make_table(("what", "bytes a life", "of which"), rows)
     print("\n".join(lines))
     if not arguments.dry:
