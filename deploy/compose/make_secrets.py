@@ -4,7 +4,7 @@
     python make_secrets.py        # write /secrets/<service>/<NAME>
     python make_secrets.py show   # print all of them as an .env, to be kept with the backups
 
-What the environment has (.env) counts, then what was given or made before, which is kept in /secrets/kept.
+What is given (.env, the shell) counts, then what was given or made before, which is kept in /secrets/kept.
 It needs Python alone.
 """
 
@@ -87,6 +87,19 @@ AGENTS: Final = "http://agents:8091"
 JUDGE: Final = "http://judge:8090"
 
 
+def read_given(file: Path) -> dict[str, str]:
+    """Return what is set of those in a file of NAME=VALUE lines; a line that begins with no name goes on a value."""
+    given: dict[str, str] = {}
+    name = ""
+    for line in file.read_text().splitlines():
+        start, _, value = line.partition("=")
+        if start in {*MADE, *GIVEN, *URLS}:
+            name, given[start] = start, value
+        else:
+            given[name] += f"\n{line}"
+    return {name: value for name, value in given.items() if value}
+
+
 def find_values(given: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
     """Return all values, as they are given, were kept, or are made now.
 
@@ -152,7 +165,7 @@ def write_file(file: Path, text: str, user: int) -> None:
 def main(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> None:
     """Write all files below `folder`, or print what they hold."""
     kept = read_kept(folder / "kept")
-    given = {name: environment[name] for name in (*MADE, *GIVEN, *URLS) if environment.get(name)}
+    given = read_given(Path(environment.get("SECRETS_GIVEN", "/given")))
     values = find_values(given, kept)
     if arguments == ["show"]:
         sys.stdout.writelines(f"{name}={values[name]}\n" for name in (*MADE, *GIVEN) if values[name])

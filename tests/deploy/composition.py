@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import yaml
@@ -79,9 +80,14 @@ def example() -> dict[str, list[str]]:
 
 def make_secrets(folder: Path, env: Mapping[str, str], *arguments: str) -> str:
     """Let the service `secrets` write into the folders of its volumes, and return what it prints."""
-    given = load(env)["services"]["secrets"]["environment"] | {"SECRETS_FOLDER": str(folder)}
+    composition = load(env)
     command = [sys.executable, "-I", SCRIPT, *arguments]
-    return subprocess.run(command, env=given, capture_output=True, text=True, check=True).stdout
+    with NamedTemporaryFile("w") as file:
+        file.write(composition["configs"]["given"]["content"])
+        file.flush()
+        given = {"SECRETS_FOLDER": str(folder), "SECRETS_GIVEN": file.name}
+        given |= composition["services"]["secrets"]["environment"]
+        return subprocess.run(command, env=given, capture_output=True, text=True, check=True).stdout
 
 
 def read_secrets(folder: Path, service: str) -> dict[str, str]:

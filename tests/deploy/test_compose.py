@@ -150,7 +150,7 @@ def test_only_the_console_and_the_jobstores_are_published_and_only_to_this_machi
 @pytest.mark.parametrize("service", [*BACKING, *SERVICES, *HELPERS])
 def test_a_container_may_do_no_more_than_it_needs(compose, service):
     settings = compose["services"][service]
-    assert settings["read_only"] is (service != "kafka")
+    assert settings["read_only"] is (service not in {"kafka", "secrets"})
     assert settings["cap_drop"] == ["ALL"]
     assert settings["security_opt"] == ["no-new-privileges:true"]
     assert settings["mem_limit"]
@@ -166,6 +166,17 @@ def test_root_writes_the_secrets_and_does_nothing_else(compose):
     assert {name for name, service in services.items() if "cap_add" in service} == {"secrets"}
     assert services["secrets"]["cap_add"] == ["CHOWN", "DAC_OVERRIDE"]
     assert services["secrets"]["network_mode"] == "none"
+
+
+def test_what_is_set_is_in_no_container_but_by_a_file_and_is_read_anew_when_it_changes():
+    """Compose makes a container anew where its part of the file differs; the content of a config is elsewhere."""
+    composed = composition.load(OF_0_2_0)
+    secrets = composed["services"]["secrets"]
+    assert secrets["configs"] == ["given"]
+    assert secrets["deploy"] == {"labels": {"given": composed["configs"]["given"]["content"]}}
+    for service in composed["services"].values():
+        shown = json.dumps({name: value for name, value in service.items() if name != "deploy"})
+        assert [name for name, value in OF_0_2_0.items() if value in shown] == []
 
 
 def test_services_begin_once_their_secrets_are_there_and_again_when_those_change(compose):

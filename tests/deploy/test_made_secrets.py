@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 
@@ -87,6 +88,13 @@ def test_what_is_set_counts_and_is_kept(folder):
         assert composition.read_secrets(folder, "jobstore")["SIGNOFF_TOKEN"] == "t" * 40
         assert composition.read_secrets(folder, "validator")["OPENAI_API_KEY"] == "sk-mine"
         composition.make_secrets(folder, {})  # as from a shell that does not have them
+
+
+def test_a_value_of_several_lines_is_kept_whole(tmp_path):
+    given = tmp_path / "given"
+    given.write_text("SIGNOFF_TOKEN=\nSIGNOFF_UPSTREAM_SECRETS=one:MTIz,\n  two:NDU2\nOPENAI_API_KEY=a=b\n")
+    read_given = runpy.run_path(str(composition.SCRIPT))["read_given"]
+    assert read_given(given) == {"SIGNOFF_UPSTREAM_SECRETS": "one:MTIz,\n  two:NDU2", "OPENAI_API_KEY": "a=b"}
 
 
 def test_no_secret_is_printed_but_to_who_asks(folder):
