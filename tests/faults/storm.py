@@ -197,6 +197,7 @@ async def _hostile(running: World, storm: Storm, crowd: Crowd, bootstrap: AsyncC
     async with hostile(
         *(bootstrap, jobstores, consoles, lambda random: _choose_victim(crowd, random), storm.seed),
         running.directory / "hostile.jsonl.gz",
+        tls=running.addresses.client_tls,
         agents_url=f"http://{running.links['agent'].address}",
         publisher=crowd.publisher,
         flood=ceil(storm.jobs / storm.lasts_s),
