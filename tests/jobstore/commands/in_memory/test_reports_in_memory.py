@@ -10,6 +10,7 @@ import pytest
 from support.jobstore.memory import Life, MemoryJobstore
 from support.jobstore.steps import CRITERIA, reported, result, unproven, verdict
 
+from contracts.criteria import format_references, hash_references
 from contracts.judging.policy import Verdict
 from contracts.resources import Usage
 from contracts.topics import LIMIT_MAX_BYTES
@@ -474,6 +475,31 @@ def test_an_agent_that_may_be_called_once_is_not_called_again_once_its_call_has_
     lease = life.execution.lease
     life.jobstore.run(EndLease(life.execution_id, TransitionKind.GIVEN_BACK, lease, begun=begun, actor=SIGNOFF))
     assert life.job.status is status
+
+
+def test_what_is_given_back_for_later_is_due_then(life: Life) -> None:
+    life.judging()
+    lease = life.execution.lease
+    life.jobstore.run(EndLease(life.execution_id, TransitionKind.GIVEN_BACK, lease, due_after_s=40.0, actor=SIGNOFF))
+    assert life.execution.due_at == life.jobstore.now + timedelta(seconds=40)
+
+
+def test_the_agents_name_for_its_work_is_what_its_executor_reports_and_nobody_else(life: Life) -> None:
+    life.running()
+    life.report(ReportKind.CALL_BEGUN, handle="run-1")
+    assert life.execution.handle == "run-1"
+    life.result()
+    life.claim_judging()
+    life.report(ReportKind.MISJUDGED, handle="of a validator")
+    assert life.execution.handle == "run-1"
+
+
+def test_a_verdict_names_the_references_that_its_job_has_whatever_its_validator_says(life: Life) -> None:
+    life.judging(references={1: "sky"})
+    made = verdict().model_copy(update={"references_sha256": "0" * 64})
+    life.report(ReportKind.VERDICT, verdict=made)
+    told = json.loads(life.jobstore.log(life.job_id)[-1].report.response or "")
+    assert told["references_sha256"] == hash_references(format_references({1: "sky"}))
 
 
 @pytest.mark.parametrize("kind", ReportKind)

@@ -275,6 +275,19 @@ def test_a_call_that_cancels_an_execution_never_meets_the_next(life: Life) -> No
     assert code_of(lambda: run(CancelJob(other.job_id, first, by_call=True, actor=SIGNOFF))) == "execution_conflict"
 
 
+def test_a_call_is_of_the_version_that_it_names_unless_it_comes_again(life: Life) -> None:
+    life.created()
+    assert code_of(lambda: life.execute(version=life.job.version + 1)) == "version_conflict"
+    life.execute(version=life.job.version)
+    version = life.job.version
+    asked = CancelJob(life.job_id, life.execution_id, by_call=True, version=version, actor=SIGNOFF)
+    assert code_of(lambda: life.jobstore.run(replace(asked, version=version - 1))) == "version_conflict"
+    for _ in range(2):
+        assert life.jobstore.run(asked)["version"] == version + 1, "by then it is another one"
+    unknown = replace(asked, execution_id=uuid4())
+    assert code_of(lambda: life.jobstore.run(unknown)) == "version_conflict"
+
+
 def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
     jobstore = MemoryJobstore(remembered_max=2)
     life = Life(jobstore).created()
