@@ -25,7 +25,6 @@ LOCAL: Final = frozenset(
             "fact-keys",
             "judge import",
             "kafka acls",
-            "kafka users",
             "jobs open",
             "login",
             "logout",

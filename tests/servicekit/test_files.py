@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from signoff.files import WatchedFiles
+from servicekit.files import WatchedFiles
 
 
 @pytest.fixture
