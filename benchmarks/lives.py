@@ -35,7 +35,10 @@ from contracts.events import ExecuteRequested, JobChanged
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.signing import is_marker
 from contracts.topics import TOPIC_OF
+from servicekit.kafka.access import KafkaAccess
+from servicekit.kafka.settings import KafkaFields
 from signoff import AsyncClient
+from signoff.tls import name_tls
 from signoff.values import new_execution_id
 
 #: Ten jobs: what the agent answers, the policy, the final status.
@@ -124,14 +127,15 @@ class Run:
 
     async def measure(self, on_begin: Callable[[], Awaitable[Any]] | None = None) -> dict[str, Any]:
         """Run all lives, and return the figures; `on_begin` is called when all is prepared."""
-        consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=self.endpoints["kafka"])
+        kafka = find_kafka(self.endpoints)
+        consumer = kafka.make_consumer(TOPIC_OF[JobChanged])
         await consumer.start()
         await consumer.seek_to_end()
         await self._run_together(self._create(n) for n in range(len(self.ids)) if DOORS[n % 3] != "event")
         http = aiohttp.ClientSession(
             self.endpoints["http"], headers={"Authorization": f"Bearer {self.endpoints['token']}"}
         )
-        producer = AIOKafkaProducer(bootstrap_servers=self.endpoints["kafka"], acks="all")
+        producer = kafka.make_producer(acks="all")
         await producer.start()
         ask: dict[str, Callable[[int], Awaitable[Any]]] = {
             "grpc": lambda n: self.client.execute_job(self.ids[n]),
@@ -227,6 +231,17 @@ class Run:
         return wrong
 
 
+def _connect(endpoints: dict[str, Any]) -> AsyncClient:
+    tls = name_tls(endpoints["jobstore_ca"], None, None)
+    return AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60, credentials=tls)
+
+
+def find_kafka(endpoints: dict[str, Any]) -> KafkaAccess:
+    """Return how the brokers of a running system are reached, as its operator."""
+    settings = {f"kafka_{name}": value for name, value in endpoints["kafka_settings"].items()}
+    return KafkaAccess.of(KafkaFields(kafka=endpoints["kafka"], **settings))
+
+
 def compute_percentile(seconds: list[float], percent: int) -> float:
     """Return a percentile in milliseconds."""
     return round(statistics.quantiles(seconds, n=100)[percent - 1] * 1000, 1)
@@ -261,10 +276,7 @@ async def run_bench(*options: str) -> AsyncIterator[Bench]:
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
-        async with (
-            run_system(Path(data), *options) as endpoints,
-            AsyncClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
-        ):
+        async with run_system(Path(data), *options) as endpoints, _connect(endpoints) as client:
             await client.create_agent(NewAgent(id="bench", name="bench", url=url))
             database = await asyncpg.connect(endpoints["postgres"])
             files = {"logs": f"{data}/logs", "file": f"{data}/endpoints.json"}

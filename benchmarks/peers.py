@@ -34,7 +34,7 @@ from measuring.host import compare, read_cpu, repeat
 
 from localstack.backing import make_backing
 from localstack.datadir import DataDir
-from localstack.kafka import get_cache_dir
+from localstack.maven import get_cache_dir
 from localstack.supervisor import Supervisor, ignore_progress
 
 FOLDER = Path(__file__).parent / "peer_dbos"

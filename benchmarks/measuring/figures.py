@@ -29,8 +29,9 @@ CPU is discarded and repeated; if that did not help, its line says so.
 #: Title and command of each section, by name, in order.
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "table": ("A life", "make bench"),
+    "storage": ("What a life leaves behind", "make bench OF=storage"),
     "jobstores": ("Several jobstores", "make bench OF=jobstores"),
-    "slow_judge": ("A judge of five seconds", "make bench OF=slow_judge"),
+    "encryption": ("With everything encrypted", "make bench OF=encryption"),
     "rebuild": ("A rebuild", "make bench OF=rebuild"),
     "growth": ("With much stored", "make bench OF=growth"),
     "load": ("Under foreign load", "make bench OF=load"),

@@ -22,7 +22,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from localstack.kafka import get_cache_dir
+from localstack.maven import get_cache_dir
 
 GHZ = "github.com/bojand/ghz/cmd/ghz@v0.93.0"
 AUTOCANNON = "autocannon@8.0.0"

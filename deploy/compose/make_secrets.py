@@ -4,7 +4,7 @@
     python make_secrets.py        # write /secrets/<service>/<NAME>
     python make_secrets.py show   # print all of them as an .env, to be kept with the backups
 
-What the environment has (.env) counts, then what was given or made before, which is kept in /secrets/kept.
+What is given (.env, the shell) counts, then what was given or made before, which is kept in /secrets/kept.
 It needs Python alone.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-#: The users of Signoff's images, and of PostgreSQL's.
+#: The user of Signoff's images, and those of others, by service.
 SIGNOFF: Final = 10001
-POSTGRES: Final = 999
+OTHERS: Final = {"postgres": 999, "kafka": 1000}
 
 
 def make_token() -> str:
@@ -38,10 +38,16 @@ def make_pair() -> str:
     return f"made:{make_key()}"
 
 
+#: The password of Kafka's superuser, and those of its users, whose names are in them.
+KAFKA_ADMIN: Final = "KAFKA_ADMIN_PASSWORD"
+KAFKA_USERS: Final = tuple(
+    f"KAFKA_{user}_PASSWORD" for user in ("JOBSTORE", "EXECUTOR", "VALIDATOR", "UPSTREAM", "OPERATOR")
+)
 MADE: Final[Mapping[str, Callable[[], str]]] = {
     "POSTGRES_PASSWORD": make_token,
     "JOBSTORE_PASSWORD": make_token,
     "MIGRATE_PASSWORD": make_token,
+    **dict.fromkeys((KAFKA_ADMIN, *KAFKA_USERS), make_token),
     "SIGNOFF_TOKEN": make_token,
     "SIGNOFF_EXECUTOR_TOKEN": make_token,
     "SIGNOFF_VALIDATOR_TOKEN": make_token,
@@ -59,7 +65,10 @@ ROLES: Final = ("JOBSTORE_PASSWORD", "MIGRATE_PASSWORD")
 
 FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": ("POSTGRES_PASSWORD", *ROLES),
+    "kafka": (KAFKA_ADMIN,),
+    "kafka-users": (KAFKA_ADMIN, *KAFKA_USERS),
     "jobstore": (
+        "KAFKA_JOBSTORE_PASSWORD",
         "SIGNOFF_TOKEN",
         "SIGNOFF_EXECUTOR_TOKEN",
         "SIGNOFF_VALIDATOR_TOKEN",
@@ -69,13 +78,26 @@ FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
         "SIGNOFF_UPSTREAM_SECRETS",
         *URLS,
     ),
-    "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
-    "validator": ("SIGNOFF_VALIDATOR_TOKEN", "OPENAI_API_KEY"),
+    "executor": ("KAFKA_EXECUTOR_PASSWORD", "SIGNOFF_EXECUTOR_TOKEN"),
+    "validator": ("KAFKA_VALIDATOR_PASSWORD", "SIGNOFF_VALIDATOR_TOKEN", "OPENAI_API_KEY"),
     "console": ("SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_SESSION_SECRET", "SIGNOFF_OIDC_CLIENT_SECRET"),
     "signoff": ("endpoints.json",),
 }
 AGENTS: Final = "http://agents:8091"
 JUDGE: Final = "http://judge:8090"
+
+
+def read_given(file: Path) -> dict[str, str]:
+    """Return what is set of those in a file of NAME=VALUE lines; a line that begins with no name goes on a value."""
+    given: dict[str, str] = {}
+    name = ""
+    for line in file.read_text().splitlines():
+        start, _, value = line.partition("=")
+        if start in {*MADE, *GIVEN, *URLS}:
+            name, given[start] = start, value
+        else:
+            given[name] += f"\n{line}"
+    return {name: value for name, value in given.items() if value}
 
 
 def find_values(given: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
@@ -109,6 +131,11 @@ def describe_endpoints(values: Mapping[str, str], environment: Mapping[str, str]
         "http": "http://console:8080",
         "page": environment.get("SIGNOFF_PAGE") or own,
         "kafka": "kafka:9092",
+        "kafka_settings": {
+            "security": "SASL_PLAINTEXT",
+            "user": "operator",
+            "password": values["KAFKA_OPERATOR_PASSWORD"],
+        },
         "topic_prefix": environment.get("SIGNOFF_TOPIC_PREFIX", ""),
         "token": values["SIGNOFF_TOKEN"],
         "agents": {name: f"{AGENTS}/{name}" for name in ("writer", "drafter", "builder")},
@@ -138,7 +165,7 @@ def write_file(file: Path, text: str, user: int) -> None:
 def main(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> None:
     """Write all files below `folder`, or print what they hold."""
     kept = read_kept(folder / "kept")
-    given = {name: environment[name] for name in (*MADE, *GIVEN, *URLS) if environment.get(name)}
+    given = read_given(Path(environment.get("SECRETS_GIVEN", "/given")))
     values = find_values(given, kept)
     if arguments == ["show"]:
         sys.stdout.writelines(f"{name}={values[name]}\n" for name in (*MADE, *GIVEN) if values[name])
@@ -149,7 +176,7 @@ def main(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> 
     texts = {**values, "endpoints.json": describe_endpoints(values, environment)}
     for service, names in FILES_OF.items():
         for name in names:
-            write_file(folder / service / name, texts[name], POSTGRES if service == "postgres" else SIGNOFF)
+            write_file(folder / service / name, texts[name], OTHERS.get(service, SIGNOFF))
     made = [name for name in MADE if values[name] and name not in given and name not in kept]
     sys.stdout.write(f"secrets: {len(given)} given, {len(made)} made, {len(kept)} kept\n")
     judge = "the model of OPENAI_API_KEY" if values["OPENAI_API_KEY"] else "fixed rules, as there is no OPENAI_API_KEY"

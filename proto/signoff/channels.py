@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from signoff.errors import is_retryable
-from signoff.tls import Tls, TlsFiles
+from signoff.tls import Pem, Tls, watch_pem
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,8 @@ class Channels:
     ) -> None:
         self._targets = {name: [name] for name in names}
         self._options = options
-        self._files = TlsFiles(credentials) if isinstance(credentials, Tls) else None
+        self._files = watch_pem(credentials) if isinstance(credentials, Tls) else None
+        self._pem: Pem | None = None
         self._credentials = None if isinstance(credentials, Tls) else credentials
         self._jobstores: list[Jobstore] = []
         self._ending = set[asyncio.Task[None]]()
@@ -177,10 +178,7 @@ class Channels:
     async def look(self) -> None:
         """Find out which jobstores there are, and which of those that were left answer again; renew credentials."""
         await self._look_up()
-        try:
-            self._read_files()
-        except OSError as error:
-            log.warning("files of TLS cannot be used; the last good ones are", extra={"reason": str(error)})
+        self._read_files()
         left = {each for each in self._jobstores if each.left in LEFT_STATUSES}
         known = {each.target: each for each in self._jobstores}
         wanted = [(target, name) for name, targets in self._targets.items() for target in targets]
@@ -205,9 +203,9 @@ class Channels:
         self._targets = {name: new or before for (name, before), new in zip(self._targets.items(), found, strict=True)}
 
     def _read_files(self) -> None:
-        """Make new credentials if their files have changed. Raise OSError, with what to do, if one is wrong."""
-        if self._files is not None and (held := self._files.read_changed()) is not None:
-            self._credentials = grpc.ssl_channel_credentials(*held)
+        """Make new credentials if files have changed. Raise OSError, with what to do, if one is wrong at first."""
+        if self._files is not None and (pem := self._files.read()) != self._pem:
+            self._pem, self._credentials = pem, grpc.ssl_channel_credentials(*pem)
 
     async def _meet(self, known: Jobstore | None, target: str, name: str) -> Jobstore:
         """Return the jobstore at a target: that which is known, unless one with new credentials serves in its place."""

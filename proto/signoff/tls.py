@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from signoff.files import WatchedFiles
+
 #: In place of a file of CA certificates: those that the system trusts.
 SYSTEM: Final = "system"
 
@@ -35,29 +37,46 @@ class Pem(NamedTuple):
     certificate: bytes | None
 
 
-class TlsFiles:
-    """Files of TLS that are read again once they have changed."""
+def watch_pem(tls: Tls) -> WatchedFiles[Pem]:
+    """Return what the files hold, read again once they have changed; its `read` raises as `make_context`."""
 
-    def __init__(self, tls: Tls) -> None:
-        self._tls = tls
-        self._last: Pem | None = None
-
-    def read_changed(self) -> Pem | None:
-        """Return what the files hold; None if it is what they held the last time.
-
-        Raise OSError, with what to do, if a file is missing or wrong, or the key is not that of the certificate. What
-        is wrong is said once: from then on it is what they held the last time.
-        """
-        tls = self._tls
-        if (tls.certificate is None) != (tls.key is None):
-            raise OSError("a certificate needs its key, and a key its certificate: name both files, or neither")
+    def read() -> Pem:
+        make_context(tls)
         ca = _read_system_roots() if tls.ca == SYSTEM else _read(tls.ca)
-        held = Pem(ca, _read(tls.key), _read(tls.certificate))
-        if held == self._last:
-            return None
-        self._last = held
-        _check(tls)
-        return held
+        return Pem(ca, _read(tls.key), _read(tls.certificate))
+
+    return WatchedFiles(_list_files(tls), read)
+
+
+def watch_context(tls: Tls) -> WatchedFiles[ssl.SSLContext]:
+    """Return a client's context, made again once its files have changed; its `read` raises as `make_context`."""
+    return WatchedFiles(_list_files(tls), lambda: make_context(tls))
+
+
+def make_context(tls: Tls) -> ssl.SSLContext:
+    """Return a client's context, which checks a server's certificate and name.
+
+    Raise OSError, with what to do, if a file is missing or wrong, or the key is not that of the certificate.
+    """
+    if (tls.certificate is None) != (tls.key is None):
+        raise OSError("a certificate needs its key, and a key its certificate: name both files, or neither")
+    for file in _list_files(tls):
+        _read(file)
+    try:
+        context = ssl.create_default_context(cafile=None if tls.ca == SYSTEM else tls.ca)
+    except OSError as error:
+        raise OSError(f"{tls.ca} holds no certificates of a CA ({error}): name a file in PEM") from None
+    if tls.certificate is not None:
+        try:
+            context.load_cert_chain(tls.certificate, tls.key, password="")
+        except OSError as error:
+            message = f"{tls.certificate} and {tls.key} are no certificate in PEM and its key without a password"
+            raise OSError(f"{message} ({error}): name files that are") from None
+    return context
+
+
+def _list_files(tls: Tls) -> list[Path]:
+    return [Path(file) for file in (tls.ca, tls.certificate, tls.key) if file is not None and file != SYSTEM]
 
 
 def _read(file: File | None) -> bytes | None:
@@ -65,21 +84,6 @@ def _read(file: File | None) -> bytes | None:
         return None if file is None else Path(file).read_bytes()
     except OSError as error:
         raise OSError(f"{file} cannot be read ({error.strerror}): correct its name or its rights") from None
-
-
-def _check(tls: Tls) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if tls.ca is not None and tls.ca != SYSTEM:
-        try:
-            context.load_verify_locations(tls.ca)
-        except OSError as error:
-            raise OSError(f"{tls.ca} holds no certificates of a CA ({error}): name a file in PEM") from None
-    if tls.certificate is not None:
-        try:
-            context.load_cert_chain(tls.certificate, tls.key, password="")
-        except OSError as error:
-            message = f"{tls.certificate} and {tls.key} are no certificate in PEM and its key without a password"
-            raise OSError(f"{message} ({error}): name files that are") from None
 
 
 @functools.cache

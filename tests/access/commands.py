@@ -25,6 +25,7 @@ LOCAL: Final = frozenset(
             "fact-keys",
             "judge import",
             "kafka acls",
+            "kafka users",
             "jobs open",
             "login",
             "logout",

@@ -25,7 +25,7 @@ from servicekit import retry
 from servicekit.errors import RefusedError
 from servicekit.kafka import access
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.acls import apply_grants, read_grants
+from servicekit.kafka.acls import KNOWN_WITHIN_S, apply_grants, make_users, read_grants
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming, wait_for_topics
 from servicekit.kafka.history import History
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -245,6 +245,19 @@ async def test_applying_what_is_there_makes_nothing(secured: Kafka) -> None:
     with pytest.raises(RefusedError):
         await apply_grants(secured.reach_as("upstream"), list_grants())
     assert set(USERS) >= {grant.user for grant in list_grants()}
+
+
+async def test_a_user_is_made_and_given_another_password(secured: Kafka) -> None:
+    admin = secured.reach_as(ADMIN)
+    for password in ("the first", "the second"):
+        await make_users(admin, {"newcomer": password})
+        newcomer = replace(admin, user="newcomer", password=password)
+        async with asyncio.timeout(KNOWN_WITHIN_S):
+            while await newcomer.find_refusal():  # noqa: ASYNC110 - brokers tell nobody what they have learned
+                await asyncio.sleep(0.02)
+    assert await replace(admin, user="newcomer", password="the first").find_refusal()
+    with pytest.raises(RefusedError):
+        await make_users(secured.reach_as("upstream"), {"newcomer": "the third"})
 
 
 async def test_doctor_says_how_it_connects_and_what_acls_are_missing(secured: Kafka) -> None:

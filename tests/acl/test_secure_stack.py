@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,7 +48,9 @@ async def up(folder: Path) -> AsyncIterator[Path]:
 async def test_the_demo_and_the_operators_commands_end_well(tmp_path: Path) -> None:
     async with up(tmp_path) as endpoints:
         postgres = json.loads(await asyncio.to_thread(endpoints.read_text))["postgres"]
-        database = f"{postgres}_rebuilt"
+        at = urlsplit(postgres)
+        assert "sslmode=verify-full" in at.query
+        database = at._replace(path=f"{at.path}_rebuilt").geturl()
         commands = (
             ("demo",),
             ("doctor",),

@@ -1,4 +1,6 @@
-"""`signoff kafka acls` prints what each user of Kafka needs."""
+"""`signoff kafka acls` prints what each user of Kafka needs; `signoff kafka users` takes passwords from files alone."""
+
+from pathlib import Path
 
 from typer.testing import CliRunner
 
@@ -23,3 +25,12 @@ def test_a_user_may_have_another_name() -> None:
     assert "\nexecutor " not in table
     refused = run(app, ["kafka", "acls", "--user", "nobody=me"])
     assert (refused.exit_code, "USER is one of jobstore, executor" in refused.output) == (2, True)
+
+
+def test_a_user_is_named_with_the_file_of_its_password(tmp_path: Path) -> None:
+    refused = run(app, ["kafka", "users", "executor"])
+    assert (refused.exit_code, "'executor': give USER=FILE" in refused.output) == (2, True)
+    (tmp_path / "empty").touch()
+    for file in ("absent", "empty"):
+        refused = run(app, ["kafka", "users", f"executor={tmp_path / file}", "--kafka", "127.0.0.1:1"])
+        assert (refused.exit_code, "no password in" in refused.output) == (2, True)

@@ -7,12 +7,14 @@ import asyncio
 import json
 import os
 import re
+import secrets as randomness
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,24 @@ CHECKS_MAX_CORES = 0.005
 KEY = "sk-of-the-stranger-0123456789"
 ANOTHER_JUDGE = "http://judge:8090/v1"
 AGENT_PORT = 9417
+#: Executed in the container that makes Kafka's users: its topics, and what is told to who names no user.
+LOOK_AT_KAFKA = """
+import asyncio
+import os
+from pathlib import Path
+from servicekit.kafka.access import KafkaAccess
+from servicekit.kafka.settings import Mechanism, Security
+
+async def main():
+    file = Path(os.environ["SIGNOFF_KAFKA_PASSWORD_FILE"])
+    kafka = KafkaAccess("kafka:9095", Security.SASL_PLAINTEXT, Mechanism.PLAIN, "admin", password_file=file)
+    admin = kafka.make_admin()
+    await admin.start()
+    print(await admin.list_topics(), await KafkaAccess("kafka:9092").find_refusal())
+    await admin.close()
+
+asyncio.run(main())
+"""
 
 
 def main() -> int:
@@ -78,7 +98,7 @@ def live_through(compose: Compose) -> int:
         register_writer(compose)
         run_job(compose, "first")
         require("local judge: fixed rules, no model" in compose.signoff("jobs", "show", "first"), "rules judge")
-    faults = [f"without a variable: {fault}" for fault in find_faults(engine, secrets, set())]
+    faults = [f"without a variable: {fault}" for fault in find_faults(engine, secrets)]
     with step("the same with one variable, OPENAI_API_KEY (here another server speaks OpenAI's API)"):
         compose.variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": ANOTHER_JUDGE}
         compose.up()
@@ -112,8 +132,10 @@ def live_through(compose: Compose) -> int:
         cores = sum(measure_check(engine, name, service) for name, service in engine.list_containers().items())
         tell(f"    {cores:.4f} cores, all together")
         require(cores <= CHECKS_MAX_CORES, "the checks are cheap")
-    faults += find_faults(engine, secrets | {"OPENAI_API_KEY": KEY}, {"OPENAI_API_KEY"})
+    faults += find_faults(engine, secrets | {"OPENAI_API_KEY": KEY})
     tell("runs as root, writes outside its volumes, or shows a secret: " + ("\n  ".join(["", *faults]) or "nothing"))
+    with step("an .env and a Kafka of release 0.2.0, which knew no users"):
+        come_from_0_2_0(compose)
     return 1 if faults else 0
 
 
@@ -146,8 +168,13 @@ def run_operators_example(compose: Compose) -> None:
 
 
 def call_agent_of_machine(compose: Compose) -> None:
-    """Have a job done by an agent that listens on this machine, at the address by which containers reach it."""
-    name, address = find_machine(compose.engine, find_one(compose.engine, "executor"))
+    """Have a job done by an agent that listens on this machine, at the address by which containers reach it.
+
+    Podman before 4.7 is told that address; one of its own choice may be that of the network `agents`, which is allowed.
+    """
+    name, address = "host.docker.internal", find_gateway(compose.engine, "signoff_default")
+    compose.variables["SIGNOFF_MACHINE_ADDRESS"] = address
+    compose.up()
     with serving_agent(address):
         url = f"http://{name}:{AGENT_PORT}/"
         compose.signoff("agents", "create", "--id", "mine", "--name", "mine", "--url", url)
@@ -160,12 +187,10 @@ def call_agent_of_machine(compose: Compose) -> None:
         compose.signoff(*job, "--id", "allowed", "--wait")
 
 
-def find_machine(engine: Engine, container: str) -> tuple[str, str]:
-    """Return the name by which a container calls this machine, and its address; before 4.7 Podman has its own."""
-    hosts = [line.split() for line in engine.podman("exec", container, "cat", "/etc/hosts").splitlines()]
-    known = {name: words[0] for words in hosts if words and words[0][0].isdigit() for name in words[1:]}
-    name = next(name for name in ("host.docker.internal", "host.containers.internal") if name in known)
-    return name, known[name]
+def find_gateway(engine: Engine, network: str) -> str:
+    """Return the address of this machine in a network."""
+    (known,) = json.loads(engine.podman("network", "inspect", network))
+    return str(known["subnets"][0]["gateway"])
 
 
 @contextmanager
@@ -230,6 +255,25 @@ def call_rest(token: str, path: str, body: dict[str, str] | None = None) -> str:
 
     wait_until(has_answered, f"REST answers {path}")
     return answers[0]
+
+
+def come_from_0_2_0(compose: Compose) -> None:
+    """Have Kafka's volume made as release 0.2.0 did, and go on with what its .env had to set."""
+    compose("down", "--volumes", "--timeout", "5")
+    before = ("--file", "tests/containers/of_0_2_0.yml", "--project-directory", ".")
+    compose(*before, "up", "--detach", "kafka")
+    compose(*before, "run", "--rm", "-T", "topic")
+    compose(*before, "down")
+    tokens = ("POSTGRES_PASSWORD", "SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN")
+    keys = ("SIGNOFF_ID_KEY", "SIGNOFF_SESSION_SECRET")
+    compose.variables = {name: randomness.token_hex(32) for name in tokens}
+    compose.variables |= {name: b64encode(randomness.token_bytes(32)).decode() for name in keys}
+    compose.variables["SIGNOFF_SECRETS"] = f"first:{b64encode(randomness.token_bytes(32)).decode()}"
+    compose.up()
+    register_writer(compose)
+    run_job(compose, "afterwards")
+    seen = compose("run", "--rm", "-T", "--entrypoint", "python", "kafka-users", "-c", LOOK_AT_KAFKA)
+    require("of-0-2-0" in seen and "asks for a user by SCRAM-SHA-512" in seen, f"its topic is there, for users: {seen}")
 
 
 def freeze(engine: Engine, name: str) -> float:

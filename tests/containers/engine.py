@@ -20,7 +20,7 @@ NEEDED = ("podman", "runc", "mmdebstrap")
 INSTALL = "apt-get install --no-install-recommends podman buildah runc netavark aardvark-dns iptables mmdebstrap"
 PLUGINS = [Path(folder) / "docker/cli-plugins" for folder in ("/usr/libexec", "/usr/local/lib", "/usr/lib")]
 #: What tells Signoff, or Compose, what to do.
-OWN = ("SIGNOFF_", "OPENAI_", "COMPOSE_", "DOCKER_", "POSTGRES_", "JOBSTORE_PASSWORD", "MIGRATE_PASSWORD")
+OWN = ("SIGNOFF_", "OPENAI_", "COMPOSE_", "DOCKER_", "POSTGRES_", "JOBSTORE_PASSWORD", "MIGRATE_PASSWORD", "KAFKA_")
 #: Seconds for what must become true.
 PATIENCE_S = 180.0
 

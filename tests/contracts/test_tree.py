@@ -49,13 +49,6 @@ def test_what_the_project_lacks_fails_and_is_not_skipped(files):
     assert {skip for skip in skips if skip[1] != "skip" or skip[2] not in LACKING} == set()
 
 
-def test_all_distributions_are_of_one_version_that_the_changelog_has(files):
-    projects = [tomllib.loads(path.read_text("utf-8")) for path in files if path.name == "pyproject.toml"]
-    page = json.loads((ROOT / "services/console/web/package.json").read_text("utf-8"))
-    (version,) = {page["version"], *(each["project"]["version"] for each in projects)}
-    assert f"\n## [{version}] - 20" in (ROOT / "CHANGELOG.md").read_text("utf-8")
-
-
 def test_no_module_is_longer_than_one_can_keep_in_mind(files):
     modules = [path for path in files if path.suffix == ".py" and "_pb2" not in path.name]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in modules}

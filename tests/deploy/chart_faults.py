@@ -27,6 +27,8 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "validator": ValidatorSettings,
     "console": ConsoleSettings,
 }
+#: The image of what helps: the judge by rules is made of it.
+HELPER = "cli"
 #: Variables of services that their settings do not declare.
 MORE = {"jobstore": {"PGSSLROOTCERT"}, "validator": {"OPENAI_API_KEY", "OPENAI_BASE_URL"}}
 KEYS = {name: b64encode(bytes([number] * 32)).decode() for number, name in enumerate("abcdefgh")}
@@ -110,7 +112,12 @@ def is_right(pod: Object, _: Sequence[Object]) -> Iterator[str]:
 
 
 def is_probed(pod: Object, _: Sequence[Object]) -> Iterator[str]:
+    """It is asked whether it lives and is ready; the judge by rules, which holds nothing, only the latter."""
     (container,) = pod["template"]["spec"]["containers"]
+    if find_service(pod["template"]) == HELPER:
+        if container.get("readinessProbe", {}).get("httpGet") != {"path": "/readyz", "port": "http"}:
+            yield "is not asked whether it is ready"
+        return
     for name, path in {"livenessProbe": "/livez", "readinessProbe": "/readyz"}.items():
         if container.get(name, {}).get("httpGet") != {"path": path, "port": "health"}:
             yield f"is not asked {path} by its {name}"
@@ -123,6 +130,8 @@ def is_probed(pod: Object, _: Sequence[Object]) -> Iterator[str]:
 
 
 def is_replaced_with_care(pod: Object, _: Sequence[Object]) -> Iterator[str]:
+    if find_service(pod["template"]) == HELPER:
+        return
     spec = pod["template"]["spec"]
     (container,) = spec["containers"]
     grace_s = next(float(each["value"]) for each in container["env"] if each["name"] == "SIGNOFF_GRACE_S")
@@ -139,6 +148,8 @@ def is_replaced_with_care(pod: Object, _: Sequence[Object]) -> Iterator[str]:
 def starts(pod: Object, objects: Sequence[Object]) -> Iterator[str]:
     """A service's settings start from what its pod is given, and it is given nothing that they do not read."""
     spec, service = pod["template"]["spec"], find_service(pod["template"])
+    if service == HELPER:
+        return
     (container,) = spec["containers"]
     given = {each["name"]: each["value"] for each in container["env"]}
     if len(given) < len(container["env"]):
@@ -222,18 +233,20 @@ def _list_pods(labels: Object, objects: Sequence[Object]) -> list[Object]:
 
 def chooses_its_own_pods(pod: Object, _: Sequence[Object]) -> Iterator[str]:
     labels = pod["template"]["metadata"]["labels"]
-    spread = (each["labelSelector"] for each in pod["template"]["spec"]["topologySpreadConstraints"])
+    spread = (each["labelSelector"] for each in pod["template"]["spec"].get("topologySpreadConstraints", ()))
     for selector in (pod["selector"], *spread):
         if selector["matchLabels"] != labels:
             yield f"chooses others by {selector}"
 
 
 def is_reached(pod: Object, objects: Sequence[Object]) -> Iterator[str]:
-    """The name by which jobstores are called is that of a Service that gives all their addresses."""
-    addresses = [
-        each["value"] for each in pod["template"]["spec"]["containers"][0]["env"] if each["name"] == "SIGNOFF_JOBSTORE"
-    ]
-    for address in addresses:
+    """The name by which jobstores are called is that of a Service that gives all their addresses; a judge's, of one."""
+    given = {each["name"]: each["value"] for each in pod["template"]["spec"]["containers"][0].get("env", ())}
+    if judge := given.get("SIGNOFF_JUDGE_WITHOUT_KEY"):
+        named = [(f"{each['metadata']['name']}.jobs.svc", each["spec"]) for each in list_kind(objects, "Service")]
+        if judge not in {f"http://{host}:{port['port']}/v1" for host, spec in named for port in spec["ports"]}:
+            yield f"no judge listens at {judge}"
+    for address in [given["SIGNOFF_JOBSTORE"]] if "SIGNOFF_JOBSTORE" in given else []:
         host, _, port = address.rpartition(":")
         services = [each for each in list_kind(objects, "Service") if host == f"{each['metadata']['name']}.jobs.svc"]
         spec = services[0]["spec"] if services else {}

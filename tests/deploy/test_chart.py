@@ -191,6 +191,15 @@ def test_the_secret_that_the_page_makes_has_what_pods_read_and_nothing_else(tmp_
     }
 
 
+def test_without_a_key_fixed_rules_judge_and_no_key_is_read() -> None:
+    named = {each["metadata"]["name"]: each for each in list_kind(made("without-key"), "Deployment")}
+    validator = named["signoff-validator"]
+    (container,) = validator["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each["value"] for each in container["env"]}
+    assert given["SIGNOFF_JUDGE_WITHOUT_KEY"] == "http://signoff-judge.jobs.svc:8090/v1"
+    assert "OPENAI_API_KEY" not in json.dumps(validator)
+
+
 def test_an_upgrade_can_begin_with_the_jobstores() -> None:
     (options,) = re.findall(r"(--set image.tag=OLD .*?) --wait", README.read_text("utf-8"))
     images = [

@@ -75,6 +75,9 @@ MISTAKES = {
     "a certificate without its key": Mistake(
         "_access.tpl", "  SIGNOFF_GRPC_KEY: /run/secrets/grpc/tls.key\n", "", "jobstore: does not start", "secured"
     ),
+    "a judge that is not there": Mistake(
+        "judge.yaml", "-judge\n  labels", "-judges\n  labels", "no judge listens at", "without-key"
+    ),
     "a Service that nothing scrapes": Mistake(
         "monitor.yaml", "podTargetLabels: [", "podTargetLabel: [", "'podTargetLabel' was unexpected", "scaled"
     ),

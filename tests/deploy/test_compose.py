@@ -16,7 +16,7 @@ from localstack import kafka
 from servicekit.process.settings import split_address
 
 #: What is made of the image that has the command line.
-HELPERS = ["secrets", "grpc", "judge", "agents", "signoff"]
+HELPERS = ["secrets", "kafka-users", "grpc", "judge", "agents", "signoff"]
 BACKING = ["kafka", "postgres"]
 #: Those that go on until they are stopped.
 LASTING = [*BACKING, *SERVICES, "grpc", "judge", "agents"]
@@ -43,8 +43,8 @@ def test_the_file_follows_the_compose_specification(compose):
 
 
 def test_env_example_has_every_variable_and_no_other():
-    required, optional = composition.variables()
-    assert composition.example().keys() == required | optional
+    named = set().union(*composition.variables(), *composition.variables(composition.PRODUCTION))
+    assert composition.example().keys() == named - {"SIGNOFF_VERSION"} | {"COMPOSE_FILE"}  # which up.sh sets
 
 
 def test_no_variable_is_required_and_no_secret_has_a_default():
@@ -150,7 +150,7 @@ def test_only_the_console_and_the_jobstores_are_published_and_only_to_this_machi
 @pytest.mark.parametrize("service", [*BACKING, *SERVICES, *HELPERS])
 def test_a_container_may_do_no_more_than_it_needs(compose, service):
     settings = compose["services"][service]
-    assert settings["read_only"] is (service != "kafka")
+    assert settings["read_only"] is (service not in {"kafka", "secrets"})
     assert settings["cap_drop"] == ["ALL"]
     assert settings["security_opt"] == ["no-new-privileges:true"]
     assert settings["mem_limit"]
@@ -168,6 +168,17 @@ def test_root_writes_the_secrets_and_does_nothing_else(compose):
     assert services["secrets"]["network_mode"] == "none"
 
 
+def test_what_is_set_is_in_no_container_but_by_a_file_and_is_read_anew_when_it_changes():
+    """Compose makes a container anew where its part of the file differs; the content of a config is elsewhere."""
+    composed = composition.load(OF_0_2_0)
+    secrets = composed["services"]["secrets"]
+    assert secrets["configs"] == ["given"]
+    assert secrets["deploy"] == {"labels": {"given": composed["configs"]["given"]["content"]}}
+    for service in composed["services"].values():
+        shown = json.dumps({name: value for name, value in service.items() if name != "deploy"})
+        assert [name for name, value in OF_0_2_0.items() if value in shown] == []
+
+
 def test_services_begin_once_their_secrets_are_there_and_again_when_those_change(compose):
     waiting = {
         name: service["depends_on"]["secrets"]
@@ -175,8 +186,9 @@ def test_services_begin_once_their_secrets_are_there_and_again_when_those_change
         if "secrets" in service.get("depends_on", {})
     }
     first = {"condition": "service_completed_successfully"}
-    # PostgreSQL's passwords count as its volume is made.
-    assert waiting == {"postgres": first, **dict.fromkeys(SERVICES, first | {"restart": True})}
+    # PostgreSQL's passwords count as its volume is made; Kafka's users are made anew each time.
+    once = dict.fromkeys(["postgres", "kafka", "kafka-users"], first)
+    assert waiting == once | dict.fromkeys(SERVICES, first | {"restart": True})
 
 
 def test_kafka_is_set_as_in_the_local_stack(compose):
@@ -189,6 +201,31 @@ def test_kafka_is_set_as_in_the_local_stack(compose):
     assert {name: settings.get(name) for name in same} == {name: local[name] for name in same}
     assert int(settings["message.max.bytes"]) > MESSAGE_MAX_BYTES
     assert not [name for name in settings if "threads" in name], "its machine may have many cores"
+
+
+def test_kafka_asks_who_connects_at_each_of_its_ports(compose):
+    given = compose["services"]["kafka"]["environment"]
+    protocols = dict(pair.split(":") for pair in given["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    listeners = {pair.partition(":")[0] for pair in given["KAFKA_LISTENERS"].split(",")}
+    assert protocols == dict.fromkeys(listeners, "SASL_PLAINTEXT")
+    assert not re.search(r"SASL_.*://", given["KAFKA_ADVERTISED_LISTENERS"]), "the image then asks for a file of JAAS"
+    settings = {name.removeprefix("KAFKA_").lower().replace("_", "."): value for name, value in given.items()}
+    local = dict(line.split("=", 1) for line in kafka.SECURED.format(admin="admin", keystore="", truststore="").split())
+    same = [name for name in local if re.search(r"authorizer|everyone|super|sasl\.enabled", name)]
+    assert {name: settings.get(name) for name in same if "controller" not in name} == {
+        name: local[name] for name in same if "controller" not in name
+    }
+
+
+def test_each_service_is_a_user_of_kafka_and_its_users_are_made_before(compose):
+    services = compose["services"]
+    named = {name: service["environment"].get("SIGNOFF_KAFKA_USER") for name, service in services.items()}
+    assert {name: user for name, user in named.items() if user} == {
+        "kafka-users": "admin",
+        **{name: name for name in SERVICES if name != "console"},
+    }
+    assert services["jobstore"]["depends_on"]["kafka-users"] == {"condition": "service_completed_successfully"}
+    assert "jobstore" in services["executor"]["depends_on"].keys() & services["validator"]["depends_on"].keys()
 
 
 def test_without_a_key_fixed_rules_judge_and_with_one_its_model_does(made, monkeypatch, tmp_path):

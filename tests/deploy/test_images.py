@@ -32,14 +32,15 @@ def images():
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_is_made_of_its_service_and_what_all_share(service):
     sources = [source for value in values(service, BUILD, "COPY") for source in value.split()[:-1]]
-    assert sources == ["requirements.lock", "deploy/locks.py", "proto", "services/servicekit", f"services/{service}"]
+    shared = ["requirements.lock", "deploy/locks.py", "pyproject.toml", "proto", "services/servicekit"]
+    assert sources == [*shared, f"services/{service}"]
     assert all((ROOT / source).exists() for source in sources)
     assert values(service, IMAGE, "COPY") == ["deploy/compose/ready.sh /", "--from=build /venv /venv"]
 
 
 def test_the_image_of_the_command_has_small_agents_and_a_judge_and_no_service():
     sources = [source for value in values("cli", BUILD, "COPY") for source in value.split()[:-1]]
-    shared = ["requirements.lock", "deploy/locks.py", "proto", "services/servicekit"]
+    shared = ["requirements.lock", "deploy/locks.py", "pyproject.toml", "proto", "services/servicekit"]
     assert sources == [*shared, "services/cli", "deploy/local"]
     assert values("cli", IMAGE, "USER") == ["10001:10001"]
     assert values("cli", IMAGE, "ENTRYPOINT") == ['["signoff"]']

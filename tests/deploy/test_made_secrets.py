@@ -3,19 +3,22 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 
 import composition
 import pytest
 from composition import FOLDER, OF_0_2_0
-from dockerfiles import SERVICES
+from dockerfiles import ROOT, SERVICES
 
-from cli.session import read_endpoints
+from cli.session import make_kafka_access, read_endpoints
+from contracts.grants import USERS
 from localstack import services
 
-OWNED = ["postgres", *SERVICES, "signoff"]
-PASSWORDS = {"POSTGRES_PASSWORD", "JOBSTORE_PASSWORD", "MIGRATE_PASSWORD"}
+OWNED = ["postgres", "kafka", "kafka-users", *SERVICES, "signoff"]
+#: Of users of Kafka: consoles do not call it.
+KAFKA = {f"KAFKA_{user.upper()}_PASSWORD" for user in {"admin", *USERS} - {"console"}}
 URLS = {"SIGNOFF_DATABASE_URL", "SIGNOFF_MIGRATE_DATABASE_URL"}
 
 
@@ -38,10 +41,17 @@ def test_each_service_has_a_volume_with_its_own_secrets_and_no_others(folder):
 @pytest.mark.parametrize("service", OWNED)
 def test_a_service_is_told_each_file_of_its_volume_and_gets_no_secret_by_the_environment(folder, service):
     given = composition.load({})["services"][service]["environment"]
-    named = {value.removeprefix(f"{FOLDER}/") for value in given.values() if value.startswith(FOLDER)}
-    assert named == composition.read_secrets(folder, service).keys()
+    named = {name for value in given.values() for name in re.findall(rf"{FOLDER}[/:]([\w.]+)", value)}
+    assert named | _name_users(service) == composition.read_secrets(folder, service).keys()
     secret = [name for name in given if re.search(r"TOKEN|SECRET|KEY|PASSWORD|DATABASE_URL", name)]
     assert [name for name in secret if not name.endswith("_FILE") and name != "SIGNOFF_JUDGE_WITHOUT_KEY"] == []
+
+
+def _name_users(service):
+    """Name the passwords that kafka-users.sh gives to users."""
+    script = (ROOT / "deploy/compose/kafka-users.sh").read_text()
+    users = re.search(r"for user in ([a-z ]+);", script).group(1).split()
+    return {f"KAFKA_{user.upper()}_PASSWORD" for user in users} if service == "kafka-users" else set()
 
 
 def test_a_file_is_for_the_user_of_its_service_alone(folder):
@@ -49,7 +59,7 @@ def test_a_file_is_for_the_user_of_its_service_alone(folder):
         for file in (folder / service).iterdir():
             status = file.stat()
             assert status.st_mode & 0o777 == 0o400
-            user = (999 if service == "postgres" else 10001) if os.geteuid() == 0 else os.geteuid()
+            user = {"postgres": 999, "kafka": 1000}.get(service, 10001) if os.geteuid() == 0 else os.geteuid()
             assert status.st_uid == user
 
 
@@ -57,7 +67,8 @@ def test_the_secrets_are_those_that_the_local_stack_makes(folder):
     optional = {"OPENAI_API_KEY", "SIGNOFF_UPSTREAM_SECRETS", "SIGNOFF_OIDC_CLIENT_SECRET"}
     for service in SERVICES:
         given = {name for name, value in composition.read_secrets(folder, service).items() if value}
-        assert given - URLS == set(services.SECRETS[service])
+        assert given - URLS - KAFKA == set(services.SECRETS[service])
+        assert given & KAFKA == ({f"KAFKA_{service.upper()}_PASSWORD"} if service != "console" else set())
         assert composition.read_secrets(folder, service).keys() - given <= optional
 
 
@@ -65,7 +76,7 @@ def test_what_was_made_stays_and_no_two_are_the_same(folder):
     before = {service: composition.read_secrets(folder, service) for service in OWNED}
     told = composition.make_secrets(folder, {})
     assert {service: composition.read_secrets(folder, service) for service in OWNED} == before
-    assert told.startswith("secrets: 0 given, 0 made, 10 kept\n")
+    assert told.startswith("secrets: 0 given, 0 made, 16 kept\n")
     kept = composition.read_secrets(folder, "kept")
     assert len(set(kept.values())) == len(kept)
     assert all(len(value) >= 44 for value in kept.values())
@@ -77,6 +88,13 @@ def test_what_is_set_counts_and_is_kept(folder):
         assert composition.read_secrets(folder, "jobstore")["SIGNOFF_TOKEN"] == "t" * 40
         assert composition.read_secrets(folder, "validator")["OPENAI_API_KEY"] == "sk-mine"
         composition.make_secrets(folder, {})  # as from a shell that does not have them
+
+
+def test_a_value_of_several_lines_is_kept_whole(tmp_path):
+    given = tmp_path / "given"
+    given.write_text("SIGNOFF_TOKEN=\nSIGNOFF_UPSTREAM_SECRETS=one:MTIz,\n  two:NDU2\nOPENAI_API_KEY=a=b\n")
+    read_given = runpy.run_path(str(composition.SCRIPT))["read_given"]
+    assert read_given(given) == {"SIGNOFF_UPSTREAM_SECRETS": "one:MTIz,\n  two:NDU2", "OPENAI_API_KEY": "a=b"}
 
 
 def test_no_secret_is_printed_but_to_who_asks(folder):
@@ -113,7 +131,7 @@ def test_with_an_env_of_0_2_0_everything_is_as_before(tmp_path):
     password = OF_0_2_0["POSTGRES_PASSWORD"]
     assert given["SIGNOFF_DATABASE_URL"] == f"postgresql+asyncpg://signoff:{password}@postgres:5432/signoff"
     made = given.keys() - OF_0_2_0.keys()
-    assert made == {"SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_DATABASE_URL", "endpoints.json"}
+    assert made == KAFKA | {"SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_DATABASE_URL", "endpoints.json"}
 
 
 def test_a_database_elsewhere_is_the_one_that_is_named(tmp_path):
@@ -137,6 +155,9 @@ def test_the_command_line_finds_all_addresses_and_the_one_of_the_page_is_for_a_b
     assert (target.jobstore, target.kafka) == ("jobstore:50051", "kafka:9092")
     assert (target.http, target.page) == ("http://console:8080", page)
     assert target.token == composition.read_secrets(tmp_path, "jobstore")["SIGNOFF_TOKEN"]
+    operator = make_kafka_access(target)
+    password = composition.read_secrets(tmp_path, "kafka-users")["KAFKA_OPERATOR_PASSWORD"]
+    assert (operator.security, operator.user, operator.password) == ("SASL_PLAINTEXT", "operator", password)
     assert target.agents.keys() == {"writer", "drafter", "builder"}
 
 

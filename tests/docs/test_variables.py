@@ -37,7 +37,8 @@ def variables_of(kind: type[BaseSettings]) -> set[str]:
 
 def test_the_list_has_what_each_part_reads_and_nothing_else() -> None:
     options = set(re.findall(r'envvar="(SIGNOFF_\w+)"', inspect.getsource(session)))
-    compose = set(COMPOSE.findall((ROOT / "docker-compose.yml").read_text()))
+    files = ("docker-compose.yml", "deploy/compose/production.yml")
+    compose = {name for file in files for name in COMPOSE.findall((ROOT / file).read_text())}
     read = set().union(*map(variables_of, SETTINGS)) | options | OF_COMMANDS | OF_TESTS | compose
     assert read == KNOWN
 

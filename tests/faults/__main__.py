@@ -60,7 +60,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--jobstores", type=int, default=2)
-    parser.add_argument("--secure", action="store_true", help="Kafka has TLS, and each service a user with its ACLs")
+    parser.add_argument(
+        "--secure",
+        action="store_true",
+        help="Kafka, PostgreSQL and gRPC have TLS, and each service a user of Kafka with its ACLs",
+    )
     parser.add_argument("--every-s", type=float, default=4.5, help="seconds between faults, on average")
     parser.add_argument(
         "--forged-facts", action=argparse.BooleanOptionalAction, default=True, help="the adversary forges facts, too"

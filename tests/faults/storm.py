@@ -32,7 +32,7 @@ from faults.stack.servers import MESSAGE
 from faults.stack.strangers import registered
 from faults.stack.wishes import LIMITS
 from faults.stack.world import CONSOLES, World, world
-from jobstore.engine.database import DRIVER_ERRORS
+from jobstore.engine.address import DRIVER_ERRORS
 from jobstore.jobs.model import IdKey
 from localstack.kafka import ADMIN
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -197,6 +197,7 @@ async def _hostile(running: World, storm: Storm, crowd: Crowd, bootstrap: AsyncC
     async with hostile(
         *(bootstrap, jobstores, consoles, lambda random: _choose_victim(crowd, random), storm.seed),
         running.directory / "hostile.jsonl.gz",
+        tls=running.addresses.client_tls,
         agents_url=f"http://{running.links['agent'].address}",
         publisher=crowd.publisher,
         flood=ceil(storm.jobs / storm.lasts_s),

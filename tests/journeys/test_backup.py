@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from faults.checking.observed import Record
 from faults.checking.reading import Tables, topics
+from support.compose_backup import ComposeBackup
 from support.fakes import until
 from support.system import WAIT_S, Agent, Asking, Judge, signoff
 
@@ -112,6 +113,12 @@ class Installation(Asking):
         await server.close()
         return url
 
+    def backup_as_compose(self, folder: Path) -> ComposeBackup:
+        """The scripts of deploy/compose, on the database that the services run on."""
+        secrets = self.addresses.secrets["SIGNOFF_SECRETS"]
+        given = {"DATABASE_URL": self.url, "KAFKA": self.servers.kafka, "SECRETS": secrets}
+        return ComposeBackup(folder, self.url, more={f"SIGNOFF_{name}": value for name, value in given.items()})
+
     async def completed(self) -> Job:
         """A new job, which passes through."""
         job = await self.create()
@@ -193,8 +200,13 @@ async def require_promises(installed: Installation, agent: Agent, jobs: list[Job
 
 
 @pytest.mark.real
-async def test_a_backup_and_the_facts_make_the_database_again(installed: Installation, agent: Agent) -> None:
-    """No jobstore runs on a backup that is older than its facts; with the facts nothing but later batches is lost."""
+async def test_a_backup_and_the_facts_make_the_database_again(
+    installed: Installation, agent: Agent, tmp_path: Path
+) -> None:
+    """No jobstore runs on a backup that is older than its facts; with the facts nothing but later batches is lost.
+
+    Compose's restore makes the same of them.
+    """
     await installed.client.create_tenant(name="backup")
     await installed.client.set_limit("tenant:backup", NewLimit(concurrency=3))
     new = NewJob(id=f"backup-{uuid4()}", title="Describe the sky", acceptance_criteria='Says "blue"', agent_id="agent")
@@ -202,6 +214,8 @@ async def test_a_backup_and_the_facts_make_the_database_again(installed: Install
     job = await installed.at_rest(str(new.id))
     await installed.calm()
     await installed.run(DUMP, DATABASE_URL=installed.url)
+    of_compose = installed.backup_as_compose(tmp_path)
+    assert (await of_compose.run("make")).status == 0
     late = await installed.completed()
     live = await installed.called(agent, Delivery.AT_LEAST_ONCE)
     await installed.stop()
@@ -213,6 +227,10 @@ async def test_a_backup_and_the_facts_make_the_database_again(installed: Install
     await installed.run(RESTORE, NEW_DATABASE_URL=restored)
     (result,) = await signoff(installed, "verify", "--database-url", restored)
     assert result["ok"]
+    replaced = await of_compose.up("--restore", "newest")
+    assert "the facts are newer" in replaced.out, replaced.err
+    (result,) = await signoff(installed, "verify", "--database-url", restored, "--live", installed.url)
+    assert (result["ok"], result["differences"], result.get("older")) == (True, [], None)
     rebuilt = await asyncpg.connect(restored)
     assert await rebuilt.fetchval("SELECT concurrency FROM limits WHERE name = 'tenant:backup'") == 3
     assert await rebuilt.fetchval("SELECT state FROM operations WHERE id = $1", batch.id) == "DONE"
@@ -228,10 +246,17 @@ async def test_a_backup_and_the_facts_make_the_database_again(installed: Install
 
 
 @pytest.mark.real
-async def test_a_broker_that_was_lost_is_told_every_fact_again(installed: Installation, agent: Agent) -> None:
+async def test_a_broker_that_was_lost_is_told_every_fact_again(
+    installed: Installation, agent: Agent, tmp_path: Path
+) -> None:
+    """The database goes on as it was, and so does one that Compose has restored."""
     jobs = await ask_by_each_promise(installed, agent)
     await installed.stop()
+    of_compose = installed.backup_as_compose(tmp_path)
+    assert (await of_compose.run("make")).status == 0
     await installed.empty_kafka()
+    replaced = await of_compose.up("--restore", "newest")
+    assert "the facts are not newer" in replaced.out, replaced.err
 
     await installed.start(installed.url)
     jobs += [await require_promises(installed, agent, jobs, "lease_lapsed")]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.files import WatchedFiles
+from signoff.files import WatchedFiles
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -20,12 +21,20 @@ async def run(*command: str | Path) -> str:
 
 
 async def install_alone(project: Path, folder: Path, extra: str = "") -> Path:
-    """The Python of an environment that has a project's wheel and what it needs, at the versions of this one."""
+    """The Python of an environment that has a project's wheel and the oldest of what it needs by itself.
+
+    With an extra, what it needs is at the versions of this environment.
+    """
     build = ["build", "--wheel", "--no-build-isolation", "--python", sys.executable]
     await run(UV, *build, "-o", folder, project)
-    lock = (ROOT / "requirements.lock").read_text()
     pins = folder / "pins"
-    pins.write_text("\n".join(re.findall(r"^[\w.-]+==[^ ;\\]+", lock, re.MULTILINE)))
+    if extra:
+        pins.write_text(
+            "\n".join(re.findall(r"^[\w.-]+==[^ ;\\]+", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+        )
+    else:
+        needs = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+        pins.write_text("\n".join(need.partition(",")[0].replace(">=", "==") for need in needs))
     await run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
     made = folder / "venv/bin/python"
     (wheel,) = folder.glob("*.whl")  # noqa: ASYNC240 - of a folder with few files

@@ -63,6 +63,15 @@ def secured_kafka() -> Iterator[Kafka]:
 
 
 @contextmanager
+def secured_postgres() -> Iterator[Postgres]:
+    """Run PostgreSQL alone, with TLS, in a temporary directory."""
+    with _keeping(None, ignore_progress) as (directory, supervisor, loop):
+        postgres, _ = make_backing(directory, secure=True, progress=ignore_progress)
+        asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec()]), loop).result()
+        yield postgres
+
+
+@contextmanager
 def _keeping(
     data_dir: Path | None, progress: Progress
 ) -> Iterator[tuple[DataDir, Supervisor, asyncio.AbstractEventLoop]]:
@@ -95,6 +104,8 @@ def make_backing(
         password,
         jobstore_password=data_dir.get_secret("postgres_jobstore_password"),
         migrate_password=data_dir.get_secret("postgres_migrate_password"),
+        authority=Authority(data_dir.path / "certificates") if secure else None,
+        progress=progress,
     )
     controller_port = data_dir.get_port("kafka-controller")
     port = data_dir.get_port("kafka", kafka_port)

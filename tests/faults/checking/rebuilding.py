@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import asyncpg
 
-from jobstore.engine.database import DRIVER_ERRORS
+from jobstore.engine.address import DRIVER_ERRORS
 from localstack.services import Addresses
 
 #: A rebuild fails what was live and must not be called again; that is no fact.
@@ -18,14 +19,14 @@ REBUILD_S = 120.0
 
 async def rebuilt(addresses: Addresses) -> str | None:
     """None: the rebuilt tables are the same; else what `signoff rebuild` or `signoff verify` said."""
-    database = f"{addresses.postgres}_rebuilt"
+    database = _beside(addresses.postgres, "rebuilt")
     made = await _rebuild(addresses, database)
     return made or await _signoff(addresses, "verify", "--database-url", database, "--live", addresses.postgres)
 
 
 async def rebuilt_part(addresses: Addresses) -> str | None:
     """Rebuild while everything goes on. None: each entry of a log is as in the live one; else what is wrong."""
-    database = f"{addresses.postgres}_midst"
+    database = _beside(addresses.postgres, "midst")
     try:
         async with asyncio.timeout(REBUILD_S):
             await _forget(addresses.postgres, database)
@@ -40,13 +41,19 @@ async def rebuilt_part(addresses: Addresses) -> str | None:
     )
 
 
+def _beside(url: str, word: str) -> str:
+    """The URL of another database of the same server."""
+    at = urlsplit(url)
+    return at._replace(path=f"{at.path}_{word}").geturl()
+
+
 async def _rebuild(addresses: Addresses, database: str) -> str | None:
     return await _signoff(addresses, "rebuild", "--database-url", database, "--create")
 
 
 async def _forget(live: str, database: str) -> None:
     async with _connected(live) as connection:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{database.rpartition("/")[2]}" WITH (FORCE)')
+        await connection.execute(f'DROP DATABASE IF EXISTS "{urlsplit(database).path[1:]}" WITH (FORCE)')
 
 
 async def _entries(database: str) -> set[tuple[str, int, str]]:

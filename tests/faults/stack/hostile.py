@@ -36,6 +36,7 @@ from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from signoff import AsyncClient, SignoffError
 from signoff.connection import UnauthenticatedError
 from signoff.status import ReportKind, Role, View
+from signoff.tls import Tls, watch_pem
 
 #: The roles of its tokens; those of services are of all tenants, and nobody gives them to one.
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMINISTRATOR, Role.UPSTREAM)
@@ -480,10 +481,12 @@ class Hostile:
                 self.ears.hear(f"log of {path.name.partition('.')[0]}", "nobody", "line", line)
 
 
-def _open_channel(address: str) -> grpc.aio.Channel:
+def _open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
     """Return a channel that tries again soon after an outage."""
     options = [("grpc.max_receive_message_length", MESSAGE_MAX_BYTES), ("grpc.max_reconnect_backoff_ms", 1_000)]
-    return grpc.aio.insecure_channel(address, options=options)
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*watch_pem(tls).read()), options=options)
 
 
 async def _until_answered(operation: Callable[[], Awaitable[Made]]) -> Made:
@@ -511,12 +514,15 @@ async def hostile(
     choose: Callable[[Random], Victim | None],
     seed: int,
     kept: Path,
+    *,
+    tls: Tls | None = None,
     **more: Any,
 ) -> AsyncIterator[Hostile]:
     """Connect the tenant to jobstores and consoles, by their names; all that it is told is kept in a file."""
     async with AsyncExitStack() as stack:
-        clients = {n: await stack.enter_async_context(AsyncClient(a, None)) for n, a in jobstores.items()}
-        channels = [await stack.enter_async_context(_open_channel(a)) for a in jobstores.values()]
+        dial = partial(AsyncClient, token=None, credentials=tls)
+        clients = {n: await stack.enter_async_context(dial(a)) for n, a in jobstores.items()}
+        channels = [await stack.enter_async_context(_open_channel(a, tls)) for a in jobstores.values()]
         http = await stack.enter_async_context(aiohttp.ClientSession())
         routes = [route for url in consoles.values() for route in list_routes(url, http)]
         doors = [*(door for channel in channels for door in list_doors(channel)), *routes]

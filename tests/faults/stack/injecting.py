@@ -22,7 +22,7 @@ from faults.checking.observed import VERSIONS, Fault, Theft
 from faults.checking.reading import GROUPS
 from faults.schedule import Planned
 from faults.stack.world import World
-from jobstore.engine.database import DRIVER_ERRORS
+from jobstore.engine.address import DRIVER_ERRORS
 from localstack.kafka import ADMIN
 
 #: A part that was ended is ready again within this, from when it has the broker and the database.

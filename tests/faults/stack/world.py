@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 from support.free_ports import free_port
@@ -296,7 +297,7 @@ def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[st
 def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, links: dict[str, Link]) -> ServiceSpec:
     """One of several, between links of its own."""
     name, grpc, postgres = f"{spec.name}{nth}", links[f"grpc{nth}"], links[f"postgres{nth}"]
-    grpc.upstream_port, postgres.upstream_port = port(f"grpc{nth}"), _port(addresses.postgres.rpartition("/")[0])
+    grpc.upstream_port, postgres.upstream_port = port(f"grpc{nth}"), urlsplit(addresses.postgres).port or 5432
     database = spec.env["SIGNOFF_DATABASE_URL"].replace(f":{postgres.upstream_port}/", f":{postgres.port}/")
     own = {
         "SIGNOFF_DATABASE_URL": database,
@@ -304,10 +305,6 @@ def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, lin
         "SIGNOFF_KAFKA": links[f"{KAFKA_OF}{nth}"].address,
     }
     return _at_health_port(replace(_with_env(spec, **own), name=name), port(f"{name}-health"))
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 def _with_env(spec: ServiceSpec, **env: str) -> ServiceSpec:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from access_calls import refused
 from faults.stack.links import Link
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from support.fakes import until
 from support.real_console import CONSOLE_TOKEN, TOKEN, jobstore_on
 
@@ -109,11 +109,15 @@ async def test_without_a_notification_a_change_is_known_within_a_second(
     await until_refused(eve)
 
 
-async def test_a_change_is_known_although_all_connections_that_there_are_stay_silent(database: Database) -> None:
+async def test_a_change_is_known_although_all_connections_that_there_are_stay_silent(
+    database: Database, database_url: str
+) -> None:
     """A link that lost what it had to pass on: the database answers on new connections alone."""
-    link = Link("postgres", database.url.port or 5432)
+    link = Link("postgres", make_url(database_url).port or 5432)
     await link.start()
-    behind = Database(str(database.url.set(host="127.0.0.1", port=link.port).render_as_string(hide_password=False)))
+    behind = Database(
+        str(make_url(database_url).set(host="127.0.0.1", port=link.port).render_as_string(hide_password=False))
+    )
     followed = TokenFollower(behind, Tokens({}))
     async with database.transaction() as connection:
         eve = (Actor("token:eve"), Role.VIEWER, None)

@@ -12,8 +12,8 @@ from jobstore.errors import TooManyCallsError
 CALLERS = 30
 
 
-async def test_callers_leave_connections_to_others_and_are_refused(database: Database) -> None:
-    one = Database(database.url.render_as_string(hide_password=False), pool_size=12)
+async def test_callers_leave_connections_to_others_and_are_refused(database_url: str) -> None:
+    one = Database(database_url, pool_size=12)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(one.close)
         await one.prepare()

@@ -66,7 +66,7 @@ async def database(urls: Urls) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def jobstore(database: Database, urls: Urls) -> AsyncIterator[asyncpg.Connection]:  # type: ignore[type-arg]
-    assert database.url.username == "jobstore"
+    assert database.address.user == "jobstore"
     connection = await asyncpg.connect(urls.jobstore)
     yield connection
     await connection.close()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from asyncpg import connect_utils
 from faults.stack.links import Link
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from jobstore.engine import database as database_module
 from jobstore.engine.database import Database
@@ -81,11 +81,11 @@ async def test_who_is_cancelled_while_the_server_stands_still_ends_soon_and_as_c
 
 @pytest.mark.parametrize("opened", ["session", "transaction", "pipelined_transaction"])
 async def test_an_answer_that_is_lost_is_waited_for_once(
-    database: Database, monkeypatch: pytest.MonkeyPatch, opened: str
+    database_url: str, monkeypatch: pytest.MonkeyPatch, opened: str
 ) -> None:
     """The way back is mute, as behind a router that has forgotten a connection: nothing says that it is lost."""
     monkeypatch.setattr(database_module, "COMMAND_TIMEOUT_S", 3.0)
-    link = Link("postgres", database.url.port or 5432)
+    link = Link("postgres", make_url(database_url).port or 5432)
     await link.start()
 
     async def asked() -> None:
@@ -94,7 +94,9 @@ async def test_an_answer_that_is_lost_is_waited_for_once(
             link.set("mute")
             await connection.scalar(text("SELECT 1"))
 
-    through = Database(database.url.set(host="127.0.0.1", port=link.port).render_as_string(hide_password=False))
+    through = Database(
+        make_url(database_url).set(host="127.0.0.1", port=link.port).render_as_string(hide_password=False)
+    )
     try:
         with pytest.raises(TransientError) as outage:
             await asyncio.wait_for(asked(), 5.5)  # less than two answers

@@ -57,6 +57,9 @@ env:
   {{- if .Values.judges.keysSecret }}
   SIGNOFF_JUDGE_KEY_DIR: /run/secrets/judges
   {{- end }}
+  {{- if .Values.judges.byRules }}
+  SIGNOFF_JUDGE_WITHOUT_KEY: http://{{ .Release.Name }}-judge.{{ .Release.Namespace }}.svc:8090/v1
+  {{- end }}
 secrets: [SIGNOFF_VALIDATOR_TOKEN]
 folders:
   {{- with .Values.judges.keysSecret }}

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,12 +10,39 @@ import typer
 from cli.session import Session, command, make_app
 from contracts.grants import USERS, Grant, list_grants
 
-app = make_app("Prepare Kafka: what each service may do there.")
+app = make_app("Prepare Kafka: its users, and what each may do.")
 
 
-@app.callback()
-def _keep_group() -> None:
-    """Prepare Kafka: what each service may do there."""  # Typer takes a group of one command for that command
+@command(app, "users")
+async def users(
+    cli: Session,
+    passwords: Annotated[
+        list[str], typer.Argument(metavar="USER=FILE...", help="A user, and the file that holds its password.")
+    ],
+) -> None:
+    """Make users that brokers know by SCRAM-SHA-512, or give them other passwords, as a user that may.
+
+    Who may has Alter of the cluster (SIGNOFF_KAFKA_USER). Open connections go on; services read a new password from
+    their SIGNOFF_KAFKA_PASSWORD_FILE.
+    """
+    given = dict(_read_password(pair) for pair in passwords)
+    from servicekit.kafka.acls import make_users  # noqa: PLC0415 - heavy, and only needed here
+
+    await make_users(cli.require_kafka(), given)
+    cli.out.print({"users": list(given)}, f"{', '.join(given)}: made, or given the password of the file")
+
+
+def _read_password(pair: str) -> tuple[str, str]:
+    user, _, file = pair.partition("=")
+    if not user or not file:
+        raise typer.BadParameter(f"{pair!r}: give USER=FILE", param_hint="USER=FILE")
+    try:
+        password = Path(file).read_text().strip()
+    except OSError as error:
+        raise typer.BadParameter(f"no password in {file}: {error.strerror}", param_hint="USER=FILE") from error
+    if not password:
+        raise typer.BadParameter(f"no password in {file}: it is empty", param_hint="USER=FILE")
+    return user, password
 
 
 @command(app, "acls")

@@ -42,7 +42,7 @@ from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, n
 from servicekit.errors import PermanentError, ServiceError, TransientError
 from signoff.errors import ErrorCode, find_code, is_retryable
 from signoff.status import Role
-from signoff.tls import Tls, TlsFiles
+from signoff.tls import Tls, watch_pem
 from signoff.v1 import (
     agent_service_pb2,
     identity_service_pb2,
@@ -131,26 +131,21 @@ def make_credentials(tls: Tls) -> grpc.ServerCredentials:
     The files are read at each handshake; what is wrong with them then is logged, and the last good ones stay. Raise
     OSError, with what to do, if one is wrong at first.
     """
-    files = TlsFiles(tls)
+    files, shown = watch_pem(tls), None
 
     def read() -> grpc.ServerCertificateConfiguration | None:
-        if (held := files.read_changed()) is None:
+        nonlocal shown
+        if (pem := files.read()) == shown:
             return None
-        assert held.key is not None
-        assert held.certificate is not None
-        return grpc.ssl_server_certificate_configuration([(held.key, held.certificate)], held.ca)
-
-    def read_again() -> grpc.ServerCertificateConfiguration | None:
-        try:
-            return read()
-        except OSError as error:
-            log.error("files of TLS cannot be used; the last good ones are", extra={"reason": str(error)})  # noqa: TRY400 - it says all
-            return None
+        assert pem.key is not None
+        assert pem.certificate is not None
+        shown = pem
+        return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], pem.ca)
 
     first = read()
     assert first is not None
     asks = tls.ca is not None
-    return grpc.dynamic_ssl_server_credentials(first, read_again, asks)  # type: ignore[arg-type] # None: as before
+    return grpc.dynamic_ssl_server_credentials(first, read, asks)  # type: ignore[arg-type] # None: as before
 
 
 def _check_free(host: str, port: int) -> None:

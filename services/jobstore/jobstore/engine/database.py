@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from enum import Flag, auto
+from functools import partial
 from secrets import randbelow
 from string import ascii_letters
 from typing import Final, Self, TypeVar
@@ -14,12 +15,12 @@ from typing import Final, Self, TypeVar
 import asyncpg
 from prometheus_client import Gauge
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import NullPool, make_url, text
-from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.engine import patches
+from jobstore.engine.address import DRIVER_ERRORS, DatabaseAddress, HostsError
 from jobstore.engine.sql import Connection, Row
 from jobstore.errors import TooManyCallsError
 from jobstore.schema.migrations import migration
@@ -133,14 +134,6 @@ _OUTAGES: Final = {
     **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), ErrorCode.DATABASE_UNAVAILABLE),
 }
 
-#: The errors of asyncpg. InternalClientError: a statement was sent on a session that the server has just ended.
-DRIVER_ERRORS: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 _STATE: Final = text(
     "SELECT pg_is_in_recovery() AS recovering, "
     "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing, "
@@ -308,8 +301,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def _classify(error: Exception) -> PermanentError | TransientError:
-    reason = str(error).partition("\n")[0][:500]
-    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    reason, state = str(error).partition("\n")[0][:500], _find_state(error)
     if state.startswith("23"):
         return ConstraintError(reason)
     if state.startswith(_DATA):
@@ -317,17 +309,31 @@ def _classify(error: Exception) -> PermanentError | TransientError:
         return PermanentError("a value cannot be stored, such as a text with U+0000", code=ErrorCode.INVALID_DATA)
     if state.startswith(_BUSY):
         return TransientError(reason, code=ErrorCode.DATABASE_BUSY)
-    outage = next((code for prefix, code in _OUTAGES.items() if state.startswith(prefix)), None)
-    if outage is None and _is_connection_lost(error):
-        outage = ErrorCode.DATABASE_UNAVAILABLE
-    if outage is not None:
+    if (outage := _find_outage(error)) is not None:
         return TransientError(reason, code=outage)
     return DoubtfulError(f"{state or type(error).__name__}: {reason}", code=ErrorCode.DATABASE_ERROR)
+
+
+def _find_state(error: Exception) -> str:
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+
+
+def _find_outage(error: Exception) -> str | None:
+    if isinstance(error, HostsError):  # of several hosts, what says most: of one that is out of reach there is least
+        codes = {_find_outage(each) for each in error.errors}
+        return next((code for code in _OUTAGES.values() if code in codes), ErrorCode.DATABASE_UNAVAILABLE)
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return ErrorCode.DATABASE_IN_RECOVERY
+    state = _find_state(error)
+    outage = next((code for prefix, code in _OUTAGES.items() if state.startswith(prefix)), None)
+    return outage or (ErrorCode.DATABASE_UNAVAILABLE if _is_connection_lost(error) else None)
 
 
 def _is_connection_lost(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
+    if isinstance(error, asyncpg.ClientConfigurationError):  # such as of a file of CAs that is not there
+        return True
     if isinstance(error, asyncpg.InterfaceError):  # also of a call that is wrong, such as too many arguments
         return any(word in str(error) for word in ("closed", "closing", "released"))
     return not isinstance(error, asyncpg.PostgresError)
@@ -428,8 +434,6 @@ POOL_TIMEOUT_S = 10.0
 CALLERS_TIMEOUT_S = 2.0
 #: Callers have up to one in so many of the connections, by whether their calls last.
 _SHARES = {False: 3, True: 6}
-#: Seconds that connecting may take.
-CONNECT_TIMEOUT_S = 5.0
 #: Seconds after which a process asks again whether its turn to migrate has come.
 TURN_POLL_S = 0.5
 #: Seconds within which the server must end the statement of a cancelled task; else its connection is closed.
@@ -448,12 +452,9 @@ class Database:
 
     def __init__(self, url: str, *, migrate_url: str | None = None, pool_size: int = 10, bounded: bool = True) -> None:
         """`migrate_url`: of a role that owns the tables, and grants their use to the role of `url`."""
-        self.url = make_url(url)
-        self._migrate_url = None if migrate_url is None else make_url(migrate_url)
-        dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
+        self.address = DatabaseAddress(url)
+        self._migrates_at = None if migrate_url is None else DatabaseAddress(migrate_url)
         self._options: dict[str, object] = {
-            **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
-            "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": COMMAND_TIMEOUT_S if bounded else None,
             "record_class": Row,
             "statement_cache_size": STATEMENTS_MAX,
@@ -560,7 +561,7 @@ class Database:
 
     async def _connect(self, name: str) -> Connection:
         settings = self._settings | {"application_name": name}
-        return Connection(await asyncpg.connect(**self._options, server_settings=settings))
+        return Connection(await self.address.connect(self._options, server_settings=settings))
 
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
         """Call `use` with a synchronous connection of SQLAlchemy, as Alembic needs it; return its result. No timeout.
@@ -569,8 +570,8 @@ class Database:
 
         `use` may commit; changes that `use` has not committed are committed at the end.
         """
-        settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
-        engine = create_async_engine(self._migrate_url or self.url, poolclass=NullPool, connect_args=settings)
+        connect = partial((self._migrates_at or self.address).connect, server_settings=migration.SESSION)
+        engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=connect)
         try:
             with self.availability.watching():
                 async with engine.connect() as connection:
@@ -582,7 +583,7 @@ class Database:
 
     async def migrate(self, *, tell_every_s: float = migration.TELL_S) -> None:
         """Bring the tables up to date, logging it every `tell_every_s`. Processes that start together take turns."""
-        migrating = migration.Migration(None if self._migrate_url is None else self.url.username)
+        migrating = migration.Migration(None if self._migrates_at is None else self.address.user)
         telling = asyncio.create_task(migrating.tell(tell_every_s))
         self.availability.is_migrating = True
         try:

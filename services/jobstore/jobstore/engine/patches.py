@@ -11,8 +11,9 @@ goes.
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterable
-from typing import Final
+from typing import Final, cast
 
 import asyncpg
 
@@ -47,6 +48,11 @@ class Pipeline:
     def __getattr__(self, name: str) -> object:
         """Return an attribute of the wrapped transport."""
         return getattr(self._transport, name)
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The socket that the transport writes to."""
+        return cast("socket.socket | None", self._transport.get_extra_info("socket"))
 
     @property
     def _is_waiting(self) -> bool:

@@ -13,8 +13,6 @@ from servicekit.patches import survive_lost_connections
 from servicekit.process.runtime import tune_gc
 from signoff.errors import ErrorCode
 
-_DRIVER = "postgresql+asyncpg://"
-
 WriteLine = Callable[[Mapping[str, object]], None]
 
 
@@ -41,12 +39,6 @@ def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> No
         result = _make_error(str(error), ErrorCode.DATABASE_UNAVAILABLE)
     write_line(result)
     raise SystemExit(0 if result.get("ok") else 1)
-
-
-def parse_database_url(url: str) -> str:
-    """Return a database's URL in the form of SQLAlchemy, from that form or from the usual `postgresql://...`."""
-    scheme, separator, rest = url.partition("://")
-    return f"{_DRIVER}{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 
 
 def _make_error(message: str, code: str) -> dict[str, object]:

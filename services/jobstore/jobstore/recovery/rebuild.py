@@ -12,7 +12,7 @@ from typing import Final, TypeVar, cast
 
 import asyncpg
 from pydantic_core import to_json
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from contracts.events import (
     AdministrationChanged,
@@ -26,6 +26,7 @@ from contracts.resources import Policy
 from contracts.signing import FactFilter, FactKeys
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
+from jobstore.engine.address import DatabaseAddress
 from jobstore.engine.database import Database
 from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION
 from jobstore.engine.parts import UnitOfWork
@@ -364,7 +365,7 @@ async def main() -> Mapping[str, object]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
     gc.disable()  # parsed facts form no cycles; the search for cycles took 8 % of the CPU
     settings = load_settings(RebuildSettings)
-    url = process.parse_database_url(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
     if settings.create_database:
         await _create_database(url)
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
@@ -378,8 +379,8 @@ async def main() -> Mapping[str, object]:
 
 async def _create_database(url: str) -> None:
     """Create the database that a URL names, unless it exists."""
-    target = make_url(url).set(drivername="postgresql")
-    server = await asyncpg.connect(target.set(database="postgres").render_as_string(hide_password=False), timeout=5)
+    target = DatabaseAddress(url)
+    server = await target.connect(database="postgres")
     with suppress(asyncpg.DuplicateDatabaseError):
         await server.execute(f"CREATE DATABASE {_quote(target.database or '')}")
     await server.close()

@@ -278,7 +278,7 @@ def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str |
 @asynccontextmanager
 async def open_snapshot(url: str) -> AsyncIterator[Connection]:
     """Open a read-only transaction, which sees one snapshot, on the database of a URL."""
-    database = Database(process.parse_database_url(url), pool_size=1, bounded=False)
+    database = Database(url, pool_size=1, bounded=False)
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))

@@ -30,11 +30,12 @@ from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from servicekit.errors import RefusedError, TransientError
-from servicekit.files import WatchedFiles
-from servicekit.kafka.settings import KafkaFields, Mechanism, Security, make_context
+from servicekit.kafka.settings import KafkaFields, Mechanism, Security
 from servicekit.patches import ask_for_credentials
 from servicekit.retry import Patience
 from signoff.errors import ErrorCode
+from signoff.files import WatchedFiles
+from signoff.tls import Tls, name_tls, watch_context
 
 if TYPE_CHECKING:
     from faststream.kafka import KafkaBroker
@@ -108,7 +109,7 @@ class KafkaAccess:
         ask_for_credentials()
         options: dict[str, Any] = {"security_protocol": self.security.value}
         if self.security.has_tls:
-            context = _watch_context(self.ca, self.certificate, self.key)
+            context = _watch_context(name_tls(self.ca, self.certificate, self.key) or Tls())
             context.read()
             options["ssl_context"] = context.read
         if not self.security.has_user:
@@ -295,9 +296,7 @@ class _TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka has no
         return self._path.read_text().strip()
 
 
-@functools.cache
-def _watch_context(ca: Path | None, certificate: Path | None, key: Path | None) -> WatchedFiles[ssl.SSLContext]:
-    return WatchedFiles([ca, certificate, key], lambda: make_context(ca, certificate, key))
+_watch_context: Final = functools.cache(watch_context)
 
 
 @functools.cache

@@ -1,12 +1,13 @@
 """Declare the settings by which Kafka is reached, once for all services and tools."""
 
-import ssl
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, SecretStr, model_validator
+
+from signoff.tls import Tls, make_context, name_tls
 
 
 class Security(StrEnum):
@@ -78,7 +79,7 @@ class KafkaFields(BaseModel):
             raise ValueError("SIGNOFF_KAFKA_CERTIFICATE and SIGNOFF_KAFKA_KEY go together: set both, or none")
         if self.kafka_security.has_tls:
             try:
-                make_context(self.kafka_ca, self.kafka_certificate, self.kafka_key)
+                make_context(name_tls(self.kafka_ca, self.kafka_certificate, self.kafka_key) or Tls())
             except OSError as error:
                 files = ", ".join(_name(name) for name in _OF_TLS)
                 raise ValueError(f"a file of {files} cannot be used: {error}") from None
@@ -100,11 +101,3 @@ _OF_MECHANISM: Final[Mapping[Mechanism, tuple[str, ...]]] = {
 
 def _name(field: str) -> str:
     return f"SIGNOFF_{field}".upper()
-
-
-def make_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
-    """Return a client's context of TLS, which checks a server's certificate and name. Raise OSError."""
-    context = ssl.create_default_context(cafile=ca)
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
-    return context

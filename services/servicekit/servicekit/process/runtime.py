@@ -262,7 +262,7 @@ async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
 
 
 #: The version of this process.
-VERSION: Final = version("signoff-servicekit")
+VERSION: Final = version("signoff-client")  # which every process has, however it was installed
 
 #: Returns the reason why a service is not ready, or None.
 Check = Callable[[], str | None]

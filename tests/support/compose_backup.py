@@ -1,0 +1,128 @@
+"""The scripts that back a production of Compose up and restore it, as processes on a server of the tests."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from localstack.postgres import find_binaries
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "deploy/compose"
+WAIT_S = 60
+#: Does in the place of `docker` what its containers would, and notes what it was asked for.
+DOCKER = """\
+#!/bin/bash
+echo "$*" >> {folder}/asked
+case "$*" in
+    "compose run --rm -T backup "*) exec bash {folder}/backup.sh "${{@:6}}" ;;
+    "compose exec -T backup bash /backup.sh "*) exec bash {folder}/backup.sh "${{@:7}}" ;;
+    "compose run --rm -T rebuild") exec {python} {rebuild} ;;
+    "compose ps "*) cat {folder}/running ;;
+    "compose -f "*" config") cat {folder}/model.yml ;;
+    *" config --images") sed -n 's/.*image: "\\(.*\\)", pull.*/\\1/p' {folder}/images.yml; cat {folder}/movable ;;
+    "image inspect "*) cat {folder}/digests ;;
+esac
+"""
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@dataclass
+class ComposeBackup:
+    """Backups of the database at a superuser's URL, in a folder; `more` is the environment of a rebuild."""
+
+    folder: Path
+    url: str
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    more: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.backups.mkdir()
+        (self.folder / "password").write_text(unquote(urlsplit(self.url).password or ""))
+        roles = ROOT / "deploy/local/localstack/roles.sql"
+        (self.folder / "roles.sh").write_text((SCRIPTS / "roles.sh").read_text().replace("/roles.sql", str(roles)))
+        shutil.copy(SCRIPTS / "backup.sh", self.folder)
+        (self.folder / "deploy/compose").mkdir(parents=True)
+        shutil.copy(SCRIPTS / "up.sh", self.folder / "deploy/compose")
+        self.set_version("1.0.0")
+        self.set_images({"jobstore": "r.example/signoff-jobstore:1"}, "r.example/signoff-jobstore@sha256:01")
+        self.set_running("")
+        programs = {"folder": self.folder, "python": sys.executable, "rebuild": SCRIPTS / "rebuild.py"}
+        (self.folder / "bin").mkdir()
+        docker = self.folder / "bin/docker"
+        docker.write_text(DOCKER.format(**programs))
+        docker.chmod(0o755)
+
+    @property
+    def backups(self) -> Path:
+        return self.folder / "backups"
+
+    @property
+    def metrics(self) -> str:
+        return (self.folder / "backup.prom").read_text()
+
+    def set_version(self, version: str) -> None:
+        """Say which release the checkout is of."""
+        (self.folder / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+
+    def set_images(self, images: dict[str, str], *digests: str, movable: str = "") -> None:
+        """Say what Compose makes of its files, the digests that the engine knows, and images without one."""
+        (self.folder / "digests").write_text("".join(f"{digest}\n" for digest in digests))
+        (self.folder / "movable").write_text(movable)
+        services = "".join(f"  {name}:\n    image: {image}\n" for name, image in images.items())
+        (self.folder / "model.yml").write_text(
+            f"name: signoff\nservices:\n{services}volumes:\n  image:\n    image: no\n"
+        )
+
+    def set_running(self, services: str) -> None:
+        (self.folder / "running").write_text(services)
+
+    def read_asked(self) -> list[str]:
+        """What `docker` was asked for since the last time."""
+        file = self.folder / "asked"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return lines
+
+    async def run(self, *command: str, **env: str) -> Ended:
+        """Run backup.sh."""
+        return await self._run(self.folder / "backup.sh", *command, **env)
+
+    async def up(self, *command: str) -> Ended:
+        """Run up.sh."""
+        return await self._run(self.folder / "deploy/compose/up.sh", *command)
+
+    async def _run(self, script: Path, *command: str, **env: str) -> Ended:
+        at = urlsplit(self.url)
+        of_container = {
+            "PATH": f"{self.folder / 'bin'}:{find_binaries()}:{os.environ['PATH']}",
+            "PGHOST": at.hostname or "",
+            "PGPORT": str(at.port),
+            "POSTGRES_USER": at.username or "",
+            "POSTGRES_DB": at.path.removeprefix("/"),
+            "POSTGRES_PASSWORD_FILE": str(self.folder / "password"),
+            **{name.upper(): password for name, password in self.passwords.items()},
+            "BACKUPS": str(self.backups),
+            "METRICS": str(self.folder),
+        }
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            script,
+            *command,
+            env=of_container | self.more | env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), WAIT_S)
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
