@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "storage": ("What a life leaves behind", "make bench OF=storage"),
     "jobstores": ("Several jobstores", "make bench OF=jobstores"),
     "encryption": ("With everything encrypted", "make bench OF=encryption"),
+    "slow_judge": ("A judge of five seconds", "make bench OF=slow_judge"),
     "rebuild": ("A rebuild", "make bench OF=rebuild"),
     "growth": ("With much stored", "make bench OF=growth"),
     "load": ("Under foreign load", "make bench OF=load"),

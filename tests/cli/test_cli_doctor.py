@@ -325,6 +325,32 @@ async def test_workers_are_known_by_their_last_sign_of_life(signoff, jobstore, k
 
 
 @pytest.mark.usefixtures("env")
+async def test_what_bounds_workers_is_told(signoff, jobstore):
+    others = [each for each in jobstore.diagnosis.processes if each.kind != "validator"]
+
+    async def told(*reported):
+        del jobstore.diagnosis.processes[:]
+        jobstore.diagnosis.processes.extend([*others, *(process("validator", **each) for each in reported)])
+        check = checks(await signoff("doctor", "--json"))["validators"]
+        return check["found"], check["remedy"], check["ok"]
+
+    by_memory = {"room": 90, "capacity": 4_096, "bound": "memory", "partitions": 4}
+    memory = "their memory (SIGNOFF_WORK_MAX_BYTES)"
+    assert await told(by_memory, by_memory) == (f"2, with room for 180 more of 8192, by {memory}", "", True)
+    asked = {"capacity": 200, "bound": "setting", "partitions": 4, "paced": 7}
+    found = (
+        f"2, with room for 90 more of 4296, by {memory}, SIGNOFF_CAPACITY; "
+        "7 asks wait for the pace that their judge's server takes"
+    )
+    assert await told(by_memory, asked) == (found, "", True)
+    found, remedy, ok = await told({**by_memory, "bound": "files"}, {**by_memory, "room": 0, "partitions": 0})
+    assert found.endswith(
+        f"by the files that they may open (ulimit -n), {memory}; 1 read no partition, and are offered nothing"
+    )
+    assert ("SIGNOFF_WORK_PARTITIONS" in remedy, ok) == (True, True)
+
+
+@pytest.mark.usefixtures("env")
 async def test_what_waits_and_dead_letters_are_told(signoff, jobstore):
     jobstore.waiting_sums = [WaitingSum(code="limit_paused", name="tenant:a", count=12, owner="operator", remedy="x")]
     found = checks(await signoff("doctor", "--json"))

@@ -21,7 +21,7 @@ from executor.ports import Claim, Progress
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied
-from servicekit.leasing.worker import LeaseState
+from servicekit.leasing.worker import COPIES, LeaseState
 from signoff.status import CALLABLE_PROTOCOLS, Delivery, ReportKind
 from signoff.status import Protocol as AgentProtocol
 
@@ -177,6 +177,14 @@ async def test_room_is_told_with_every_claim(handlers, executions, agent, reques
     worker.take_no_more()
     await handlers.on_execute_requested([requested()])
     assert executions.rooms == [10, 6, 0]
+
+
+async def test_a_large_request_takes_more_of_the_room(handlers, agent, requested, worker):
+    agent.does, worker.slot_bytes = hangs, COPIES * 10_000
+    request = execute_requested()
+    asked = grant(lease=lease(request.execution_id), job_id=request.job_id, request={"payload": "x" * 30_000})
+    await handlers.on_execute_requested([requested(asked, execution_id=request.execution_id)])
+    assert worker._slots.free == worker.capacity - 4
 
 
 async def test_a_grant_said_again_calls_no_agent_again(handlers, agent, requested):

@@ -15,6 +15,7 @@ from support.free_ports import free_port
 
 from contracts.events import JobStatusReported, ResultProduced
 from servicekit import clock
+from servicekit.leasing.worker import COPIES
 from signoff.jsontext import json_text
 from signoff.status import Delivery, ReportKind
 
@@ -69,6 +70,13 @@ async def test_any_json_value_is_a_result(agent, outcome, result):
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 async def test_every_2xx_is_an_answer(agent, outcome, status):
     assert (await outcome(agent.does(says(b"1", status)))).result == 1
+
+
+async def test_a_large_answer_takes_more_of_the_room_until_it_is_recorded(agent, outcome, worker):
+    worker.slot_bytes = COPIES * 10_000
+    assert (await outcome(agent.does(says(json.dumps("x" * 39_990).encode())))).result
+    await until(lambda: worker._awaited)
+    assert worker._slots.free == worker.capacity - 3, "and a slot less than while it was called"
 
 
 async def test_a_zipped_answer_is_read(agent, outcome):

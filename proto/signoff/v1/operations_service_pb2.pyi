@@ -1255,6 +1255,10 @@ class ProcessState(_message.Message):
     CLOCK_AHEAD_S_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
     ENDS_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
+    PACED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Of a worker its owner, of a jobstore its epoch."""
     kind: _builtins.str
@@ -1269,6 +1273,14 @@ class ProcessState(_message.Message):
     """For how many more leases it has room."""
     ends: _builtins.bool
     """Whether it was told to stop, and so takes nothing more."""
+    capacity: _builtins.int
+    """How many leases it holds at once; 0 where it reports none."""
+    bound: _builtins.str
+    """What bounds them: `memory`, `files` or `setting`; empty where it reports none."""
+    partitions: _builtins.int
+    """How many partitions it reads; not set where it reports none."""
+    paced: _builtins.int
+    """How many asks of judges wait for the pace that their servers take."""
     def __init__(
         self,
         *,
@@ -1279,14 +1291,23 @@ class ProcessState(_message.Message):
         clock_ahead_s: _builtins.float | None = ...,
         room: _builtins.int = ...,
         ends: _builtins.bool = ...,
+        capacity: _builtins.int = ...,
+        bound: _builtins.str = ...,
+        partitions: _builtins.int | None = ...,
+        paced: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "clock_ahead_s", b"clock_ahead_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_partitions", b"_partitions", "clock_ahead_s", b"clock_ahead_s", "partitions", b"partitions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "clock_ahead_s", b"clock_ahead_s", "ends", b"ends", "id", b"id", "kind", b"kind", "room", b"room", "silent_s", b"silent_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_partitions", b"_partitions", "bound", b"bound", "capacity", b"capacity", "clock_ahead_s", b"clock_ahead_s", "ends", b"ends", "id", b"id", "kind", b"kind", "paced", b"paced", "partitions", b"partitions", "room", b"room", "silent_s", b"silent_s", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_ahead_s: _TypeAlias = _typing.Literal["clock_ahead_s"]  # noqa: Y015
     _WhichOneofArgType__clock_ahead_s: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s"]  # noqa: Y015
+    _WhichOneofReturnType__partitions: _TypeAlias = _typing.Literal["partitions"]  # noqa: Y015
+    _WhichOneofArgType__partitions: _TypeAlias = _typing.Literal["_partitions", b"_partitions"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_ahead_s) -> _WhichOneofReturnType__clock_ahead_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partitions) -> _WhichOneofReturnType__partitions | None: ...
 
 Global___ProcessState: _TypeAlias = ProcessState  # noqa: Y015
 

@@ -198,6 +198,7 @@ class Attempt:
             handle=self._handle,
             keep_handle=self._keep_handle,
             tokens_left=self._budget.left_tokens,
+            note_body=self._note_body,
         )
         try:
             async with timeout:
@@ -209,6 +210,10 @@ class Attempt:
             raise
         finally:
             progress.close()
+
+    def _note_body(self, size: int) -> None:
+        """Count the bytes of an answer, which the outcome may have until it is recorded."""
+        self._held.size = max(self._held.size, size)
 
     def _spend(self, usage: Usage) -> None:
         self._usage = bound_cost(with_cost(usage), self._call_cost_max_usd)
@@ -260,8 +265,9 @@ class Handlers:
             attempt = Attempt(answer, self.worker, self.agents, self.publisher, *bounds)
             expires_at = asked_at + answer.lease_s
             work = attempt.run, attempt.give_up
+            size = len(answer.request)
             self.worker.start_work(
-                answer.lease, answer.job_id, expires_at, *work, names=answer.names, within_share=True
+                answer.lease, answer.job_id, expires_at, *work, names=answer.names, size=size, within_share=True
             )
             return None
         if claim.replay:

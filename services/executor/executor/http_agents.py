@@ -250,6 +250,7 @@ class HttpClient:
         finally:
             if call.note_exchange is not None:
                 call.note_exchange(call, _make_exchange(method, url, sent, data, response, time.monotonic() - began))
+        call.note_body(len(response.body))
         if response.is_success and len(response.body) > limit:
             raise errors.AgentAnswerError(f"the answer has more than {limit} bytes", code=ErrorCode.RESULT_TOO_LARGE)
         return response

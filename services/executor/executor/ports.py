@@ -91,7 +91,7 @@ class Call:
     by the local clock. `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may
     repeat them. Of a try, `note_exchange` is called with the call and each exchange; a call that `forges` is signed
     wrongly, to see whether the agent notices. `tokens_left` is what is left of the job's budget of tokens; None if it
-    has none.
+    has none. `note_body` is called with the bytes of each answer.
     """
 
     grant: Grant
@@ -106,6 +106,7 @@ class Call:
     tokens_left: int | None = None
     note_exchange: Callable[["Call", Exchange], None] | None = None
     forges: bool = False
+    note_body: Callable[[int], None] = lambda _: None
 
     @property
     def is_first(self) -> bool:

@@ -1,7 +1,7 @@
 """Declare the validator's settings."""
 
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -37,6 +37,9 @@ class Settings(WorkerSettings):
     `judge_confirm_model`, with a key in the same way, confirms passes from the first submission on.
     `judge_without_key` is the base URL of the judge by fixed rules that is asked while there is no OPENAI_API_KEY.
     """
+
+    #: What judges' servers take is found out, so that more asks of them harm none.
+    grows: ClassVar = True
 
     validator_token: SecretSetting
     capacity: int = 200

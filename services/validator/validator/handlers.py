@@ -51,7 +51,8 @@ class Handlers:
         Return an error or None for each record: PermanentError makes it a dead letter, DoubtfulError has it come again.
         """
         claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
-        asked_at, claimed = await claim(self.worker, partial(self.judgings.claim, claims=claims))
+        sizes = [len(each.result) for each in claims]
+        asked_at, claimed = await claim(self.worker, partial(self.judgings.claim, claims=claims), sizes)
         answers = iter(claimed)
         return [
             None if r.replay else self._handle_answer(r.event, next(answers), asked_at, len(r.record.value or b""))

@@ -4,7 +4,7 @@ Whoever is offered had no reason but its turn, and whoever is held back has one.
 """
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +20,7 @@ from jobstore.engine.parts import UnitOfWork
 from jobstore.executions.offers import FairQueue, OfferTerms
 from jobstore.executions.rows import Executions, WorkerRoom
 from jobstore.executions.store import note_worker
+from jobstore.insights.processes import Report
 from jobstore.jobs.model import Clock, Execution, ExecutionStage, ExecutionState
 from jobstore.jobs.waits import explain_jobs, sum_up_all
 from jobstore.limits.rules import flow_of, wildcard
@@ -206,6 +207,35 @@ async def test_sums_count_what_each_is_told(database: Database, seed: int) -> No
         now = await sum_up_all(session, OFFER_TERMS.alive_s)
     assert {(each.code, each.name): each.count for each in now.sums} == told
     assert now.queued == len(await world.list_queued())
+
+
+@pytest.mark.parametrize(
+    ("reports", "words"),
+    [
+        ([{"bound": "setting"}, {"bound": "memory"}], "start more executors, or give each a larger capacity"),
+        ([{"bound": "memory", "partitions": 3}] * 2, "start more executors, or give each more memory"),
+        ([{"bound": "memory", "partitions": 1}] * 2, "have more partitions than 2"),
+        ([{"partitions": 1}, None], "start more executors, or give each a larger capacity"),
+        ([{"paced": 1, "partitions": 9}, None], "start more executors, or give each a larger capacity"),
+        ([{"paced": 20, "partitions": 9}, {"paced": 20}, None], "most asks wait for the pace"),
+    ],
+)
+async def test_of_full_workers_it_is_told_what_they_report_as_their_bound(
+    database: Database, reports: list[dict[str, Any] | None], words: str
+) -> None:
+    """None: an older one reports nothing of it. Of one that is silent nothing counts."""
+    world = await World(database, 1).make()
+    async with database.transaction() as connection:
+        for table in ("limits", "circuits", "workers"):
+            await connection.execute(text(f"DELETE FROM {table}"))
+        for fields in ({"paced": 1_000, "partitions": 99, "bound": "memory"}, *reports):
+            await connection.execute(
+                text("UPDATE workers SET seen_at = now() - interval '1 hour' WHERE report->>'paced' = '1000'")
+            )
+            said = None if fields is None else Report(clock=datetime.now(UTC), **fields).model_dump_json()
+            await note_worker(connection, uuid4(), WorkerRoom(ExecutionStage.EXECUTING, 0, 10, report=said))
+    told = [reason.remedy for waiting in (await world.explain()).values() for reason in waiting.reasons]
+    assert [remedy for remedy in told if remedy.startswith(words)]
 
 
 async def test_places_are_those_in_which_the_queue_is_offered(database: Database) -> None:

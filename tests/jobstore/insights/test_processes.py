@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
+from jobstore.api.operations_service import to_message
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.rows import WorkerRoom
@@ -35,6 +36,17 @@ async def test_a_process_is_told_with_its_version_and_by_how_much_its_clock_is_a
     assert process.report is not None
     assert (process.report.version, process.report.members) == ("9.9", ["m"])
     assert process.report.ahead_s == pytest.approx(3_600, abs=5)
+
+
+async def test_a_worker_is_told_with_what_bounds_it(database: Database) -> None:
+    said = Report(clock=datetime.now(UTC), partitions=3, bound="memory", paced=2).model_dump_json()
+    async with database.session() as session:
+        await session.execute(text("DELETE FROM workers"))
+        await note_worker(session, OWNER, WorkerRoom(ExecutionStage.JUDGING, 7, 4_096, report=said))
+        (process,) = [each for each in await list_processes(session) if each.kind != "jobstore"]
+    told = to_message(process)
+    assert (told.capacity, told.bound, told.partitions, told.paced, told.room) == (4_096, "memory", 3, 2, 7)
+    assert to_message(process._replace(report=None)).HasField("partitions") is False
 
 
 async def test_a_jobstore_is_told_by_its_epoch(database: Database) -> None:

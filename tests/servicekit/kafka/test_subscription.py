@@ -116,6 +116,18 @@ async def test_an_idle_subscription_waits_in_one_poll_and_one_fetch(place, handl
         assert time.monotonic() - started > 2 * FETCH_MAX_WAIT_MS / 1000 * 0.9
 
 
+async def test_each_member_knows_how_many_partitions_it_reads_and_is_told_of_a_change(place, handler):
+    told = list[int]()
+    async with subscribed(place, handler) as first:
+        first.on_assigned = lambda: told.append(first.partitions)
+        await until(lambda: first.partitions == 8)
+        async with subscribed(place, handler) as second:
+            await until(lambda: (first.partitions, second.partitions) == (4, 4))
+        await until(lambda: first.partitions == 8)
+    assert told[-2:] == [4, 8]
+    assert Subscription(None, ExecuteRequested, place.group, handler).partitions == 0, "it has not begun"
+
+
 async def test_what_was_committed_is_not_handled_again_by_the_next_process(place, handler):
     await place.put(body("a"))
     async with subscribed(place, handler):

@@ -7,8 +7,10 @@ import pytest
 from servicekit.clock import now
 from servicekit.models.pace import (
     PAUSE_MAX_S,
+    PROMPT_S,
     WINDOW_FIRST,
     WINDOW_MAX,
+    WINDOW_WIDE,
     AnswerHeaders,
     Pace,
     Quota,
@@ -47,6 +49,20 @@ def test_the_window_opens_with_each_answer_while_it_is_used() -> None:
             pace.note_answer(turn, NOTHING, 2.0)
     assert len(begin(pace, 10_000, 3.0)) == WINDOW_MAX
     assert pace.wait_s(1.0, 3.0) is None
+
+
+def test_a_server_that_refuses_nothing_and_answers_late_is_asked_no_more_than_so_many_at_once() -> None:
+    """It has a queue of its own, in which all would run out of time."""
+    pace, now = Pace(), 0.0
+    for _ in range(10):
+        turns, now = begin(pace, 10_000, now), now + PROMPT_S
+        for turn in turns:
+            pace.note_answer(turn, NOTHING, now)
+    assert pace.window == WINDOW_WIDE == 200
+    turns = begin(pace, 10_000, now)
+    for turn in turns[:50]:
+        pace.note_answer(turn, NOTHING, now + PROMPT_S - 0.01)
+    assert pace.window == WINDOW_WIDE + 50
 
 
 def test_the_window_opens_while_half_of_it_is_used() -> None:
@@ -240,7 +256,7 @@ def test_validators_that_are_told_the_same_pause_come_back_one_after_the_other(j
     assert pace.wait_s(1.0, LATER) == pytest.approx(wait_s), "a shorter one does not end it"
 
 
-@pytest.mark.parametrize(("left", "window"), [(40, WINDOW_FIRST), (200, 50), (8_000, WINDOW_MAX)])
+@pytest.mark.parametrize(("left", "window"), [(40, WINDOW_FIRST), (200, 50), (80_000, WINDOW_MAX)])
 def test_a_quota_that_is_told_opens_the_window_until_a_refusal(left: float, window: float) -> None:
     pace = Pace()
     pace.note_answer(pace.begin(1.0, LATER), tell(left, left, 0.0), LATER)

@@ -12,7 +12,7 @@ from support.fakes import FakeLeases, FakePublisher, until, working
 from contracts.events import ResultProduced
 from contracts.judging.policy import JudgeModel, JudgePolicy, Stage
 from contracts.signing import KeyUse
-from servicekit.leasing.worker import WORK_BYTES, Worker
+from servicekit.leasing.worker import COPIES, WORK_BYTES, Worker
 from validator.errors import JudgeUnavailableError
 from validator.handlers import Handlers
 from validator.judge_config import JudgeConfig
@@ -27,8 +27,12 @@ DEAD = JudgePolicy(
 class Judgings:
     """Grants results, those of the title "dead" to be judged by a model that is."""
 
+    def __init__(self) -> None:
+        self.rooms: list[int] = []
+
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant]:
-        del owner, room
+        del owner
+        self.rooms.append(room)
         events = [ResultProduced.model_validate_json(claim.result) for claim in claims]
         return [self._grant(event) for event in events]
 
@@ -70,14 +74,15 @@ class Place:
     def __init__(self, **bounds: int) -> None:
         self.dead, self.publisher, self.leases = Hanging(), FakePublisher(), FakeLeases()
         self.worker = Worker("test", self.leases, 10, 1_000, **bounds)
-        config = JudgeConfig(api_key="sk-test")
-        self.handlers = Handlers(self.worker, Judgings(), self._judge_of, config, self.publisher)  # type: ignore[arg-type]
+        self.judgings, config = Judgings(), JudgeConfig(api_key="sk-test")
+        self.handlers = Handlers(self.worker, self.judgings, self._judge_of, config, self.publisher)  # type: ignore[arg-type]
 
     def _judge_of(self, model: JudgeModel | None, _: str) -> Judge:
         return Sound() if model is None else self.dead
 
-    async def handle(self, title: str, count: int) -> None:
-        await self.handlers.on_result_produced([incoming(result_produced(title=title)) for _ in range(count)])
+    async def handle(self, title: str, count: int, result: str = "") -> None:
+        given = {"title": title, "result": {"text": result}} if result else {"title": title}
+        await self.handlers.on_result_produced([incoming(result_produced(**given)) for _ in range(count)])
 
 
 async def test_a_judge_that_hangs_has_its_share_of_the_slots_and_the_others_judge() -> None:
@@ -111,3 +116,16 @@ async def test_beyond_the_bound_leases_are_given_back_to_be_due_later() -> None:
         assert min(place.leases.due_after_s.values()) >= 30
         await place.handle("sound", 1)
         await until(lambda: place.publisher.events)
+
+
+async def test_as_many_results_are_claimed_as_there_is_memory_for() -> None:
+    """A record says how large its result is, before anything is granted."""
+    place = Place(slot_bytes=COPIES * 10_000)
+    async with working(place.worker):
+        await place.handle("dead", 20)
+        await until(lambda: place.worker.room == 2)
+        await place.handle("dead", 20, "x" * 45_000)
+        assert place.judgings.rooms == [10, 1]
+        await until(lambda: place.worker._slots.free == 2)
+        await place.handle("sound", 20)
+    assert place.judgings.rooms[2] == 2

@@ -1046,9 +1046,18 @@ class ProcessReport(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     ENDS_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    PACED_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     ends: _builtins.bool
     """Whether it was told to stop."""
+    partitions: _builtins.int
+    """How many partitions it reads. Nothing is offered to one that reads none."""
+    bound: _builtins.str
+    """What bounds how many leases it holds at once: `memory`, `files` or `setting`."""
+    paced: _builtins.int
+    """How many asks of judges wait for the pace that their servers take."""
     @_builtins.property
     def clock(self) -> _timestamp_pb2.Timestamp:
         """Its time of day."""
@@ -1064,12 +1073,17 @@ class ProcessReport(_message.Message):
         clock: _timestamp_pb2.Timestamp | None = ...,
         members: _abc.Iterable[_builtins.str] | None = ...,
         ends: _builtins.bool = ...,
+        partitions: _builtins.int | None = ...,
+        bound: _builtins.str = ...,
+        paced: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partitions", b"_partitions", "clock", b"clock", "partitions", b"partitions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "ends", b"ends", "members", b"members", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partitions", b"_partitions", "bound", b"bound", "clock", b"clock", "ends", b"ends", "members", b"members", "paced", b"paced", "partitions", b"partitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__partitions: _TypeAlias = _typing.Literal["partitions"]  # noqa: Y015
+    _WhichOneofArgType__partitions: _TypeAlias = _typing.Literal["_partitions", b"_partitions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partitions) -> _WhichOneofReturnType__partitions | None: ...
 
 Global___ProcessReport: _TypeAlias = ProcessReport  # noqa: Y015
 

@@ -83,6 +83,12 @@ BIND = (
     "SIGNOFF_UPSTREAM_SECRETS=<id>@<tenant>:<base64> (docs/operations.md#to-let-upstreams-sign)"
 )
 SUMS_SHOWN: Final = 5
+#: What bounds how many leases a worker holds at once, by the words of its report.
+BOUNDS: Final = {
+    "memory": "their memory (SIGNOFF_WORK_MAX_BYTES)",
+    "files": "the files that they may open (ulimit -n)",
+    "setting": "SIGNOFF_CAPACITY",
+}
 
 
 @dataclass(frozen=True)
@@ -367,11 +373,22 @@ def _check_workers(kind: str, diagnosis: pb.DiagnoseResponse) -> Check:
             f"start one, or see whether it is frozen or does not reach the jobstore; until then work waits for {kind}s"
         )
         return Check(part, False, found, remedy)
-    found = f"{len(heard)}, with room for {sum(each.room for each in heard)} more"
-    if not names:
-        return Check(part, True, found)
-    remedy = "if nobody has ended it, see whether it is frozen or does not reach the jobstore"
-    return Check(part, True, f"{found}; no longer heard of: {names}", remedy)
+    found = f"{len(heard)}, with room for {sum(each.room for each in heard)} more{_describe_bound(heard)}"
+    if names:
+        remedy = "if nobody has ended it, see whether it is frozen or does not reach the jobstore"
+        return Check(part, True, f"{found}; no longer heard of: {names}", remedy)
+    if without := sum(each.HasField("partitions") and not each.partitions for each in heard):
+        remedy = "have more partitions (SIGNOFF_WORK_PARTITIONS of jobstores), or fewer of them"
+        return Check(part, True, f"{found}; {without} read no partition, and are offered nothing", remedy)
+    return Check(part, True, found)
+
+
+def _describe_bound(workers: Sequence[pb.ProcessState]) -> str:
+    """Return how many leases workers hold at most, what bounds that, and how many asks wait for a judge's pace."""
+    bounds = ", ".join(dict.fromkeys(BOUNDS[each.bound] for each in workers if each.bound in BOUNDS))
+    paced = sum(each.paced for each in workers)
+    of = f" of {sum(each.capacity for each in workers)}, by {bounds}" if bounds else ""
+    return of + (f"; {paced} asks wait for the pace that their judge's server takes" if paced else "")
 
 
 def _check_versions(processes: Iterable[tuple[str, str]]) -> list[Check]:

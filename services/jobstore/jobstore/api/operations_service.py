@@ -282,7 +282,7 @@ class OperationsService(OperationsServiceServicer):
             at=write_time(backlog.now),
             version=VERSION,
             alive_s=self._runner.terms.alive_s,
-            processes=map(_process_message, processes),
+            processes=map(to_message, processes),
             groups=map(_group_message, self._groups.findings if self._groups is not None else ()),
             groups_error=error,
             turn_s=None if waiting.turn_since is None else (backlog.now - waiting.turn_since).total_seconds(),
@@ -335,11 +335,12 @@ class OperationsService(OperationsServiceServicer):
         return pb.SpendLoginCodeResponse(token=secret)
 
 
-def _process_message(process: Process) -> pb.ProcessState:
+def to_message(process: Process) -> pb.ProcessState:
+    """Return a process, with what it has reported of itself."""
     if (report := process.report) is None:
         return write_message(pb.ProcessState, process)
-    reported = {"version": report.version, "clock_ahead_s": report.ahead_s, "ends": report.ends}
-    return write_message(pb.ProcessState, process, **reported)
+    reported = report.model_dump(include={"version", "ends", "partitions", "bound", "paced"})
+    return write_message(pb.ProcessState, process, clock_ahead_s=report.ahead_s, **reported)
 
 
 def _group_message(found: GroupFindings) -> pb.GroupState:

@@ -32,11 +32,11 @@ UNPUBLISHED_MAX: Final = 100_000
 
 _PROCESSES: Final = text(
     f"""
-    SELECT owner::text AS id, CASE stage WHEN 'EXECUTING' THEN 'executor' ELSE 'validator' END AS kind, room,
+    SELECT owner::text AS id, CASE stage WHEN 'EXECUTING' THEN 'executor' ELSE 'validator' END AS kind, room, capacity,
         greatest(0, extract(epoch FROM signoff_now() - seen_at)::float8) AS silent_s, report::text AS report
     FROM workers
     UNION ALL
-    SELECT epoch::text, 'jobstore', 0, greatest(0, extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S}),
+    SELECT epoch::text, 'jobstore', 0, 0, greatest(0, extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S}),
         report::text FROM epochs
     ORDER BY silent_s LIMIT :limit
     """  # noqa: S608 - a number of our own
@@ -79,6 +79,10 @@ class Report(BaseModel):
     clock: datetime
     members: Annotated[list[Annotated[str, StringConstraints(max_length=300)]], Field(max_length=20)] = []
     ends: bool = False
+    #: Of a worker: how many partitions it reads, what bounds its leases, and how many asks wait for a judge's pace.
+    partitions: int | None = None
+    bound: Annotated[str, StringConstraints(max_length=20)] = ""
+    paced: int = 0
     at: datetime | None = None
 
     @property
@@ -93,6 +97,7 @@ class Process(NamedTuple):
     id: str
     kind: str
     room: int
+    capacity: int
     silent_s: float
     report: Report | None
 

@@ -86,7 +86,8 @@ class CircuitUse:
 class Room:
     """The room of the live workers of a stage: for `free` more leases, beside those `leased` and `offered`.
 
-    `capacity` is how many leases these workers hold at once.
+    `capacity` is how many leases these workers hold at once, which of `by_memory` of them is what their memory allows.
+    `partitions` are those that they read, None if one does not report them; `paced` asks wait for a judge's pace.
     """
 
     workers: int
@@ -95,6 +96,9 @@ class Room:
     offered: int
     seen_at: datetime | None = None
     capacity: int = 0
+    partitions: int | None = None
+    by_memory: int = 0
+    paced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,8 +351,21 @@ def _explain_room(
     allowed = room.leased + room.free
     if not is_due or allowed > taken:
         return []
-    remedy = f"start more {name}s, or give each a larger capacity (SIGNOFF_CAPACITY)"
-    return [_make_reason(full, remedy, name=name, used=taken, allowed=allowed)]
+    return [_make_reason(full, _find_remedy(name, room), name=name, used=taken, allowed=allowed)]
+
+
+def _find_remedy(name: str, room: Room) -> str:
+    """Return what gives the workers of a stage more room, by what bounds it: a judge, partitions, memory, a setting."""
+    if 2 * room.paced > room.leased:
+        return "most asks wait for the pace that their judge's server takes: it has to take more at once"
+    more = f"start more {name}s"
+    if room.partitions is not None and room.workers >= room.partitions:
+        more = (
+            f"have more partitions than {room.partitions}, which {room.workers} {name}s read (SIGNOFF_WORK_PARTITIONS)"
+        )
+    if 2 * room.by_memory > room.workers:
+        return f"{more}, or give each more memory, which bounds its capacity (SIGNOFF_WORK_MAX_BYTES)"
+    return f"{more}, or give each a larger capacity (SIGNOFF_CAPACITY)"
 
 
 def _explain_share(wait: Wait, around: Circumstances) -> list[Reason]:

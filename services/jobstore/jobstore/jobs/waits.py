@@ -177,13 +177,16 @@ def _compose(waits: str, shown: str, own: str) -> TextClause:
             SELECT 'tenant:' || spent.tenant AS name, agents_nanos, judges_nanos
             FROM ({sum_spent("ARRAY(SELECT substr(name, 8) FROM held WHERE nanos_per_day IS NOT NULL)")}) AS spent
         ), rooms AS MATERIALIZED (
-            SELECT stage, known.*, counted.* FROM clock CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
+            SELECT stage, known.*, heard.*, counted.* FROM clock
+            CROSS JOIN (VALUES ('EXECUTING'), ('JUDGING')) AS s(stage)
+            CROSS JOIN LATERAL (SELECT max(seen_at) AS seen_at FROM workers WHERE workers.stage = s.stage) AS known
             CROSS JOIN LATERAL (
-                SELECT count(*) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)) AS workers, coalesce(
-                    sum(room) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS free, coalesce(
-                    sum(capacity) FILTER (WHERE seen_at > now - make_interval(secs => :alive_s)), 0) AS capacity,
-                    max(seen_at) AS seen_at
-                FROM workers WHERE workers.stage = s.stage) AS known
+                SELECT count(*) AS workers, coalesce(sum(room), 0) AS free, coalesce(sum(capacity), 0) AS capacity,
+                    CASE WHEN bool_and(report->>'partitions' IS NOT NULL) THEN
+                        sum(CAST(report->>'partitions' AS int)) END AS partitions,
+                    count(*) FILTER (WHERE report->>'bound' = 'memory') AS by_memory,
+                    coalesce(sum(CAST(report->>'paced' AS int)), 0) AS paced
+                FROM workers WHERE workers.stage = s.stage AND seen_at > now - make_interval(secs => :alive_s)) AS heard
             CROSS JOIN LATERAL (
                 SELECT count(*) FILTER (WHERE state = 'LEASED') AS leased,
                     count(*) FILTER (WHERE state = 'OFFERED') AS offered

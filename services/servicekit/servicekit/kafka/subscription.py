@@ -100,10 +100,14 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     """
 
     def __init__(
-        self, consumer: Callable[[], AIOKafkaConsumer | None], parked: Collection[tuple[str, int, int]]
+        self,
+        consumer: Callable[[], AIOKafkaConsumer | None],
+        parked: Collection[tuple[str, int, int]],
+        on_assigned: Callable[[], None] = lambda: None,
     ) -> None:
         self._consumer = consumer
         self._parked = parked
+        self._on_assigned = on_assigned
         self._taken: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
@@ -174,6 +178,7 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._taken.clear()
         self._next.clear()
         self._committed.clear()
+        self._on_assigned()
 
 
 #: Unread records beyond which a reader is behind, and delays no batch.
@@ -326,6 +331,8 @@ class Subscription(Generic[E]):
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
     dead_after_s: float = 60.0
     delay_s: float = 0.0
+    #: Called when partitions are assigned to this process, or none is.
+    on_assigned: Callable[[], None] = lambda: None
     _handling_since: float | None = None
     _broken: Exception | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -339,7 +346,8 @@ class Subscription(Generic[E]):
     _offsets: HandledOffsets = field(init=False)
 
     def __post_init__(self) -> None:
-        self._offsets = HandledOffsets(lambda: self.consumer(), self._parked)  # noqa: PLW0108 - another is attached later
+        # Others are attached later.
+        self._offsets = HandledOffsets(lambda: self.consumer(), self._parked, lambda: self.on_assigned())  # noqa: PLW0108
 
     @property
     def topic(self) -> Topic:
@@ -350,6 +358,12 @@ class Subscription(Generic[E]):
     def member_id(self) -> str | None:
         """The id of this process in the consumer group; None while the process is no member."""
         return getattr(getattr(self.consumer(), "_coordinator", None), "member_id", None) or None
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions that this process reads."""
+        consumer = self.consumer()
+        return 0 if consumer is None else len(consumer.assignment())
 
     def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
         """Register this subscription with FastStream; each default that could lose a record is set explicitly."""

@@ -180,15 +180,18 @@ class GrpcLeases:
 
 
 async def claim(
-    worker: Worker, begin: Callable[[UUID, int], Awaitable[Sequence[A | ClaimDenied]]]
+    worker: Worker,
+    begin: Callable[[UUID, int], Awaitable[Sequence[A | ClaimDenied]]],
+    sizes: Sequence[int] | None = None,
 ) -> tuple[float, Sequence[A | ClaimDenied]]:
     """Claim by `begin`, again until the jobstore answers. Return the time of the last try, and its answers.
 
-    Granted leases run from that time, not from a try before an outage. `begin` gets the worker's id and its room.
+    Granted leases run from that time, not from a try before an outage. `begin` gets the worker's id and its room: for
+    works of these `sizes`, if they are known.
     """
 
     async def try_once() -> tuple[float, Sequence[A | ClaimDenied]]:
-        return time.monotonic(), await begin(worker.owner, worker.room)
+        return time.monotonic(), await begin(worker.owner, worker.room if sizes is None else worker.find_room(sizes))
 
     return await retry_transient(try_once, on="jobstore")
 

@@ -25,32 +25,35 @@ Names: TypeAlias = tuple[str, ...]
 
 @dataclass(slots=True)
 class Slots:
-    """Count slots. Granted work takes a slot even if none is free, since it must be started.
+    """Count slots. Granted work takes its slots even if none is free, since it must be started.
 
     Other work waits while no slot is free, or while one of its names (such as tenant or model) holds its full share.
+    What is large takes several slots at once; it begins as soon as one is free, so that it is not overtaken for ever.
     """
 
     count: int
     _taken: int = 0
     _held: Counter[str] = field(default_factory=Counter)
-    #: Waiters by their names, in the order of the time since the last of these names was let in.
-    _waiting: dict[Names, deque[asyncio.Future[None]]] = field(default_factory=dict)
+    #: Waiters, with the slots that each takes, by their names, in the order of the time since the last of these names
+    #: was let in.
+    _waiting: dict[Names, deque[tuple[asyncio.Future[None], int]]] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
         """The number of free slots; work that waits may still not be allowed to take one."""
         return max(0, self.count - self._taken)
 
-    def take(self, names: Names = ()) -> None:
-        """Take a slot under these names, even if none is free."""
-        self._taken += 1
-        self._held.update(names)
-
-    def leave(self, names: Names = ()) -> None:
-        """Give up a slot. Of the waiters that may take it, one gets it whose names were let in least recently."""
-        self._taken -= 1
-        self._held.subtract(names)
+    def take(self, names: Names = (), weight: int = 1) -> None:
+        """Take so many slots under these names, even if none is free."""
+        self._taken += weight
         for name in names:
+            self._held[name] += weight
+
+    def leave(self, names: Names = (), weight: int = 1) -> None:
+        """Give up so many slots. Of the waiters that may enter now, those are first whose names have waited longest."""
+        self._taken -= weight
+        for name in names:
+            self._held[name] -= weight
             if not self._held[name]:
                 del self._held[name]
         while self.free and (first := next(filter(self.may_enter, self._waiting), None)) is not None:
@@ -69,27 +72,27 @@ class Slots:
 
     def _let_in(self, names: Names) -> None:
         queue = self._waiting.pop(names)
-        turn = queue.popleft()
+        turn, weight = queue.popleft()
         if queue:
             self._waiting[names] = queue
         if not turn.done():
             turn.set_result(None)
-            self.take(names)
+            self.take(names, weight)
 
-    async def enter(self, names: Names = ()) -> None:
-        """Wait until a slot may be taken under these names, and take it; callers with the same names in order."""
+    async def enter(self, names: Names = (), weight: int = 1) -> None:
+        """Wait until slots may be taken under these names, and take `weight`; callers with the same names in order."""
         if self.may_enter(names):
-            self.take(names)
+            self.take(names, weight)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(names, deque()).append(turn)
+        self._waiting.setdefault(names, deque()).append((turn, weight))
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was given a slot at the same moment
-                self.leave(names)
-            elif turn in (queue := self._waiting.get(names, deque())):
-                queue.remove(turn)
+            if not turn.cancelled():  # it was given its slots at the same moment
+                self.leave(names, weight)
+            elif (turn, weight) in (queue := self._waiting.get(names, deque())):
+                queue.remove((turn, weight))
                 if not queue:
                     del self._waiting[names]
             raise

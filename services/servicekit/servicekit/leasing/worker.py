@@ -7,13 +7,14 @@ the jobstore says that it is recorded (docs/protocol.md#leases-and-fencing).
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from typing import NamedTuple, NoReturn, Protocol
+from typing import Final, NamedTuple, NoReturn, Protocol
 from uuid import UUID, uuid4
 
 from contracts.signing import SigningKey
@@ -74,6 +75,12 @@ DUE_AFTER_MIN_S = 30.0
 DUE_AFTER_MAX_S = 600.0
 #: Bytes of memory that waiting work takes besides its result.
 WORK_BYTES = 32 << 10
+#: Bytes of memory that work in a slot takes besides what it is about, above all a connection by TLS; and how often what
+#: it is about is in memory then: as a record, as values, as a request, in buffers of sockets.
+LEASE_BYTES = 128 << 10
+COPIES = 10
+#: The newest works, by whose size it is told for how many more there is room.
+_RECENT: Final = 8
 #: Bytes of work that may wait without a slot.
 WAITING_MAX_BYTES = 64 << 20
 #: The share of the grace time for giving back leases, and until outcomes are recorded.
@@ -110,7 +117,7 @@ class HeldLease:
     `expires_at` is in this process's monotonic time. The work sets `begun`, which is sent when the lease is given back.
     `cancelled`: the work is aborted, and no other worker continues it. `absences` has, for each judge that the work
     waits for, the time since when that judge is away, by the same clock. `names` are those of the work's last slot, or
-    of the slot that it waits for, and `size` is the number of bytes of its result.
+    of the slot that it waits for, and `size` is the number of bytes of what it is about, such as its result.
     """
 
     lease: Lease
@@ -120,6 +127,8 @@ class HeldLease:
     cancelled: bool = False
     names: Names = ()
     size: int = 0
+    #: How many slots each of its own counts for.
+    weight: int = 1
     #: The slots that it has; its first one is given up for the next that it asks for.
     slots: list[Names] = field(default_factory=list)
     is_in_first_slot: bool = True
@@ -145,23 +154,34 @@ class AwaitedOutcome(NamedTuple):
 
     held: HeldLease
     reporting: "asyncio.Task[None]"
+    #: The slots that a large one takes.
+    weight: int
 
 
 @dataclass(slots=True)
 class Worker:
-    """Hold the leases of one process, and run the work under them. `owner` is a new id at each start."""
+    """Hold the leases of one process, and run the work under them. `owner` is a new id at each start.
+
+    `slot_bytes` are the bytes of memory that each of the `capacity` slots stands for: large work takes several, and so
+    does a large outcome; 0: all work takes one.
+    """
 
     kind: str
     leases: Leases
     capacity: int
     outcomes_max: int
     waiting_max_bytes: int = WAITING_MAX_BYTES
+    slot_bytes: int = 0
     owner: UUID = field(default_factory=uuid4)
     report_again_s: float = REPORT_AGAIN_S
     #: Called at each renewal with the number of judgings without a job that wait.
     on_waiting: Callable[[int], None] | None = None
     #: Returns whether something else is under way for which leases are renewed as often as for held work.
     holds_more: Callable[[], object] = bool
+    #: Returns how many asks under way wait for the pace that their servers take.
+    count_paced: Callable[[], int] = int
+    #: Returns whether records reach this process: to one without a partition nothing is offered.
+    is_reading: Callable[[], bool] = lambda: True
     _held: dict[UUID, HeldLease] = field(default_factory=dict)
     _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
     #: For each lease that has ended here, the time until when an older grant of it may still arrive.
@@ -174,6 +194,8 @@ class Worker:
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: Slots = field(init=False)
     _without_slot: int = 0
+    #: The mean weight of the newest works.
+    _mean_weight: float = 1.0
     _reported_room: int = 0
     _heard_at: float = float("-inf")
 
@@ -182,10 +204,31 @@ class Worker:
 
     @property
     def room(self) -> int:
-        """The number of further leases that this process takes now."""
-        if self._stopping:
-            return 0
-        return max(0, min(self._slots.free, self.outcomes_max - len(self._awaited)))
+        """The number of further leases that this process takes now, if their work is as large as the newest is."""
+        return self._bound_room(math.ceil(self._slots.free / self._mean_weight))
+
+    def find_room(self, sizes: Iterable[int]) -> int:
+        """Return how many of the works with these sizes this process takes now, whichever they are.
+
+        The last may be more than fits, so that a very large one is not left for ever.
+        """
+        free, count = self._slots.free, 0
+        for weight in sorted(map(self._weigh, sizes), reverse=True):
+            if free <= 0:
+                break
+            free, count = free - weight, count + 1
+        return self._bound_room(count)
+
+    def _bound_room(self, room: int) -> int:
+        return 0 if self._stopping else max(0, min(room, self.outcomes_max - len(self._awaited)))
+
+    def _weigh(self, size: int) -> int:
+        """Return how many slots work with so many bytes takes."""
+        return 1 + (COPIES * size // self.slot_bytes if self.slot_bytes else 0)
+
+    def note_reading(self) -> None:
+        """Report the room soon, since it has changed whether records reach this process."""
+        self._has_news.set()
 
     @property
     def is_stopping(self) -> bool:
@@ -211,7 +254,7 @@ class Worker:
     ) -> bool:
         """Start granted work; return False if this worker holds the grant, or a later one, or if the lease has ended.
 
-        The work takes a slot under `names`; `size` is the bytes of its result. With `within_share` it is given back
+        The work takes slots under `names`, as its `size` in bytes asks for. With `within_share` it is given back
         unbegun if one of its names holds far more than its share. `work` returns the function that publishes the
         outcome, or raises UnableError, after which the lease is given back. `give_up` publishes instead that `work`, or
         that function, failed unexpectedly.
@@ -221,12 +264,14 @@ class Worker:
             return False
         if older is not None:
             self._abort(older)
-        held = HeldLease(lease, job_id, expires_at, names=names, size=size, slots=[names])
+        weight = self._weigh(size)
+        self._mean_weight += (weight - self._mean_weight) / _RECENT
+        held = HeldLease(lease, job_id, expires_at, names=names, size=size, weight=weight, slots=[names])
         if within_share and self._slots.is_overfull(names):
             self._turn_away(held)  # concurrent transactions may grant the same room twice
             return True
         self._held[lease.execution_id] = held
-        self._slots.take(names)
+        self._slots.take(names, weight)
         self._reported_room = self.room  # the jobstore knows it: it granted this
         held.task = asyncio.create_task(self._run(held, work, give_up))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
@@ -252,8 +297,17 @@ class Worker:
             # A bug. It is reported, so that the jobstore can count such failures and then fail the job.
             log.exception("work failed by a bug", extra={"job_id": held.job_id})
             publish = partial(give_up, held, error)
-        self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish, give_up)))
+        reporting, weight = asyncio.create_task(self._report(held, publish, give_up)), self._weigh(held.size) - 1
+        self._awaited[held.lease] = AwaitedOutcome(held, reporting, weight)
+        self._slots.take(weight=weight)
         self._forget(held)
+
+    def _settle(self, lease: Lease) -> AwaitedOutcome | None:
+        """Forget an outcome that is recorded, or cannot be; return it, None if it is not awaited."""
+        if (outcome := self._awaited.pop(lease, None)) is not None:
+            self._end(lease)
+            self._slots.leave(weight=outcome.weight)
+        return outcome
 
     def _turn_away(self, held: HeldLease, due_after_s: float = 0.0) -> None:
         """Abort work that this worker shall not do, and give its lease back unbegun with the next report."""
@@ -272,8 +326,7 @@ class Worker:
             await self._repeat(partial(give_up, held, failed))
         except Exception:
             log.exception("that work failed cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
-            del self._awaited[held.lease]
-            self._end(held.lease)
+            self._settle(held.lease)
 
     async def _repeat(self, publish: PublishOutcome) -> NoReturn:
         for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
@@ -325,7 +378,7 @@ class Worker:
             raise refused
 
     async def _enter(self, held: HeldLease, names: Names) -> None:
-        await self._slots.enter(names)
+        await self._slots.enter(names, held.weight)
         held.slots.append(names)
         while held.has_lapsed():  # noqa: ASYNC110 - a renewal revives the lease, or cancels this task
             await asyncio.sleep(REVIVED_POLL_S)
@@ -334,7 +387,7 @@ class Worker:
         """Give up the work's slot under these names, unless all its slots were given up when it was aborted."""
         if names in held.slots:
             held.slots.remove(names)
-            self._slots.leave(names)
+            self._slots.leave(names, held.weight)
             self._signal_room()
 
     def _bound_waiting(self, newcomer: HeldLease) -> None:
@@ -362,13 +415,13 @@ class Worker:
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
             while held.slots:
-                self._slots.leave(held.slots.pop())
+                self._slots.leave(held.slots.pop(), held.weight)
         self._signal_room()
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 
     def _signal_room(self) -> None:
         """Have the room reported soon if it is more than twice the room that was reported last."""
-        if self.room > 2 * self._reported_room:
+        if self.room > 2 * self._reported_room and self.is_reading():
             self._has_news.set()
 
     def _abort(self, held: HeldLease) -> None:
@@ -430,7 +483,7 @@ class Worker:
         self, held: Sequence[HeldLease], awaited: Sequence[Lease], given_back: Sequence[GivenBackLease]
     ) -> None:
         asked_at = time.monotonic()  # before the call, so that no lease is taken to last longer than it does
-        self._reported_room = self.room
+        self._reported_room = self.room if self.is_reading() else 0
         unbegun = list(self._unbegun)
         answer = await self.leases.renew(self.owner, self._reported_room, held, awaited, [*given_back, *unbegun])
         del self._unbegun[: len(unbegun)]
@@ -444,9 +497,8 @@ class Worker:
             else:
                 item.expires_at = asked_at + answer.lease_s
         for lease, state in zip(awaited, answer.outcomes, strict=True):
-            if state is not LeaseState.KEEP and (outcome := self._awaited.pop(lease, None)) is not None:
+            if state is not LeaseState.KEEP and (outcome := self._settle(lease)) is not None:
                 outcome.reporting.cancel()
-                self._end(lease)
         self._signal_room()
         for key in answer.new_keys:
             self._take_key(key)

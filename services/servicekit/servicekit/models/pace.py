@@ -120,7 +120,11 @@ def _read_reset_s(value: str) -> float:
 
 #: Requests at once to a server that is not known yet, and at most.
 WINDOW_FIRST: Final = 16.0
-WINDOW_MAX: Final = 1_000.0
+WINDOW_MAX: Final = 10_000.0
+#: Beyond so many the window opens by answers alone that come within so many seconds: a server that refuses nothing, and
+#: lets everybody wait, would else be asked until all run out of time.
+WINDOW_WIDE: Final = 200.0
+PROMPT_S: Final = 30.0
 #: Requests at once after any number of refusals: one that hangs does not block the others.
 WINDOW_MIN: Final = 4.0
 #: The first pause after a refusal that names none; each is twice the one before.
@@ -202,7 +206,7 @@ class Pace:
             self._requests.take(1.0, self._grow_share(now), now)
         if self._tokens is not None:
             self._tokens.take(tokens, self._grow_share(now), now)
-        return Turn(self._begun, self._tokens_begun)
+        return Turn(self._begun, self._tokens_begun, now)
 
     def end(self) -> None:
         """Count a request that ended without an answer."""
@@ -210,7 +214,8 @@ class Pace:
 
     def note_answer(self, turn: "Turn", headers: AnswerHeaders, now: float) -> None:
         """Count a request as answered: widen the window, and take over the quotas in the headers."""
-        if self.under_way * 2 >= self.window and turn.number >= self._first_since_refusal:
+        is_prompt = self.window < WINDOW_WIDE or now - turn.began_at < PROMPT_S
+        if self.under_way * 2 >= self.window and turn.number >= self._first_since_refusal and is_prompt:
             self.window = min(WINDOW_MAX, self.window + (1.0 if self.window < self._threshold else 1.0 / self.window))
         if turn.number >= self._first_since_refusal:
             self.refusals = 0
@@ -258,10 +263,11 @@ class Pace:
 
 
 class Turn(NamedTuple):
-    """A request that has begun: its number in order, and the tokens of all requests that have begun, with this one."""
+    """A request that has begun: its number in order, the tokens of all that have begun, with this one, and the time."""
 
     number: int
     tokens: float
+    began_at: float
 
 
 class Metrics(NamedTuple):
@@ -292,6 +298,11 @@ class Gate:
         metrics.window.labels(server).set_function(lambda: self._pace.window)
         self._waiting: deque[tuple[asyncio.Future[Turn], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for their turn."""
+        return sum(not turn.done() for turn, _ in self._waiting)
 
     async def enter(self, tokens: float) -> Turn:
         """Wait until a request of about `tokens` tokens may begin. The caller then reports how the request ended."""

@@ -92,6 +92,10 @@ class Servers:
         self._named.add(server)
         return _get(self._gates, (base_url, key), lambda: Gate(server, self._metrics))
 
+    def count_waiting(self) -> int:
+        """Return how many requests wait for the pace that their servers take."""
+        return sum(gate.waiting for gate in self._gates.values())
+
 
 def _choose_best(base_url: str, api: ApiName | None, output: Output) -> Form:
     """Return the form to try first: servers other than OpenAI's may know the token limit only by its older name."""

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import re
+import resource
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, TypeVar, get_args
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,9 +13,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 from servicekit.kafka.settings import KafkaFields
+from servicekit.leasing.worker import LEASE_BYTES
+from servicekit.process.memory import find_memory
 from signoff.errors import ErrorCode
 from signoff.tls import Tls, make_context, name_tls
 
+#: Files that a process opens besides the connections of its calls.
+OTHER_FILES: Final = 256
 #: Characters of a secret at least, so that it cannot be guessed.
 SECRET_MIN_CHARS: Final = 32
 #: Bytes of a key.
@@ -154,12 +159,50 @@ class JobstoreClientSettings(ServiceSettings):
         return name_tls(self.jobstore_ca, self.jobstore_certificate, self.jobstore_key)
 
 
+class Capacity(NamedTuple):
+    """How many leases a worker holds at once, what bounds them, and the bytes of memory that each stands for.
+
+    `bound` is `memory`, `files` (that may be open: each call under way is a connection) or `setting`.
+    """
+
+    leases: int
+    bound: str
+    lease_bytes: int
+
+
 class WorkerSettings(JobstoreClientSettings):
-    """Settings of a service that works under leases of the jobstore. `capacity` is how many leases it holds at once."""
+    """Settings of a service that works under leases of the jobstore.
+
+    `capacity` is how many leases it holds at once: 0 means as many as its memory allows, and so does none at a service
+    whose `grows`; it is never less than the default then.
+    """
+
+    #: Whether there are more leases than by default where there is memory for them.
+    grows: ClassVar = False
 
     capacity: int = 1_000
+    #: Bytes of memory that work under way may take. Without it, a half of what the container may take or, without a
+    #: container, a sixteenth of what the machine has.
+    work_max_bytes: int | None = Field(None, ge=1)
     #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
+
+    @property
+    def least_capacity(self) -> int:
+        """How many leases a process holds at once, however little memory it has: the setting or its default."""
+        return self.capacity or int(type(self).model_fields["capacity"].default)
+
+    def find_capacity(self) -> Capacity:
+        """Return how much work this process holds at once: by its settings, its memory and the files it may open."""
+        work_bytes = self.work_max_bytes or find_memory().work_bytes
+        leases, bound = self.capacity, "setting"
+        if not leases or (self.grows and "capacity" not in self.model_fields_set):
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            of_files = files - OTHER_FILES if files >= 0 else work_bytes  # where there is no limit it is negative
+            by_memory = work_bytes // LEASE_BYTES
+            bound = "memory" if by_memory <= of_files else "files"
+            leases = max(self.least_capacity, min(by_memory, of_files))
+        return Capacity(leases, bound, max(LEASE_BYTES, work_bytes // leases))
 
 
 def check_tls(tls: Tls) -> None:

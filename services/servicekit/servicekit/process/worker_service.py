@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from signoff.channels import open_channel
 from signoff.wire import write_time
 from signoff.worker.v1 import work_service_pb2 as pb
 from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
+
+log = logging.getLogger(__name__)
 
 #: Records in one batch that is consumed.
 RECORDS_MAX = 200
@@ -66,11 +69,14 @@ async def run_worker(
         opening = open_channel(settings.jobstore, MESSAGE_MAX_BYTES, settings.jobstore_tls)
         channel = await stack.enter_async_context(opening)
         export_ends(settings.jobstore_certificate)
-        leases = GrpcLeases(WorkServiceStub(channel), kind, token, settings.capacity)
+        capacity = settings.find_capacity()
+        log.info("work is bounded", extra=capacity._asdict())
+        leases = GrpcLeases(WorkServiceStub(channel), kind, token, capacity.leases)
         leases.on_installation = publisher.set_installation
-        worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
+        worker = Worker(name, leases, capacity.leases, settings.outcomes_max, slot_bytes=capacity.lease_bytes)
         subscription = await subscribe(WorkerContext(stack, publisher, leases, worker))
-        leases.describe = partial(_describe, worker, subscription)
+        worker.is_reading, subscription.on_assigned = (lambda: subscription.partitions > 0), worker.note_reading
+        leases.describe = partial(_describe, worker, subscription, capacity.bound)
         broker = make_broker(kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         checks["consuming"] = subscription.check
@@ -87,9 +93,15 @@ async def run_worker(
             await worker.stop(ends_at - time.monotonic())
 
 
-def _describe(worker: Worker, subscription: Subscription[Any]) -> pb.ProcessReport:
-    """Return a worker's report about its own process."""
+def _describe(worker: Worker, subscription: Subscription[Any], bound: str) -> pb.ProcessReport:
+    """Return a worker's report about its own process; `bound` is what bounds how many leases it holds at once."""
     members = [subscription.member_id] if subscription.member_id else []
     return pb.ProcessReport(
-        version=runtime.VERSION, clock=write_time(clock.now()), members=members, ends=worker.is_stopping
+        version=runtime.VERSION,
+        clock=write_time(clock.now()),
+        members=members,
+        ends=worker.is_stopping,
+        partitions=subscription.partitions,
+        bound=bound,
+        paced=worker.count_paced(),
     )

@@ -408,6 +408,10 @@ class JudgeRoster:
         for judge in self._judges.values():
             await judge.retire()
 
+    def count_paced(self) -> int:
+        """Return how many asks wait for the pace that their judges' servers take."""
+        return self._servers.count_waiting()
+
     def judge_of(self, model: JudgeModel | None, tenant: str = DEFAULT_TENANT) -> Judge:
         """Return the judge of a model of a tenant's policy or, for None, the validator's own judge."""
         return self._own if model is None else _Named(self, model, tenant)

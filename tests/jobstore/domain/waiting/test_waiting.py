@@ -199,6 +199,32 @@ def test_workers_that_are_away_or_full_are_told_of_either_stage(
     assert codes(queued, **{stage: replace(TAKEN, free=4)}) == ["queue"]
 
 
+MEMORY = "give each more memory, which bounds its capacity (SIGNOFF_WORK_MAX_BYTES)"
+SETTING = "give each a larger capacity (SIGNOFF_CAPACITY)"
+PARTITIONS = "which 2 validators read (SIGNOFF_WORK_PARTITIONS)"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "remedy"),
+    [
+        ({}, f"start more validators, or {SETTING}"),
+        ({"by_memory": 1, "partitions": 3}, f"start more validators, or {SETTING}"),
+        ({"by_memory": 2, "partitions": 3}, f"start more validators, or {MEMORY}"),
+        ({"by_memory": 2, "partitions": 2}, f"have more partitions than 2, {PARTITIONS}, or {MEMORY}"),
+        ({"partitions": 1}, f"have more partitions than 1, {PARTITIONS}, or {SETTING}"),
+        ({"paced": 98, "partitions": 3}, f"start more validators, or {SETTING}"),
+        (
+            {"paced": 99, "by_memory": 2, "partitions": 2},
+            "most asks wait for the pace that their judge's server takes: it has to take more at once",
+        ),
+    ],
+)
+def test_of_full_workers_it_is_told_what_bounds_them(bounds: dict[str, int], remedy: str) -> None:
+    full = replace(TAKEN, free=0, leased=197, offered=3, **bounds)
+    (reason,) = explain(replace(DUE, stage=ExecutionStage.JUDGING), around(JUDGING=full))
+    assert (reason.code, reason.remedy) == ("judge_no_room", remedy)
+
+
 def test_limits_that_a_rebuild_did_not_find_are_told_until_they_are_confirmed() -> None:
     lost = replace(around(), are_limits_lost=True)
     assert [each.code for each in explain(DUE, lost)] == ["limits_lost"]
