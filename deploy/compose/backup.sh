@@ -92,7 +92,7 @@ due_in_s() {
 
 keep() {
     local wait_s
-    trap 'exit 0' TERM INT
+    trap 'kill $(jobs -p); exit 0' TERM INT
     [ -e "$metrics" ] || [ -z "$(find_newest)" ] || tell 0
     while :; do
         wait_s=$(due_in_s)

@@ -1,5 +1,6 @@
 """A production of Compose backs its database up by itself, says when that fails, and restores nothing damaged."""
 
+import asyncio
 import os
 import re
 import time
@@ -11,8 +12,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from dockerfiles import ROOT
-from support.compose_backup import SCRIPTS, ComposeBackup
+from support.compose_backup import SCRIPTS, WAIT_S, ComposeBackup
 from support.factories import make_secret
+from support.fakes import until
 from support.jobstore.roles import PASSWORDS, name_jobstore, name_migrating
 from support.jobstore.steps import new_job
 from support.jobstore.terms import TERMS
@@ -23,6 +25,8 @@ from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
 from jobstore.subjects import STORES
 from localstack.postgres import make_roles
+from servicekit.errors import PermanentError
+from signoff.errors import ErrorCode
 
 pytestmark = pytest.mark.real
 
@@ -44,9 +48,13 @@ async def create_job(url: str, name: str) -> None:
 async def list_jobs(url: str) -> list[str]:
     """The jobs that a jobstore finds that starts on the database."""
     await (await open_database(url)).close()
-    connection = await asyncpg.connect(name_jobstore(url))
+    return [row["id"] for row in await execute(name_jobstore(url), "SELECT id FROM jobs ORDER BY id")]
+
+
+async def execute(url: str, statement: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
     try:
-        return [str(row["id"]) for row in await connection.fetch("SELECT id FROM jobs ORDER BY id")]
+        return await connection.fetch(statement)
     finally:
         await connection.close()
 
@@ -80,8 +88,13 @@ async def make(backup: ComposeBackup) -> str:
 
 
 async def test_a_restored_database_is_what_it_was_and_a_jobstore_goes_on_with_it(backup: ComposeBackup) -> None:
+    """Also one that a newer release has migrated: that is the way back."""
     name = await make(backup)
     await create_job(backup.url, "later")
+    await execute(backup.url, "UPDATE alembic_version SET version_num = 'of a newer release'")
+    with pytest.raises(PermanentError) as error:
+        await open_database(backup.url)
+    assert error.value.code == ErrorCode.UNKNOWN_REVISION
     restored = await backup.up("--restore", "newest")
     assert restored.status == 0, restored.err
     assert await list_jobs(backup.url) == ["a"]
@@ -98,7 +111,8 @@ async def test_a_restored_database_is_what_it_was_and_a_jobstore_goes_on_with_it
         f"{run} backup swap newest",
         start,
     ]
-    assert await list_jobs(backup.url.rpartition("/")[0] + f"/{kept}") == ["a", "later"]
+    of_before = urlsplit(backup.url)._replace(path=f"/{kept}").geturl()
+    assert [row["id"] for row in await execute(of_before, "SELECT id FROM jobs ORDER BY id")] == ["a", "later"]
 
 
 def list_done(backup: ComposeBackup) -> list[str]:
@@ -133,9 +147,7 @@ async def test_a_damaged_backup_is_refused_and_changes_nothing(backup: ComposeBa
 
 async def test_a_backup_without_tables_is_neither_made_nor_restored(backup: ComposeBackup) -> None:
     name = await make(backup)
-    server = await asyncpg.connect(backup.url)
-    await server.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    await server.close()
+    await execute(backup.url, "DROP SCHEMA public CASCADE")
     refused = await backup.run("make")
     assert (refused.status, refused.out) == (1, "")
     assert "holds no tables of Signoff" in refused.err
@@ -156,6 +168,16 @@ async def test_a_failed_backup_is_seen_until_one_succeeds(backup: ComposeBackup)
     assert (unhealthy.status, unhealthy.err) == (1, "backup.sh: the last attempt failed: see the log\n")
     await make(backup)
     assert "signoff_backup_failed 0\n" in backup.metrics
+    assert (await backup.run("check")).status == 0
+
+
+async def test_backups_are_made_by_themselves_and_their_service_ends_when_it_is_told_to(backup: ComposeBackup) -> None:
+    async with backup.keeping() as service:
+        await until((backup.folder / "backup.prom").exists, WAIT_S)
+        assert "signoff_backup_failed 0" in backup.metrics
+        service.terminate()
+        assert await asyncio.wait_for(service.wait(), WAIT_S) == 0
+    assert len((await backup.run("list")).out.split()) == 1
     assert (await backup.run("check")).status == 0
 
 

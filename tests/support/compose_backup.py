@@ -4,7 +4,8 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -102,9 +103,22 @@ class ComposeBackup:
         """Run up.sh."""
         return await self._run(self.folder / "deploy/compose/up.sh", *command)
 
-    async def _run(self, script: Path, *command: str, **env: str) -> Ended:
+    @asynccontextmanager
+    async def keeping(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run the service that makes backups by itself."""
+        service = await asyncio.create_subprocess_exec("bash", self.folder / "backup.sh", "keep", env=self._environment)
+        try:
+            yield service
+        finally:
+            if service.returncode is None:
+                service.kill()
+            await service.wait()
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What the containers are given."""
         at = urlsplit(self.url)
-        of_container = {
+        return {
             "PATH": f"{self.folder / 'bin'}:{find_binaries()}:{os.environ['PATH']}",
             "PGHOST": at.hostname or "",
             "PGPORT": str(at.port),
@@ -114,12 +128,15 @@ class ComposeBackup:
             **{name.upper(): password for name, password in self.passwords.items()},
             "BACKUPS": str(self.backups),
             "METRICS": str(self.folder),
+            **self.more,
         }
+
+    async def _run(self, script: Path, *command: str, **env: str) -> Ended:
         process = await asyncio.create_subprocess_exec(
             "bash",
             script,
             *command,
-            env=of_container | self.more | env,
+            env=self._environment | env,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
