@@ -143,6 +143,10 @@ upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while the release before serve
 access: $(READY) $(PAGE) ## Walk every door with every credential, and print who may what; it fails where a door says otherwise
 	PYTHONPATH=tests $(BIN)/python -m access
 
+.PHONY: failover
+failover: $(READY) ## Lose the primary of two PostgreSQL servers under load, with and without waiting for the standby: what goes on, what is lost
+	PYTHONPATH=tests $(BIN)/python -m failover $(ARGS)
+
 # Each user tries each topic, group and operation; as a test, too.
 acl: $(READY) ## Try each user of Kafka on each topic and group of a real broker with TLS and ACLs, and print who may what
 	$(BIN)/pytest tests/acl -m 'acl or not acl' -n 0 -s $(ARGS)

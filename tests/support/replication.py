@@ -2,18 +2,18 @@
 
 import asyncio
 import os
-import signal
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
+from faults.stack.links import Link
 
 from localstack.postgres import Postgres
-from localstack.process import end, find_unprivileged_account, make_reachable, run, spawn
+from localstack.process import find_unprivileged_account, make_reachable, run, spawn
 from support.free_ports import free_port
 
 READY_S = 60.0
@@ -39,27 +39,19 @@ class Server:
                 assert self._process.returncode is None, self.folder.with_suffix(".log").read_text()[-2000:]
                 await asyncio.sleep(0.05)
 
-    def _list_processes(self) -> list[psutil.Process]:
+    def kill(self) -> None:
+        """All its processes at once, as when its machine loses power: nothing more is said to anybody."""
         assert self._process is not None
         server = psutil.Process(self._process.pid)
-        return [*server.children(recursive=True), server]
-
-    def signal(self, number: signal.Signals) -> None:
-        """To all its processes at once."""
-        for process in self._list_processes():
+        for process in (*server.children(recursive=True), server):
             with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-
-    async def kill(self) -> None:
-        """As when its machine loses power: nothing is said to anybody, and nothing sent that was not."""
-        self.signal(signal.SIGKILL)
-        assert self._process is not None
-        await self._process.wait()
+                process.kill()
 
     async def stop(self) -> None:
+        """At once: nothing of it is wanted any more."""
         if self._process is not None and self._process.returncode is None:
-            self.signal(signal.SIGCONT)
-            await end(self._process, signal.SIGINT, 20.0)
+            self.kill()
+            await self._process.wait()
 
     async def execute(self, *statements: str) -> None:
         server = await asyncpg.connect(self.url)
@@ -67,8 +59,8 @@ class Server:
             await server.execute(statement)
         await server.close()
 
-    async def copy_to(self, folder: Path) -> "Server":
-        """Another server, which follows this one."""
+    async def copy_to(self, folder: Path, port: int) -> "Server":
+        """Another server, which follows this one by a link at a port."""
         standby = Server(folder)
         account = find_unprivileged_account()
         os.mkdir(folder)  # noqa: PTH102 - at once
@@ -76,18 +68,20 @@ class Server:
             os.chown(folder, *account)
             make_reachable(folder / "data")
         options = ("--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast")
-        command = (str(self.made.binaries / "pg_basebackup"), "-D", str(folder / "data"), "-d", self.url)
-        await run(*command, *options, account=account)
+        command = (str(self.made.binaries / "pg_basebackup"), "-D", str(folder / "data"), "-d")
+        followed = self.url.replace(f":{self.port}/", f":{port}/")
+        await run(*command, followed, *options, account=account)
         await standby.start()
         return standby
 
 
 class Pair:
-    """A primary and its standby."""
+    """A primary, its standby, and the link by which the second follows the first."""
 
-    def __init__(self, primary: Server, standby: Server) -> None:
+    def __init__(self, primary: Server, standby: Server, link: Link) -> None:
         self.primary = primary
         self.standby = standby
+        self.link = link
 
     def name(self, url: str) -> str:
         """The URL of both, from one of the primary."""
@@ -108,9 +102,13 @@ class Pair:
                 await asyncio.sleep(0.02)
         await server.close()
 
-    async def fail_over(self) -> None:
-        """Lose the primary, and let the standby take its place."""
-        await self.primary.kill()
+    def lose(self) -> None:
+        """Lose the primary, and all that was on its way to the standby."""
+        self.primary.kill()
+        self.link.set("cut")
+
+    async def promote(self) -> None:
+        """Let the standby take over."""
         await self.standby.execute("SELECT pg_promote()")
 
 
@@ -124,14 +122,15 @@ async def replicated() -> AsyncIterator[Pair]:
 
 @asynccontextmanager
 async def _run_pair(folder: Path) -> AsyncIterator[Pair]:
-    primary = Server(folder / "one")
-    standby = None
-    try:
+    primary, link = Server(folder / "one"), Link("replication")
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(primary.stop)
         await primary.start()
-        standby = await primary.copy_to(folder / "two")
-        pair = Pair(primary, standby)
+        link.upstream_port = primary.port
+        await link.start()
+        stack.push_async_callback(link.stop)
+        standby = await primary.copy_to(folder / "two", link.port)
+        stack.push_async_callback(standby.stop)
+        pair = Pair(primary, standby, link)
         await pair.until("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'")
         yield pair
-    finally:
-        for server in filter(None, (primary, standby)):
-            await server.stop()

@@ -29,17 +29,19 @@ async def pair() -> AsyncIterator[Pair]:
 
 async def test_nothing_acknowledged_is_lost_with_a_synchronous_standby(pair: Pair) -> None:
     database = Database(pair.name(pair.primary.url), pool_size=WRITERS)
-    await database.prepare()
     await pair.primary.execute("CREATE TABLE numbers (writer int, number int, PRIMARY KEY (writer, number))")
     await pair.replicate_synchronously()
     acknowledged: set[tuple[int, int]] = set()
     outages: list[str | None] = []
-    resumed, ended = [], []
+    promoted: list[float] = []
+    resumed: list[float] = []
+    ended: list[bool] = []
 
     async def write(writer: int) -> None:
         number = 0
         while not ended:
             number += 1
+            is_later = bool(promoted)  # an answer of the lost primary may still be read afterwards
             try:
                 async with database.pipelined_transaction() as connection:
                     await connection.execute(_ADD, {"writer": writer, "number": number})
@@ -48,26 +50,21 @@ async def test_nothing_acknowledged_is_lost_with_a_synchronous_standby(pair: Pai
                 await asyncio.sleep(0.05)
             else:
                 acknowledged.add((writer, number))
-                if outages:
+                if is_later:
                     resumed.append(time.monotonic())
 
-    probing = asyncio.create_task(database.availability.run())
     writing = [asyncio.create_task(write(writer)) for writer in range(WRITERS)]
     await until(lambda: len(acknowledged) > 200)
-    epoch = database.epochs.current
-    await pair.primary.kill()
+    pair.lose()
     await until(lambda: "database_in_recovery" in outages)  # by the standby's word, and not by the host's that is gone
-    promoted = time.monotonic()
-    await pair.standby.execute("SELECT pg_promote()")
+    promoted.append(time.monotonic())
+    await pair.promote()
     await until(lambda: resumed)
     ended.append(True)
     await asyncio.gather(*writing)
-    assert min(resumed) - promoted < WITHIN_S
+    assert resumed[0] - promoted[0] < WITHIN_S
     server = await asyncpg.connect(pair.standby.url)
     kept = {tuple(row) for row in await server.fetch("SELECT writer, number FROM numbers")}
     assert acknowledged <= kept
-    assert await server.fetchval("SELECT max(epoch) FROM epochs") == epoch == database.epochs.current
     await server.close()
-    await until(lambda: database.availability.find_outage() is None)
-    probing.cancel()
     await database.close()
