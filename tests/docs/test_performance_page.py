@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+import scaling
 from measuring import figures
 
 MADE = re.compile(
@@ -54,3 +55,8 @@ def test_a_run_replaces_its_own_section_alone(tmp_path: Path, monkeypatch: pytes
 
 def test_a_section_without_its_making_or_with_a_torn_table_is_found() -> None:
     assert find_faults("Measured by me.\n\n| a | b |\n| --- | --- |\n| 1 |") == ["Measured by me.", "[' 1 ']"]
+
+
+def test_what_scaling_needs_is_computed_from_what_was_measured() -> None:
+    page = scaling.PAGE.read_text("utf-8")
+    assert scaling.render(page, scaling.read_measured(figures.PAGE.read_text("utf-8"))) == page
