@@ -1,5 +1,6 @@
 """The HTTP agent: what it may answer, and what becomes of it."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -15,6 +16,7 @@ from support.free_ports import free_port
 
 from contracts.events import JobStatusReported, ResultProduced
 from servicekit import clock
+from servicekit.leasing.slots import Slots
 from servicekit.leasing.worker import COPIES
 from signoff.jsontext import json_text
 from signoff.status import Delivery, ReportKind
@@ -77,6 +79,22 @@ async def test_a_large_answer_takes_more_of_the_room_until_it_is_recorded(agent,
     assert (await outcome(agent.does(says(json.dumps("x" * 39_990).encode())))).result
     await until(lambda: worker._awaited)
     assert worker._slots.free == worker.capacity - 3, "and a slot less than while it was called"
+
+
+async def test_a_large_answer_is_read_once_there_is_memory_for_it_and_a_small_one_at_once(
+    agent, outcome, worker, publisher
+):
+    worker.slot_bytes, worker._memory = 1, Slots(1)
+    worker._memory.take()
+    reading = asyncio.create_task(outcome(agent.does(says(json.dumps("x" * 65_535).encode()))))
+    await until(lambda: worker._memory._waiting)
+    await outcome(agent.does(says(json.dumps("y" * 65_534).encode())))
+    worker._memory.leave()
+    await until(lambda: len(publisher.events) == 2)
+    assert [(one.result[0], len(one.result)) for one in publisher.events] == [("y", 65_534), ("x", 65_535)]
+    reserved = [outcome.held.reserved for outcome in worker._awaited.values()]
+    assert sorted(reserved) == [0, COPIES * 65_537], "no more than it has"
+    await reading
 
 
 async def test_a_zipped_answer_is_read(agent, outcome):

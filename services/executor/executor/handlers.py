@@ -198,7 +198,8 @@ class Attempt:
             handle=self._handle,
             keep_handle=self._keep_handle,
             tokens_left=self._budget.left_tokens,
-            note_body=self._note_body,
+            reserve=partial(self._worker.reserve, self._held),
+            note_body=partial(self._worker.note_size, self._held),
         )
         try:
             async with timeout:
@@ -210,10 +211,6 @@ class Attempt:
             raise
         finally:
             progress.close()
-
-    def _note_body(self, size: int) -> None:
-        """Count the bytes of an answer, which the outcome may have until it is recorded."""
-        self._held.size = max(self._held.size, size)
 
     def _spend(self, usage: Usage) -> None:
         self._usage = bound_cost(with_cost(usage), self._call_cost_max_usd)

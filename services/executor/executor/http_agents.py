@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -98,6 +98,8 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 #: Request headers: the number of the grant, and that of the call over all attempts.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
+#: Bytes of a body that are read at once, and of one that is not large.
+_CHUNK_BYTES: Final = 64 * 1024
 _ACCEPT = {"Accept": "application/json"}
 _JSON_HEADERS = {"Content-Type": "application/json", **_ACCEPT}
 #: A request header: the bytes of the largest result that is taken and judged, for the agent to know before it works.
@@ -232,7 +234,9 @@ class HttpClient:
                 headers=sent,
             ) as opened:
                 limit = self._result_max_bytes + envelope_bytes
-                response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit), call.hide)
+                response = AgentResponse(
+                    opened.status, opened.headers, await _read_body(opened, limit, call), call.hide
+                )
         except aiohttp.ServerTimeoutError as error:
             raise errors.AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -317,10 +321,15 @@ def parse_answer(parse: Callable[[Any], A], value: Any, what: str) -> A:
         raise errors.AgentProtocolError(f"the answer is no {what}: {why}") from None
 
 
-async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Return the decompressed body; one of more than `limit` bytes is cut a little beyond the limit."""
+async def _read_body(response: aiohttp.ClientResponse, limit: int, call: Call) -> bytes:
+    """Return the decompressed body; one of more than `limit` bytes is cut a little beyond the limit.
+
+    All but the first bytes of a large body are read once there is memory for as many as it may have.
+    """
     chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(64 * 1024):
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        if size + len(chunk) > _CHUNK_BYTES:
+            await call.reserve(limit)
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:

@@ -1,6 +1,6 @@
 """Declare the executor's ports: the jobstore with its grants, and agents."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -80,6 +80,10 @@ class Exchange:
     error: BaseException | None
 
 
+async def _reserve_nothing(_: int) -> None:
+    """Have memory for any answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of the agent; `number` is its number among the calls of the execution, from 1.
@@ -91,7 +95,8 @@ class Call:
     by the local clock. `secrets` are the values of sent headers; `hide` removes them from texts in which the agent may
     repeat them. Of a try, `note_exchange` is called with the call and each exchange; a call that `forges` is signed
     wrongly, to see whether the agent notices. `tokens_left` is what is left of the job's budget of tokens; None if it
-    has none. `note_body` is called with the bytes of each answer.
+    has none. Before an adapter reads a large answer, it waits until `reserve` finds memory for so many bytes;
+    `note_body` is called with the bytes of each answer.
     """
 
     grant: Grant
@@ -106,6 +111,7 @@ class Call:
     tokens_left: int | None = None
     note_exchange: Callable[["Call", Exchange], None] | None = None
     forges: bool = False
+    reserve: Callable[[int], Awaitable[None]] = _reserve_nothing
     note_body: Callable[[int], None] = lambda _: None
 
     @property

@@ -45,7 +45,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         judge_case = partial(
             judge_free, roster.judge_of, config, run_checks=checks.run, probe=roster.probe, name_own=name_own
         )
-        without_job = FreeJudgingWorker(context.worker, free, judge_case, settings.least_capacity)
+        without_job = FreeJudgingWorker(context.worker, free, judge_case, context.worker.capacity)
         without_job.start()
         context.stack.push_async_callback(without_job.stop)
         return Subscription(

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 from pydantic_core import from_json
@@ -92,6 +92,14 @@ async def judge_free(
     return FreeOutcome(verdict, code, message, cost_nanos, usage.tokens, time.monotonic() - started)
 
 
+class _Held(NamedTuple):
+    """A judging under way, its budget, and how many places it takes: a large one takes several."""
+
+    task: asyncio.Task[None]
+    budget: JudgingBudget
+    weight: int
+
+
 class FreeJudgingWorker:
     """Take judgings without a job from the jobstore, hold their leases, judge them, and report their outcomes."""
 
@@ -107,7 +115,7 @@ class FreeJudgingWorker:
         self._judgings = judgings
         self._judge = judge
         self._share = max(1, int(capacity * SHARE))
-        self._held: dict[Lease, tuple[asyncio.Task[None], JudgingBudget]] = {}
+        self._held: dict[Lease, _Held] = {}
         self._done: dict[Lease, FreeOutcome] = {}
         self._settling = set[asyncio.Task[None]]()
         self._lease_s = 10.0
@@ -139,7 +147,7 @@ class FreeJudgingWorker:
 
     @property
     def _room(self) -> int:
-        held = len(self._held)
+        held = sum(each.weight for each in self._held.values())
         return min(self._share - held, 2 * self._share - held - len(self._done), self._worker.room)
 
     async def _take_for_ever(self) -> None:
@@ -173,7 +181,8 @@ class FreeJudgingWorker:
                 continue
             self._lease_s = grant.lease_s
             budget = JudgingBudget(grant.budget)
-            self._held[grant.lease] = asyncio.create_task(self._make(grant, budget, asked_at)), budget
+            task = asyncio.create_task(self._make(grant, budget, asked_at))
+            self._held[grant.lease] = _Held(task, budget, self._worker.weigh(grant.size))
             self._taken.set()
         return len(taken)
 
@@ -229,7 +238,7 @@ class FreeJudgingWorker:
             self._done.pop(lease, None)
         for lease in held:
             if lease not in kept and (ended := self._held.pop(lease, None)) is not None:
-                settling = asyncio.create_task(self._settle(lease, *ended))
+                settling = asyncio.create_task(self._settle(lease, ended.task, ended.budget))
                 self._settling.add(settling)
                 settling.add_done_callback(self._settling.discard)
         self._changed.set()
@@ -240,7 +249,7 @@ class FreeJudgingWorker:
         for loop in self._loops:
             loop.cancel()
         given_back = list(self._held)
-        tasks = [task for task, _ in self._held.values()]
+        tasks = [each.task for each in self._held.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*self._loops, *tasks, return_exceptions=True)

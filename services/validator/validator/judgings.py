@@ -54,7 +54,7 @@ class GrpcFreeJudgings:
         """Take up to `room` waiting judgings. Raise TransientError if the jobstore is out of reach."""
         request = pb.BeginJudgingsRequest(owner=str(owner), take=room)
         answer = await self._leases.call(self._leases.stub.BeginJudgings, request, CLAIM_WAIT)
-        return [_read_grant(taken, FreeGrant, kind=taken.judging_kind) for taken in answer.taken]
+        return [_read_grant(one, FreeGrant, kind=one.judging_kind, size=one.ByteSize()) for one in answer.taken]
 
     async def finish(
         self, owner: UUID, outcomes: Mapping[Lease, FreeOutcome], held: Sequence[Lease], given_back: Sequence[Lease]

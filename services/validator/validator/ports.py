@@ -120,11 +120,12 @@ class Grant(JudgingGrant):
 class FreeGrant(JudgingGrant):
     """The grant to judge a result without a job. If the verdict becomes a job's, the budget is what that job has left.
 
-    `kind` is a JudgingKind of this version or a later one.
+    `kind` is a JudgingKind of this version or a later one; `size` is the bytes of the grant.
     """
 
     kind: str
     result: JsonValue
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

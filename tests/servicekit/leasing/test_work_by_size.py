@@ -144,6 +144,63 @@ async def test_a_tenant_with_large_results_leaves_room_for_those_of_others(lease
     await worker.stop(0.0)
 
 
+async def test_memory_for_what_is_large_is_reserved_until_its_outcome_is_recorded(leases):
+    """As for answers of agents, which may be as large as they like: ten fit here at a time."""
+    worker, done = make_worker(leases), list[HeldLease]()
+    answered = asyncio.Event()
+
+    async def answer(held: HeldLease):
+        await worker.reserve(held, 10 * ONE)
+        done.append(held)
+        await answered.wait()
+        return Work().report
+
+    for number in range(12):
+        begin(worker, Work(), do=answer, names=(f"agent:{number}",))
+    await until(lambda: len(done) == 10)
+    assert worker._memory.free == 0
+    worker.note_size(done[0], 4 * ONE)
+    assert (worker._memory.free, done[0].size) == (0, 4 * ONE), "it goes to who waits"
+    await until(lambda: len(done) == 11)
+    worker.note_size(done[1], 10 * ONE)
+    worker.note_size(done[1], 2 * ONE)
+    assert (done[1].size, done[1].reserved) == (10 * ONE, COPIES * 2 * ONE), "the largest counts for its outcome"
+    await until(lambda: len(done) == 12)
+    answered.set()
+    await until(lambda: len(worker._awaited) == 12)
+    leases.states |= dict.fromkeys(worker._awaited, LeaseState.RECORDED)
+    await worker.renew()
+    assert (worker._memory.free, worker._slots.free) == (100 * SLOT, 100)
+    await worker.stop(0.0)
+
+
+async def test_what_is_reserved_again_is_reserved_once_and_what_is_aborted_has_nothing(leases):
+    worker, free = make_worker(leases), list[int]()
+
+    async def answer(held: HeldLease):
+        for size in (ONE, ONE, 3 * ONE, 2 * ONE):
+            await worker.reserve(held, size)
+            free.append(100 * SLOT - worker._memory.free)
+        await asyncio.Event().wait()
+
+    begin(worker, Work(), do=answer)
+    await until(lambda: len(free) == 4)
+    assert free == [COPIES * ONE, COPIES * ONE, 3 * COPIES * ONE, 3 * COPIES * ONE]
+    (held,) = worker._held.values()
+    leases.states[held.lease] = LeaseState.LOST
+    await worker.renew()
+    assert (worker._memory.free, held.reserved) == (100 * SLOT, 0)
+    await worker.stop(0.0)
+
+
+async def test_without_a_size_of_slots_nothing_is_reserved(leases, work):
+    worker = Worker("test", leases, 10, outcomes_max=20)
+    held = await begun(worker, work)
+    await worker.reserve(held, 1 << 40)
+    assert held.reserved == 0
+    await worker.stop(0.0)
+
+
 async def test_to_a_worker_without_a_partition_nothing_is_offered(work):
     leases, partitions = FakeLeases(lease_s=1_000.0), list[int]()
     worker = Worker("test", leases, 10, 20, is_reading=lambda: bool(partitions))

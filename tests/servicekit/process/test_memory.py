@@ -27,7 +27,7 @@ def files() -> Iterator[int]:
     """How many files may be open: the same on each machine."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (2_000, hard))
-    yield 2_000 - OTHER_FILES
+    yield (2_000 - OTHER_FILES) * 2 // 3
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -68,8 +68,10 @@ def test_without_control_groups_the_machines_memory_counts(tmp_path):
     assert find_memory(tmp_path) == Memory(MACHINE, is_of_container=False)
 
 
-def test_of_a_containers_memory_work_takes_a_half_and_of_a_machines_a_sixteenth():
-    assert Memory(1 << 30, is_of_container=True).work_bytes == 512 * MIB
+def test_of_a_containers_memory_work_takes_a_half_of_what_is_left_and_of_a_machines_a_sixteenth():
+    assert Memory(1 << 30, is_of_container=True).work_bytes == 448 * MIB
+    assert Memory(256 * MIB, is_of_container=True).work_bytes == 64 * MIB
+    assert Memory(64 * MIB, is_of_container=True).work_bytes == 1, "and the least number of leases"
     assert Memory(8 << 30, is_of_container=False).work_bytes == 512 * MIB
 
 
@@ -78,19 +80,19 @@ def test_of_a_containers_memory_work_takes_a_half_and_of_a_machines_a_sixteenth(
     [
         (Growing(work_max_bytes=128 * MIB), Capacity(1_024, "memory", 128 << 10)),
         (Growing(work_max_bytes=128 * MIB + 1_024), Capacity(1_024, "memory", (128 << 10) + 1)),
-        (Growing(work_max_bytes=1 << 30), Capacity(1_744, "files", (1 << 30) // 1_744)),
-        (Growing(work_max_bytes=1_744 * LEASE_BYTES), Capacity(1_744, "memory", LEASE_BYTES)),
+        (Growing(work_max_bytes=1 << 30), Capacity(1_162, "files", (1 << 30) // 1_162)),
+        (Growing(work_max_bytes=1_162 * LEASE_BYTES), Capacity(1_162, "memory", LEASE_BYTES)),
         (Growing(work_max_bytes=MIB), Capacity(200, "memory", LEASE_BYTES)),  # never less than without memory's bound
         (Growing(work_max_bytes=128 * MIB, capacity=200), Capacity(200, "setting", 128 * MIB // 200)),
         (Growing(work_max_bytes=128 * MIB, capacity=9_000), Capacity(9_000, "setting", LEASE_BYTES)),
         (WorkerSettings(work_max_bytes=1 << 30), Capacity(1_000, "setting", (1 << 30) // 1_000)),
-        (WorkerSettings(work_max_bytes=192 * MIB, capacity=0), Capacity(1_536, "memory", LEASE_BYTES)),
+        (WorkerSettings(work_max_bytes=140 * MIB, capacity=0), Capacity(1_120, "memory", LEASE_BYTES)),
         (WorkerSettings(work_max_bytes=MIB, capacity=0), Capacity(1_000, "memory", LEASE_BYTES)),
     ],
 )
 def test_leases_follow_the_setting_or_the_memory_and_the_files(files, settings, capacity):
     assert settings.find_capacity() == capacity
-    assert files == 1_744
+    assert files == 1_162
 
 
 def test_without_a_setting_the_memory_is_looked_up():

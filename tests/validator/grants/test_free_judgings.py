@@ -16,7 +16,7 @@ from contracts.judging.policy import JudgeModel, JudgePolicy
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.errors import TransientError
-from servicekit.leasing.worker import Lease, Worker
+from servicekit.leasing.worker import COPIES, Lease, Worker
 from signoff.errors import ErrorCode
 from signoff.status import JudgingKind
 from signoff.worker.v1 import work_service_pb2 as pb
@@ -43,6 +43,7 @@ class Store:
         self.is_away = False
         self.owner: UUID | None = None
         self.lease_s = 60.0
+        self.size = 0
         self.told: asyncio.Queue[int] = asyncio.Queue()
         self.tells = 0
         self.finishes = asyncio.Event()
@@ -67,7 +68,7 @@ class Store:
         self._check(owner)
         self.taken.append(room)
         granted, self.waiting = self.waiting[:room], self.waiting[room:]
-        asked = {"kind": JudgingKind.SHADOW, "result": "blue", "acceptance_criteria": "A"}
+        asked = {"kind": JudgingKind.SHADOW, "result": "blue", "acceptance_criteria": "A", "size": self.size}
         return [FreeGrant(lease=each, lease_s=self.lease_s, **asked) for each in granted]
 
     async def finish(
@@ -146,6 +147,22 @@ async def test_half_of_the_capacity_is_taken_and_more_as_room_comes() -> None:
     judge.may.set()
     await until(lambda: len(store.recorded) == 12)
     assert judge.most == 5
+    await made.stop()
+
+
+async def test_large_ones_take_more_of_it() -> None:
+    store, judge = Store(2), Judge()
+    store.size = 2_000
+    made, worker = make(store, judge, capacity=20)
+    worker.slot_bytes = COPIES * 1_000  # so that each takes three of the ten places
+    tell(worker, 2)
+    await until(lambda: judge.under_way == 2)
+    store.waiting = [lease(uuid4()) for _ in range(12)]
+    tell(worker, 12)
+    await until(lambda: judge.under_way == 6)
+    assert (store.taken[0], {*store.taken[1:]}) == (10, {4})
+    judge.may.set()
+    await until(lambda: len(store.recorded) == 14)
     await made.stop()
 
 

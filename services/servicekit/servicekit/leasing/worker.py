@@ -129,6 +129,8 @@ class HeldLease:
     size: int = 0
     #: How many slots each of its own counts for.
     weight: int = 1
+    #: Bytes of memory that it has besides its slots.
+    reserved: int = 0
     #: The slots that it has; its first one is given up for the next that it asks for.
     slots: list[Names] = field(default_factory=list)
     is_in_first_slot: bool = True
@@ -193,6 +195,8 @@ class Worker:
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _has_news: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: Slots = field(init=False)
+    #: The bytes of memory for what is large, as if each were a slot.
+    _memory: Slots = field(init=False)
     _without_slot: int = 0
     #: The mean weight of the newest works.
     _mean_weight: float = 1.0
@@ -201,6 +205,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._slots = Slots(self.capacity)
+        self._memory = Slots(self.capacity * self.slot_bytes)
 
     @property
     def room(self) -> int:
@@ -213,7 +218,7 @@ class Worker:
         The last may be more than fits, so that a very large one is not left for ever.
         """
         free, count = self._slots.free, 0
-        for weight in sorted(map(self._weigh, sizes), reverse=True):
+        for weight in sorted(map(self.weigh, sizes), reverse=True):
             if free <= 0:
                 break
             free, count = free - weight, count + 1
@@ -222,7 +227,7 @@ class Worker:
     def _bound_room(self, room: int) -> int:
         return 0 if self._stopping else max(0, min(room, self.outcomes_max - len(self._awaited)))
 
-    def _weigh(self, size: int) -> int:
+    def weigh(self, size: int) -> int:
         """Return how many slots work with so many bytes takes."""
         return 1 + (COPIES * size // self.slot_bytes if self.slot_bytes else 0)
 
@@ -264,7 +269,7 @@ class Worker:
             return False
         if older is not None:
             self._abort(older)
-        weight = self._weigh(size)
+        weight = self.weigh(size)
         self._mean_weight += (weight - self._mean_weight) / _RECENT
         held = HeldLease(lease, job_id, expires_at, names=names, size=size, weight=weight, slots=[names])
         if within_share and self._slots.is_overfull(names):
@@ -297,16 +302,37 @@ class Worker:
             # A bug. It is reported, so that the jobstore can count such failures and then fail the job.
             log.exception("work failed by a bug", extra={"job_id": held.job_id})
             publish = partial(give_up, held, error)
-        reporting, weight = asyncio.create_task(self._report(held, publish, give_up)), self._weigh(held.size) - 1
+        reporting, weight = asyncio.create_task(self._report(held, publish, give_up)), self.weigh(held.size) - 1
         self._awaited[held.lease] = AwaitedOutcome(held, reporting, weight)
         self._slots.take(weight=weight)
         self._forget(held)
+
+    async def reserve(self, held: HeldLease, size: int) -> None:
+        """Wait until there is memory for so many bytes of what the work is about, such as a large answer to it.
+
+        The work has that memory until it is aborted, or its outcome is recorded. Shares hold as for slots.
+        """
+        missing = COPIES * size - held.reserved
+        if self.slot_bytes and missing > 0:
+            await self._memory.enter(held.names, missing)
+            held.reserved += missing
+
+    def note_size(self, held: HeldLease, size: int) -> None:
+        """Note how many bytes what the work is about has, and give up memory that was reserved beyond that."""
+        held.size = max(held.size, size)
+        self._give_up_memory(held, COPIES * size)
+
+    def _give_up_memory(self, held: HeldLease, needed: int = 0) -> None:
+        if held.reserved > needed:
+            self._memory.leave(held.names, held.reserved - needed)
+            held.reserved = needed
 
     def _settle(self, lease: Lease) -> AwaitedOutcome | None:
         """Forget an outcome that is recorded, or cannot be; return it, None if it is not awaited."""
         if (outcome := self._awaited.pop(lease, None)) is not None:
             self._end(lease)
             self._slots.leave(weight=outcome.weight)
+            self._give_up_memory(outcome.held)
         return outcome
 
     def _turn_away(self, held: HeldLease, due_after_s: float = 0.0) -> None:
@@ -430,6 +456,7 @@ class Worker:
             held.task.cancel()
         self._end(held.lease)
         self._forget(held)
+        self._give_up_memory(held)
 
     def _end(self, lease: Lease) -> None:
         """Note that a lease has ended here, since a repeated record may bring its grant again."""

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-#: Of a container's memory work under way may take a half: the rest is for the interpreter and all that is not counted.
+#: Bytes that a process takes without any work.
+OWN_BYTES: Final = 128 << 20
+#: Of what else its container may take, work under way may take a half: a quarter is for judgings without a job, and the
+#: rest for all that is not counted.
 SHARE_OF_CONTAINER: Final = 1 / 2
 #: Of a machine's, which others use, too.
 SHARE_OF_MACHINE: Final = 1 / 16
@@ -21,7 +24,9 @@ class Memory(NamedTuple):
     @property
     def work_bytes(self) -> int:
         """How many bytes work under way may take, unless a setting says otherwise."""
-        return int(self.max_bytes * (SHARE_OF_CONTAINER if self.is_of_container else SHARE_OF_MACHINE))
+        if self.is_of_container:
+            return max(1, int((self.max_bytes - OWN_BYTES) * SHARE_OF_CONTAINER))
+        return int(self.max_bytes * SHARE_OF_MACHINE)
 
 
 def find_memory(root: Path = _ROOT) -> Memory:

@@ -181,16 +181,11 @@ class WorkerSettings(JobstoreClientSettings):
     grows: ClassVar = False
 
     capacity: int = 1_000
-    #: Bytes of memory that work under way may take. Without it, a half of what the container may take or, without a
-    #: container, a sixteenth of what the machine has.
+    #: Bytes of memory that work under way may take. Without it, a half of what the container may take besides the
+    #: process itself or, without a container, a sixteenth of what the machine has.
     work_max_bytes: int | None = Field(None, ge=1)
     #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
-
-    @property
-    def least_capacity(self) -> int:
-        """How many leases a process holds at once, however little memory it has: the setting or its default."""
-        return self.capacity or int(type(self).model_fields["capacity"].default)
 
     def find_capacity(self) -> Capacity:
         """Return how much work this process holds at once: by its settings, its memory and the files it may open."""
@@ -198,10 +193,11 @@ class WorkerSettings(JobstoreClientSettings):
         leases, bound = self.capacity, "setting"
         if not leases or (self.grows and "capacity" not in self.model_fields_set):
             files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            of_files = files - OTHER_FILES if files >= 0 else work_bytes  # where there is no limit it is negative
+            # Where there is no limit it is negative. A third is for judgings without a job.
+            of_files = (files - OTHER_FILES) * 2 // 3 if files >= 0 else work_bytes
             by_memory = work_bytes // LEASE_BYTES
             bound = "memory" if by_memory <= of_files else "files"
-            leases = max(self.least_capacity, min(by_memory, of_files))
+            leases = max(type(self).model_fields["capacity"].default, min(by_memory, of_files))
         return Capacity(leases, bound, max(LEASE_BYTES, work_bytes // leases))
 
 
