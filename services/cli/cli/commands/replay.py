@@ -159,6 +159,8 @@ def get_topic(name: str) -> Topic:
     return topic
 
 
+#: Seconds within which brokers acknowledge records: those that have deleted our user never do, and say nothing.
+ACKNOWLEDGED_S = 30.0
 #: Records that are published together, before their acknowledgements are waited for.
 BATCH = 500
 
@@ -340,7 +342,7 @@ async def open_publisher(kafka: "KafkaAccess", name: str) -> "AsyncIterator[Publ
 
 async def send(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
     """Publish and empty a batch; return `published` plus its size. Raise CommandError if a record is not published."""
-    for result in await publisher.send(batch):
+    for result in await publisher.send(batch, ACKNOWLEDGED_S):
         if isinstance(result, Exception):
             raise CommandError(f"{published} were published, and then: {result}", code=ErrorCode.KAFKA_UNAVAILABLE)
         published += 1
