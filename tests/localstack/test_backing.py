@@ -13,6 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from support.fakes import until
 
+from localstack import postgres
+from localstack.backing import make_backing
+from localstack.datadir import DataDir
 from localstack.kafka import SHORT_LIVED_OPTION, Kafka
 from localstack.stack import Infrastructure, infrastructure
 
@@ -102,3 +105,15 @@ def test_a_stopped_one_starts_again_on_the_same_directory_and_addresses(tmp_path
         assert (second.kafka, second.postgres) == addresses
         assert asyncio.run(consume(second.kafka, "kept")) == b"record"
         second.kill("postgres", signal.SIGQUIT).result(timeout=60)
+
+
+async def test_where_no_programs_of_postgresql_know_tls_the_stack_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "TLS_BINARIES", {})
+    (tmp_path / "postgres" / "data").mkdir(parents=True)  # so that nothing is made there
+    said: list[str] = []
+    server, _ = make_backing(DataDir(tmp_path), secure=True, progress=said.append)
+    await server.make_spec().prepare()
+    assert "sslmode" not in server.url
+    assert [line.partition(":")[0] for line in said] == ["PostgreSQL is not encrypted"]

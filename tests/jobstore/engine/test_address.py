@@ -119,6 +119,8 @@ async def test_other_parameters_have_their_meaning(driver: Driver) -> None:
         ("postgresql://u:p@h/db?target_session_attrs=prefer-standby", "write one of any, primary, read-write"),
         ("postgresql://u:p@h/db?pgbouncer=true", "a pooler that keeps sessions"),
         ("postgresql://u:p@h/db?require_auth=scram-sha-256", "require_auth: leave it out"),
+        ("postgresql://u:p@h/db?require_auth", "require_auth: leave it out"),
+        ("postgresql://u:p@h/db?sslnegotiation=direct", "it needs sslmode=verify-full"),
     ],
 )
 def test_what_cannot_be_had_is_refused_and_the_password_is_not_shown(

@@ -1,15 +1,17 @@
 """A PostgreSQL with TLS: which URLs reach it, by which connections, and what refuses whom."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import text
 
-from jobstore.engine.address import DatabaseAddress
+from jobstore.engine.address import DRIVER_ERRORS, DatabaseAddress
 from jobstore.engine.database import Database
 from localstack.backing import secured_postgres
 from localstack.certificates import Authority
@@ -102,6 +104,7 @@ async def test_who_does_not_trust_the_other_says_so_as_an_outage(server: Postgre
             "database_unavailable",
             "CERTIFICATE_VERIFY",
         ),
+        (server.url.replace("127.0.0.1", "127.1"), "database_unavailable", "mismatch"),
         (with_query(server.url, "ssl=verify-full"), "database_unavailable", "root certificate file"),
         (
             with_query(server.url, f"sslmode=require&sslrootcert={tmp_path}/no"),
@@ -121,3 +124,42 @@ async def test_files_are_read_again_for_each_connection(server: Postgres, tmp_pa
         await address.connect()
     shutil.copyfile(ca_of(server.url), kept)
     await (await address.connect()).close()
+
+
+async def test_a_server_without_tls_is_not_taken_for_one_that_has_it(postgres: str) -> None:
+    code, reason = await outage_of(f"{postgres}?sslmode=require")
+    assert (code, "rejected SSL upgrade" in reason) == ("database_unavailable", True)
+
+
+def let_in_by_certificate(hba: Path, ca: Path) -> Path:
+    """Have the role `certified` show a certificate; return the file of the CA at the server."""
+    kept = hba.with_name("clients.pem")
+    shutil.copyfile(ca, kept)
+    kept.chmod(0o644)
+    hba.write_text(f"hostssl all certified 127.0.0.1/32 cert\n{hba.read_text()}")
+    return kept
+
+
+async def test_a_client_may_show_a_certificate_in_place_of_a_password(server: Postgres, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "clients")
+    certificate, key = authority.issue("certified")
+    superuser = await DatabaseAddress(server.url).connect()
+    kept = let_in_by_certificate(Path(await superuser.fetchval("SHOW hba_file")), authority.ca)
+    for statement in (
+        "CREATE ROLE certified LOGIN",
+        "GRANT CONNECT ON DATABASE signoff TO certified",
+        f"ALTER SYSTEM SET ssl_ca_file = '{kept}'",
+        "SELECT pg_reload_conf()",
+    ):
+        await superuser.execute(statement)
+    await superuser.close()
+    url = f"postgresql://certified@{server.url.rpartition('@')[2]}"
+    driver = None
+    async with asyncio.timeout(10):
+        while driver is None:  # until the server has read its files
+            with suppress(*DRIVER_ERRORS):
+                driver = await DatabaseAddress(f"{url}&sslcert={certificate}&sslkey={key}").connect()
+    assert await driver.fetchval("SELECT current_user") == "certified"
+    await driver.close()
+    code, reason = await outage_of(url)
+    assert (code, "certificate" in reason) == ("database_forbidden", True), reason

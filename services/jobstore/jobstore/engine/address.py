@@ -235,8 +235,10 @@ def _parse(url: str) -> _Parts:
             "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, several hosts as HOST:PORT,HOST:PORT, and in user "
             "and password %40 for @, %3A for : and %25 for %"
         )
-    given = _collect(parse_qsl(found["query"] or ""))
-    _check(given)
+    given = _collect(parse_qsl(found["query"] or "", keep_blank_values=True))
+    _check_names(given)
+    given = {name: value for name, value in given.items() if value}  # to libpq, too, an empty value is none
+    _check_values(given)
     place = {name: unquote(found[group]) for name, group in _OF_URL.items() if found[group]} | given
     attribute = given.get("target_session_attrs")
     return _Parts(
@@ -266,15 +268,21 @@ def _collect(given: Sequence[tuple[str, str]]) -> dict[str, str]:
     return query
 
 
-def _check(given: Mapping[str, str]) -> None:
-    """Refuse what is unknown, what cannot be had, and what would be of no use beside the rest."""
-    known = {*_OF_DRIVER, *_NUMBERS, *_PLACE, *_VALUES, "options"}
+_KNOWN: Final = {*_OF_DRIVER, *_NUMBERS, *_PLACE, *_VALUES, "options"}
+
+
+def _check_names(given: Mapping[str, str]) -> None:
+    """Refuse what is unknown, and what cannot be had."""
     for name, value in given.items():
-        values = _VALUES.get(name)
-        if name not in known or (name in _INSTEAD and value not in (values or ())):
-            others = ", ".join(sorted(known - {*_PLACE}))
+        if name not in _KNOWN or (name in _INSTEAD and value not in _VALUES[name]):
+            others = ", ".join(sorted(_KNOWN - {*_PLACE}))
             raise DatabaseUrlError(f"{name}: {_INSTEAD.get(name, f'leave it out, or write one of {others}')}")
-        if values is not None and value not in values:
+
+
+def _check_values(given: Mapping[str, str]) -> None:
+    """Refuse values that are none, or of no use beside the rest."""
+    for name, value in given.items():
+        if (values := _VALUES.get(name)) is not None and value not in values:
             raise DatabaseUrlError(f"{name}={value}: leave it out, or write one of {', '.join(values)}")
         if name in _NUMBERS and not (value.isascii() and value.isdecimal() and int(value) >= _NUMBERS[name]):
             raise DatabaseUrlError(f"{name}={value}: write a whole number from {_NUMBERS[name]} on")
@@ -286,6 +294,8 @@ def _check(given: Mapping[str, str]) -> None:
             raise DatabaseUrlError(f"{min(unused)}: it needs a file of CAs as sslrootcert, in place of `system`")
     elif root is not None and mode not in {"require", "verify-ca", "verify-full"}:
         raise DatabaseUrlError("sslrootcert: it is of no use without sslmode=verify-full (or verify-ca, or require)")
+    if given.get("sslnegotiation") == "direct" and root is None and mode not in {"require", "verify-ca", "verify-full"}:
+        raise DatabaseUrlError("sslnegotiation=direct: it needs sslmode=verify-full (or verify-ca, or require)")
 
 
 def _split_hosts(hosts: str, ports: str) -> Iterator[Host]:
