@@ -97,7 +97,8 @@ def live_through(compose: Compose) -> int:
     with step("a judged job, by fixed rules, which say so"):
         register_writer(compose)
         run_job(compose, "first")
-        require("local judge: fixed rules, no model" in compose.signoff("jobs", "show", "first"), "rules judge")
+        shown = compose.signoff("jobs", "show", "first")
+        require("local judge: fixed rules, no model" in shown, f"rules judge: {shown}")
     faults = [f"without a variable: {fault}" for fault in find_faults(engine, secrets)]
     with step("the same with one variable, OPENAI_API_KEY (here another server speaks OpenAI's API)"):
         compose.variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": ANOTHER_JUDGE}
