@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -35,6 +35,8 @@ CHECKS_MAX_CORES = 0.005
 KEY = "sk-of-the-stranger-0123456789"
 ANOTHER_JUDGE = "http://judge:8090/v1"
 AGENT_PORT = 9417
+#: Of a job whose agent may be away until its container has been made again.
+PATIENT = {"max_calls": 100, "backoff_max_s": 3}
 #: Executed in the container that makes Kafka's users: its topics, and what is told to who names no user.
 LOOK_AT_KAFKA = """
 import asyncio
@@ -229,7 +231,13 @@ def call_published_grpc(token: str) -> None:
 def kill_each(compose: Compose, token: str) -> None:
     """Kill and remove each container, and have it made again; jobs that were begun before end completed."""
     for name, service in compose.engine.list_containers().items():
-        job = {"id": f"beside-{service}", "title": "The sea", "acceptance_criteria": 'Says "sea"', "agent_id": "writer"}
+        job: dict[str, object] = {
+            "id": f"beside-{service}",
+            "title": "The sea",
+            "acceptance_criteria": 'Says "sea"',
+            "agent_id": "writer",
+            "policy": PATIENT,
+        }
         call_rest(token, "jobs", job)
         call_rest(token, f"jobs/{job['id']}/execute", {})
         compose.engine.podman("rm", "--force", "--time", "0", name)
@@ -238,7 +246,7 @@ def kill_each(compose: Compose, token: str) -> None:
     compose.wait_until_healthy()
 
 
-def call_rest(token: str, path: str, body: dict[str, str] | None = None) -> str:
+def call_rest(token: str, path: str, body: Mapping[str, object] | None = None) -> str:
     """Call REST at this machine's port, again until it answers well, and return the answer."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
