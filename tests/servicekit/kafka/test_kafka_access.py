@@ -73,13 +73,14 @@ def test_an_authority_keeps_what_it_has_made(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in Authority(tmp_path).issue("kafka")] != before
 
 
-async def test_every_client_is_given_user_and_tls(tmp_path: Path) -> None:
-    access = KafkaAccess("k:1", Security.SASL_SSL, user="me", password="p", ca=Authority(tmp_path).ca)
+async def test_every_client_is_given_all_addresses_user_and_tls(tmp_path: Path) -> None:
+    access = KafkaAccess("k:1,l:2", Security.SASL_SSL, user="me", password="p", ca=Authority(tmp_path).ca)
     broker = access.make_broker(client_id="test", consumer_only=True, logger=None)
     producer, consumer, of_broker = access.make_producer(), access.make_consumer(), (await broker.connect())()
     clients = [access.make_client(), access.make_admin()._client]
     clients += [producer.client, consumer._client, of_broker._client]
     for client in clients:
+        assert sorted((host, port) for host, port, _ in client.hosts) == [("k", 1), ("l", 2)]
         assert client._sasl_plain_username == "me"
         assert client._ssl_context().verify_mode
         assert (client._security_protocol, client._sasl_mechanism) == ("SASL_SSL", "SCRAM-SHA-512")

@@ -147,7 +147,7 @@ class KafkaAccess:
         """Return a broker of FastStream, which makes a consumer for each of its subscribers."""
         from faststream.kafka import KafkaBroker  # noqa: PLC0415 - heavy, and only needed by services
 
-        broker = KafkaBroker(self.servers, **options)
+        broker = KafkaBroker(self.servers.split(","), **options)  # it takes a text for a single address
         # Its own `security` knows no file that changes, and no provider of tokens.
         broker._connection_kwargs |= self._connection_options  # noqa: SLF001
         return broker
