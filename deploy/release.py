@@ -19,6 +19,7 @@ import tomllib
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +37,9 @@ SERVER = "signoff-server"
 IMAGES = ("jobstore", "executor", "validator", "console", "cli")
 PAGE = "services/console/web"
 JARS = "deploy/local/localstack/kafka-jars.txt"
+#: Where all that is needed has wheels: the oldest and the newest Python of each.
+PLATFORMS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "aarch64-apple-darwin")
+PYTHONS = ("3.11", "3.14")
 #: What a program has to be told on a machine whose network is not the internet's.
 NETWORK = re.compile(r"PIP_\w+|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|(?i:(https?|no|all)_proxy)")
 
@@ -206,12 +210,18 @@ def try_wheels(name: str, folder: Path) -> None:
         sys.exit(f"release: signoff demo ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
-def install(wheels: Path, folder: Path) -> None:
+def find_wheels(needs: Path) -> None:
+    """Refuse to release what would have to be compiled where Signoff is installed."""
+    for platform, python in product(PLATFORMS, PYTHONS):
+        print(f"release: wheels of all that is needed, for Python {python} on {platform}", flush=True)
+        options = ("--quiet", "--only-binary", ":all:", "--python-version", python, "--python-platform", platform)
+        run(BIN / "uv", "pip", "compile", *options, needs)
+
+
+def install(wheels: Path, needs: Path, folder: Path) -> None:
     """Install the wheels as their users do, and with the oldest of all that they need."""
     run(sys.executable, "-m", "venv", folder / "newest")
     run(folder / "newest/bin/python", "-m", "pip", "install", "--quiet", *wheels.glob("*.whl"))
-    needs = folder / "needs.txt"
-    needs.write_text("\n".join(need for need in read_needs(wheels) if not need.startswith("signoff-")))
     run(BIN / "uv", "venv", "--quiet", "--python", sys.executable, folder / "oldest")
     oldest = ("--resolution", "lowest-direct", "--requirement", needs)
     run(BIN / "uv", "pip", "install", "--quiet", "--python", folder / "oldest", *oldest, *wheels.glob("*.whl"))
@@ -238,7 +248,10 @@ def main() -> None:
         if made[0] != made[1]:
             sys.exit(f"release: built again, these differ: {sorted(made[0].items() ^ made[1].items())}")
         run(BIN / "twine", "check", "--strict", *wheels.glob("*.whl"))
-        install(wheels, folder)
+        needs = folder / "needs.txt"
+        needs.write_text("\n".join(need for need in read_needs(wheels) if not need.startswith("signoff-")))
+        find_wheels(needs)
+        install(wheels, needs, folder)
         for name in ("newest", "oldest"):
             try_wheels(name, folder)
         (wheels / "SHA256SUMS").write_text("".join(f"{hash_}  {name}\n" for name, hash_ in made[1].items()))
