@@ -284,7 +284,7 @@ async def test_what_is_granted_too_late_is_given_back_together(work):
 async def test_what_is_granted_under_a_name_that_has_nearly_all_is_given_back_at_once(worker, leases, work):
     """Else a burst of records, which the jobstores' transactions count by the same room, leaves nothing for others."""
     for _ in range(10):
-        begin(worker, work, names=("tenant:flood", "agent:drips"), within_share=True)
+        assert begin(worker, work, names=("tenant:flood", "agent:drips"), within_share=True)
     await until(lambda: len(leases.given_back) == 1)
     assert len(work.begun) == 9
     assert begin(worker, work, other := lease(), names=("agent:well",), within_share=True)

@@ -12,9 +12,9 @@ from servicekit.leasing.slots import Names, Slots
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def returning(slots: Slots, names: Names = ()) -> "asyncio.Task[None]":
+async def returning(slots: Slots, names: Names = (), weight: int = 1) -> "asyncio.Task[None]":
     """Somebody who waits for a slot."""
-    waiting = asyncio.create_task(slots.enter(names))
+    waiting = asyncio.create_task(slots.enter(names, weight))
     await asyncio.sleep(0)
     return waiting
 
@@ -70,6 +70,34 @@ async def test_who_is_cancelled_while_waiting_leaves_its_slot_to_the_next(is_giv
     await second
     slots.leave()
     assert slots.free == 1
+
+
+async def test_what_is_large_takes_several_and_waits_no_longer_than_what_is_small():
+    slots = Slots(10)
+    await slots.enter(("tenant:a",), 7)
+    large = await returning(slots, ("tenant:a",), 6)
+    assert (slots.free, large.done()) == (0, True), "one was free, and it held less than four times that"
+    small = await returning(slots, ("tenant:b",))
+    slots.leave(("tenant:a",), 6)
+    await small
+    assert slots.free == 2
+    slots.leave(("tenant:a",), 7)
+    slots.leave(("tenant:b",))
+    assert (slots.free, slots._held) == (10, {})
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+async def test_who_waits_for_several_and_is_cancelled_leaves_as_many(is_given: bool):
+    slots = Slots(5)
+    slots.take(weight=5)
+    waiting = await returning(slots, ("tenant:a",), 4)
+    if is_given:
+        slots.leave(weight=5)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    if not is_given:
+        slots.leave(weight=5)
+    assert (slots.free, slots._held, slots._waiting) == (5, {}, {})
 
 
 async def test_who_is_cancelled_is_not_remembered():

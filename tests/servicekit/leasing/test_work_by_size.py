@@ -7,7 +7,7 @@ from leased_work import Work, begin, begun
 from support.factories import lease
 from support.fakes import FakeLeases, until, working
 
-from servicekit.leasing.worker import COPIES, HeldLease, LeaseState, Worker
+from servicekit.leasing.worker import COPIES, LEASE_BYTES, HeldLease, LeaseState, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,6 +66,12 @@ async def test_an_outcome_that_became_larger_than_the_work_takes_more(leases):
     await until(lambda: worker._awaited)
     assert worker.room == 60
     await worker.stop(0.0)
+
+
+async def test_what_a_lease_and_its_copies_take_is_what_the_pages_name():
+    held = HeldLease(lease(), "job-1", 0.0)
+    assert (LEASE_BYTES, COPIES) == (128 << 10, 10)
+    assert (held.weight, held.reserved) == (1, 0)
 
 
 async def test_an_ask_takes_as_many_slots_as_its_work(leases):

@@ -58,7 +58,7 @@ def test_a_server_that_refuses_nothing_and_answers_late_is_asked_no_more_than_so
         turns, now = begin(pace, 10_000, now), now + PROMPT_S
         for turn in turns:
             pace.note_answer(turn, NOTHING, now)
-    assert pace.window == WINDOW_WIDE == 200
+    assert (pace.window, WINDOW_WIDE, PROMPT_S) == (200, 200, 30)
     turns = begin(pace, 10_000, now)
     for turn in turns[:50]:
         pace.note_answer(turn, NOTHING, now + PROMPT_S - 0.01)

@@ -12,6 +12,7 @@ from support.fakes import until
 
 from servicekit.models import pace
 from servicekit.models.pace import AnswerHeaders, Gate, Quota
+from servicekit.models.servers import Servers
 from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judge_config import JudgeConfig
@@ -50,6 +51,23 @@ async def test_who_waits_goes_in_order_and_may_leave() -> None:
         tasks[left].cancel()
     await until(lambda: len(went) == 4)
     assert went == [1, 2, 4, 5]
+
+
+async def test_who_waits_for_the_pace_is_counted_at_all_servers_and_who_left_is_not() -> None:
+    servers, waiting = Servers(METRICS), list["asyncio.Task[Any]"]()
+    for name in ("a", "b"):
+        gate = servers.find_gate(f"http://{name}/v1", "key")
+        gate.note_refusal(await gate.enter(1.0), AnswerHeaders(), 60.0)
+        waiting += [asyncio.create_task(gate.enter(1.0)) for _ in range(2)]
+    assert servers.count_waiting() == 0
+    await asyncio.sleep(0)
+    assert servers.count_waiting() == 4
+    waiting[1].cancel()  # it stands behind another one, and is taken out once that goes
+    await asyncio.wait(waiting[1:2])
+    assert servers.count_waiting() == 3
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
 
 
 async def test_who_left_holds_up_nobody_behind() -> None:
