@@ -282,6 +282,8 @@ def test_a_call_is_of_the_version_that_it_names_unless_it_comes_again(life: Life
     version = life.job.version
     asked = CancelJob(life.job_id, life.execution_id, by_call=True, version=version, actor=SIGNOFF)
     assert code_of(lambda: life.jobstore.run(replace(asked, version=version - 1))) == "version_conflict"
+    of_job = CancelJob(life.job_id, version=version - 1, actor=SIGNOFF)
+    assert code_of(lambda: life.jobstore.run(of_job)) == "version_conflict"
     for _ in range(2):
         assert life.jobstore.run(asked)["version"] == version + 1, "by then it is another one"
     unknown = replace(asked, execution_id=uuid4())
