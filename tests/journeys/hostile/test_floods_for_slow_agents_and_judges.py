@@ -22,6 +22,8 @@ CAPACITY, SHARE = 20, 16
 #: What records, claims and the dispatcher give at the same time may be more, up to eight times what is free.
 AT_MOST = 18
 FLOOD = 60
+#: Bytes of memory that each slot stands for; and of a result that takes four.
+SLOT_BYTES, RESULT_BYTES = 1 << 20, 400_000
 #: Nobody waits as long for what others do.
 WITHIN_S = 10.0
 
@@ -52,7 +54,8 @@ async def dead_judge() -> AsyncIterator[DeadJudge]:
 @pytest.fixture(scope="module")
 async def small(dead_judge: DeadJudge, agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """A system with room for few at once."""
-    async with running(tmp_path_factory.mktemp("small"), dead_judge, SIGNOFF_CAPACITY=str(CAPACITY)) as system:
+    bounds = {"SIGNOFF_CAPACITY": str(CAPACITY), "SIGNOFF_WORK_MAX_BYTES": str(CAPACITY * SLOT_BYTES)}
+    async with running(tmp_path_factory.mktemp("small"), dead_judge, **bounds) as system:
         for name in ("agent", "drips"):
             await system.client.create_agent(NewAgent(id=name, name=name, url=agent.url))
         yield system
@@ -118,6 +121,30 @@ async def test_a_policy_with_a_dead_judge_holds_up_nobody_elses_judging(
     fields = {"policy": {"reuse_verdict": False}}
     assert max([await done_within(small, **fields) for _ in range(5)]) < WITHIN_S
     assert dead_judge.asked_dead == SHARE
+
+    dead_judge.back.set()
+    for job_id in ids:
+        assert (await small.at_rest(job_id)).status is JobStatus.COMPLETED
+
+
+async def test_large_results_for_a_dead_judge_take_their_share_of_the_memory_and_hold_up_nobody(
+    small: System, agent: Agent, dead_judge: DeadJudge
+) -> None:
+    """Four of four slots each, where sixteen small ones were."""
+    dead_judge.back.clear()
+    dead_judge.asked_dead = 0
+    await small.client.put_judge_policy({"name": "dead", "stages": [{"kind": "single", "judges": [{"model": "dead"}]}]})
+    await small.client.create_tenant(name="large")
+    ids = [str(uuid4()) for _ in range(FLOOD // 3)]
+    agent.answers |= dict.fromkeys(ids, lambda _: {"text": "blue " + "x" * RESULT_BYTES})
+    new = {"title": "x", "acceptance_criteria": "Is not empty", "agent_id": "agent", "tenant": "large"}
+    policy = Policy(judge="dead", reuse_verdict=False)
+    await small.client.execute_jobs(jobs=[NewJob(id=job_id, policy=policy, **new) for job_id in ids])
+    await until(lambda: dead_judge.asked_dead >= SHARE // 4, WITHIN_S)
+
+    fields = {"policy": {"reuse_verdict": False}}
+    assert max([await done_within(small, **fields) for _ in range(5)]) < WITHIN_S
+    assert dead_judge.asked_dead == SHARE // 4
 
     dead_judge.back.set()
     for job_id in ids:
