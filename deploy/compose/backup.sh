@@ -9,6 +9,7 @@
 #   backup.sh swap NAME       let the one that knows more replace the present database, which is kept under another name
 set -euo pipefail
 shopt -s inherit_errexit
+umask 077
 cd "${BACKUPS:-/backups}"
 here=$(dirname "$(realpath "$0")")
 metrics=${METRICS:-/metrics}/backup.prom
@@ -80,6 +81,7 @@ signoff_backup_made_seconds $([ -z "$newest" ] && echo 0 || stat --format=%Y "$n
 # TYPE signoff_backup_bytes gauge
 signoff_backup_bytes $([ -z "$newest" ] && echo 0 || stat --format=%s "$newest")
 METRICS
+    chmod 644 "$metrics.new" # for the proxy
     mv "$metrics.new" "$metrics"
 }
 
@@ -92,7 +94,7 @@ due_in_s() {
 
 keep() {
     local wait_s
-    trap 'kill $(jobs -p); exit 0' TERM INT
+    trap 'kill $(jobs -p) 2> /dev/null || true; exit 0' TERM INT
     [ -e "$metrics" ] || [ -z "$(find_newest)" ] || tell 0
     while :; do
         wait_s=$(due_in_s)
@@ -150,6 +152,8 @@ find_last() { # the number of the last thing that a database knows
 swap() {
     local name chosen=$restored unused=$rebuilt kept of_facts of_backup
     name=$(find_whole "$1")
+    [ -n "$(sql "$rebuilt" "SELECT 1 FROM pg_database WHERE datname = current_database()
+        AND shobj_description(oid, 'pg_database') = 'made of the facts'")" ] || fail "the facts were not read to their end"
     of_facts=$(find_last "$rebuilt")
     of_backup=$(find_last "$restored")
     kept=${present}_before_$(date -u +%Y%m%dT%H%M%SZ)

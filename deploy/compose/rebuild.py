@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import asyncpg
 from sqlalchemy import make_url
 
 from contracts.signing import FactKeys, Secrets
@@ -23,18 +24,22 @@ def take(name: str) -> str:
 
 
 async def main() -> Mapping[str, object]:
-    """Rebuild, and return the result."""
+    """Rebuild, say in the database itself that this succeeded, and return the result."""
     jobstores, migrating = take("SIGNOFF_DATABASE_URL"), take("SIGNOFF_MIGRATE_DATABASE_URL")
     present = make_url(migrating or jobstores)
     empty = present.set(database=f"{present.database}_rebuilt")
     os.environ["SIGNOFF_DATABASE_URL"] = empty.render_as_string(hide_password=False)
     os.environ["SIGNOFF_FACT_KEYS"] = str(FactKeys.derive(Secrets.parse(take("SIGNOFF_SECRETS"))))
+    result: Mapping[str, object] = {"ok": True, "counts": {}}
     try:
-        return await rebuild.main()
+        result = await rebuild.main()
     except PermanentError as error:
         if error.code != ErrorCode.UNKNOWN_TOPIC:
             raise
-        return {"ok": True, "counts": {}}
+    server = await asyncpg.connect(empty.set(drivername="postgresql").render_as_string(hide_password=False))
+    await server.execute(f"COMMENT ON DATABASE \"{empty.database}\" IS 'made of the facts'")
+    await server.close()
+    return result
 
 
 if __name__ == "__main__":

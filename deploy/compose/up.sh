@@ -47,6 +47,7 @@ restore() {
     docker compose run --rm -T backup inspect "$1"
     docker compose stop caddy console executor validator jobstore backup
     docker compose up --wait --detach postgres kafka kafka-2 kafka-3
+    docker compose run --rm -T kafka-users # a new Kafka has none
     docker compose run --rm -T backup fill "$1"
     docker compose run --rm -T rebuild
     docker compose run --rm -T backup swap "$1"

@@ -106,6 +106,7 @@ async def test_a_restored_database_is_what_it_was_and_a_jobstore_goes_on_with_it
         f"{run} backup inspect newest",
         "compose stop caddy console executor validator jobstore backup",
         f"{start} postgres kafka kafka-2 kafka-3",
+        f"{run} kafka-users",
         f"{run} backup fill newest",
         f"{run} rebuild",
         f"{run} backup swap newest",
@@ -145,6 +146,20 @@ async def test_a_damaged_backup_is_refused_and_changes_nothing(backup: ComposeBa
     assert await list_jobs(backup.url) == ["a"]
 
 
+async def test_a_database_is_not_replaced_while_nobody_knows_whether_there_are_newer_facts(
+    backup: ComposeBackup,
+) -> None:
+    backup.more["SIGNOFF_KAFKA_SECURITY"] = "SSL"  # which the broker does not speak
+    name = await make(backup)
+    await create_job(backup.url, "later")
+    refused = await backup.up("--restore", name)
+    assert refused.status == 1
+    assert "kafka_unauthenticated" in refused.out
+    swapped = await backup.run("swap", name)
+    assert (swapped.status, swapped.err) == (1, "backup.sh: the facts were not read to their end\n")
+    assert await list_jobs(backup.url) == ["a", "later"]
+
+
 async def test_a_backup_without_tables_is_neither_made_nor_restored(backup: ComposeBackup) -> None:
     name = await make(backup)
     await execute(backup.url, "DROP SCHEMA public CASCADE")
@@ -152,6 +167,7 @@ async def test_a_backup_without_tables_is_neither_made_nor_restored(backup: Comp
     assert (refused.status, refused.out) == (1, "")
     assert "holds no tables of Signoff" in refused.err
     assert (await backup.run("list")).out.split() == [name]
+    assert (backup.backups / name).stat().st_mode & 0o777 == 0o600
     assert [file for file in backup.backups.iterdir() if file.suffix == ".part"] == []
 
 

@@ -57,7 +57,11 @@ def test_tls_is_in_front_and_nothing_else_is_published_but_the_dashboard_to_this
 ) -> None:
     published = {name: service["ports"] for name, service in running.items() if service.get("ports")}
     assert published == {"caddy": ["80:8080", "443:8443"], "grafana": ["127.0.0.1:3000:3000"]}
-    assert running["caddy"]["environment"] == {"SIGNOFF_DOMAIN": "signoff.example.com", "SIGNOFF_TLS": ""}
+    assert running["caddy"]["environment"] == {
+        "SIGNOFF_DOMAIN": "signoff.example.com",
+        "SIGNOFF_TLS": "",
+        "XDG_DATA_HOME": "/certificates",
+    }
     assert running["secrets"]["environment"]["SIGNOFF_PAGE"] == "https://signoff.example.com"
     assert sorted(composition.load({})["services"].keys() - running.keys() - {"signoff"}) == LEFT_OUT
 
@@ -109,7 +113,7 @@ def test_a_container_may_do_no_more_than_it_needs(production: Any) -> None:
     added = {name: service["cap_add"] for name, service in services.items() if "cap_add" in service}
     assert added == {
         "secrets": ["CHOWN", "DAC_OVERRIDE"],
-        "folders": ["CHOWN"],
+        "folders": ["CHOWN", "DAC_OVERRIDE"],
         "caddy": ["NET_BIND_SERVICE"],
     }
 
