@@ -22,10 +22,15 @@ from threading import Thread
 from urllib.request import Request, urlopen
 
 from aiohttp import web
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from containers.audit import find_faults, read_secrets
 from containers.bases import build_images, make_bases
 from containers.engine import ROOT, Compose, ContainersError, Engine, find_folder, wait_until
+from contracts.events import ExecuteRequested, ResultProduced
+from contracts.topics import TOPIC_OF
+from servicekit.kafka.access import KafkaAccess, count_partitions
+from servicekit.kafka.settings import Security
 
 SERVICES = ("jobstore", "executor", "validator", "console")
 #: Seconds within which one that is not ready must be unhealthy, and cores that all checks together may take.
@@ -99,7 +104,7 @@ def live_through(compose: Compose) -> int:
     with step("a judged job, by fixed rules, which say so"):
         register_writer(compose)
         run_job(compose, "first")
-        shown = compose.signoff("jobs", "show", "first")
+        shown = compose.read("signoff", "jobs", "show", "first")
         require("local judge: fixed rules, no model" in shown, f"rules judge: {shown}")
     faults = [f"without a variable: {fault}" for fault in find_faults(engine, secrets)]
     with step("the same with one variable, OPENAI_API_KEY (here another server speaks OpenAI's API)"):
@@ -108,7 +113,7 @@ def live_through(compose: Compose) -> int:
         require(read_secrets(compose) == secrets | {"OPENAI_API_KEY": KEY}, "what was made stays, and the key is kept")
         run_job(compose, "keyed")
     with step("signoff open"):
-        require_page(compose.signoff("open").strip())
+        require_page(compose.read("signoff", "open").strip())
     with step("signoff demo"):
         compose.signoff("demo")
     with step("each example of README for operators"):
@@ -127,7 +132,9 @@ def live_through(compose: Compose) -> int:
     with step("down, and up"):
         compose("down", "--timeout", "30")
         compose.up()
-        require("COMPLETED" in compose.signoff("jobs", "show", "keyed"), "a job and its verdict are still there")
+        require(
+            "COMPLETED" in compose.read("signoff", "jobs", "show", "keyed"), "a job and its verdict are still there"
+        )
         run_job(compose, "afterwards")
     with step(f"one that is frozen is unhealthy within {SEEN_WITHIN_S:g} s"):
         tell(f"    after {freeze(engine, find_one(engine, 'executor')):.1f} s")
@@ -278,11 +285,28 @@ def come_from_0_2_0(compose: Compose) -> None:
     compose.variables = {name: randomness.token_hex(32) for name in tokens}
     compose.variables |= {name: b64encode(randomness.token_bytes(32)).decode() for name in keys}
     compose.variables["SIGNOFF_SECRETS"] = f"first:{b64encode(randomness.token_bytes(32)).decode()}"
-    compose.up()
+    compose("--file", "docker-compose.yml", "--file", "deploy/compose/kafka-port.yml", "up", "--no-build", "--detach")
+    compose.wait_until_healthy()
     register_writer(compose)
     run_job(compose, "afterwards")
-    seen = compose("run", "--rm", "-T", "--entrypoint", "python", "kafka-users", "-c", LOOK_AT_KAFKA)
+    asyncio.run(call_published_kafka(read_secrets(compose)["KAFKA_UPSTREAM_PASSWORD"]))
+    seen = compose.read("--entrypoint", "python", "kafka-users", "-c", LOOK_AT_KAFKA)
     require("of-0-2-0" in seen and "asks for a user by SCRAM-SHA-512" in seen, f"its topic is there, for users: {seen}")
+
+
+async def call_published_kafka(password: str) -> None:
+    """Ask Kafka from this machine, as an upstream, for a topic that it writes to, and for one that it may not see."""
+    client = KafkaAccess("localhost:9094", Security.SASL_PLAINTEXT, user="upstream", password=password).make_client()
+    await client.bootstrap()
+    try:
+        require(await count_partitions(client, [TOPIC_OF[ExecuteRequested]]) != {}, "upstreams ask for jobs by Kafka")
+        try:
+            await count_partitions(client, [TOPIC_OF[ResultProduced]])
+        except TopicAuthorizationFailedError:
+            return
+        require(False, "upstreams see no results")
+    finally:
+        await client.close()
 
 
 def freeze(engine: Engine, name: str) -> float:

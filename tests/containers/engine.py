@@ -177,6 +177,17 @@ class Compose:
             if self.engine.inspect(name)["Config"].get("Healthcheck"):
                 wait_until(lambda name=name: self.engine.is_healthy(name), f"{name} is healthy")
 
+    def read(self, *arguments: str) -> str:
+        """Run a container that prints something; again while nothing comes, as Podman 4 may lose what one says."""
+        printed: list[str] = []
+
+        def has_printed() -> bool:
+            printed.append(self("run", "--rm", "-T", *arguments))
+            return bool(printed[-1].strip())
+
+        wait_until(has_printed, f"{' '.join(arguments)} prints something")
+        return printed[-1]
+
     def signoff(self, *arguments: str) -> str:
         """Run a command of Signoff, as the page for strangers says."""
         return self("run", "--rm", "-T", "signoff", *arguments)

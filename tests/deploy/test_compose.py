@@ -211,10 +211,9 @@ def test_kafka_asks_who_connects_at_each_of_its_ports(compose):
     assert not re.search(r"SASL_.*://", given["KAFKA_ADVERTISED_LISTENERS"]), "the image then asks for a file of JAAS"
     settings = {name.removeprefix("KAFKA_").lower().replace("_", "."): value for name, value in given.items()}
     local = dict(line.split("=", 1) for line in kafka.SECURED.format(admin="admin", keystore="", truststore="").split())
-    same = [name for name in local if re.search(r"authorizer|everyone|super|sasl\.enabled", name)]
-    assert {name: settings.get(name) for name in same if "controller" not in name} == {
-        name: local[name] for name in same if "controller" not in name
-    }
+    same = [name for name in local if re.search(r"^(authorizer|allow|super|sasl\.enabled)", name)]
+    assert {name: settings.get(name) for name in same} == {name: local[name] for name in same}
+    assert len(same) == 4
 
 
 def test_each_service_is_a_user_of_kafka_and_its_users_are_made_before(compose):
