@@ -107,6 +107,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         (
             *("GetOperation", "ListOperationItems", "ListOperations", "WatchOperation"),
             *("ListLimits", "GetLimit", "GetOverview", "GetAgentStats"),
+            *("GetInbox", "UpdateInbox"),
         ),
     ),
     **_list(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         AgentTry,
         DeadLetters,
         Execution,
+        Inbox,
         Job,
         JobCounts,
         JobFacets,
@@ -559,6 +560,27 @@ class AsyncClient(JudgingClient, IdentityClient):
         `tenant`: of this tenant alone.
         """
         return await self._ask("GetOverview", range_s=range_s, tenant=tenant, **call)
+
+    async def get_inbox(self, *, tenant: str = "", **call: Unpack[Call]) -> Inbox:
+        """Return what needs somebody, the urgent first, and what happened since the caller's last visit."""
+        return await self._ask("GetInbox", "inbox", tenant=tenant, **call)
+
+    async def update_inbox(
+        self,
+        *,
+        seen: bool = False,
+        snoozed: Iterable[str] = (),
+        until: datetime | None = None,
+        shown: Iterable[str] = (),
+        tenant: str = "",
+        **call: Unpack[Call],
+    ) -> Inbox:
+        """Note that the caller looks at the inbox, and put groups off until they grow or a time; return it as it is.
+
+        `snoozed`: ids of groups to put off, for 14 days unless `until` is given; `shown`: of those put off no longer.
+        """
+        values = {"seen": seen, "snoozed": list(snoozed), "until": until, "shown": list(shown), "tenant": tenant}
+        return await self._ask("UpdateInbox", "inbox", **values, **call)
 
     async def diagnose(self, **call: Unpack[Call]) -> DiagnoseResponse:
         """Return the state of processes, consumer groups and facts not yet published, as the gRPC message has it."""

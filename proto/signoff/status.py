@@ -122,6 +122,21 @@ class OperationKind(StrEnum):
     REJUDGE = "rejudge"
 
 
+class InboxKind(StrEnum):
+    """What a group of the inbox needs somebody for, the urgent first."""
+
+    LIMITS_LOST = "limits_lost"
+    NO_WORKER = "no_worker"
+    JUDGE_AWAY = "judge_away"
+    CIRCUIT_OPEN = "circuit_open"
+    PAUSED = "paused"
+    NO_AGENT_MATCHES = "no_agent_matches"
+    FAILED = "failed"
+    NOT_ACCEPTED = "not_accepted"
+    BUDGET = "budget"
+    DEAD_LETTERS = "dead_letters"
+
+
 class ItemOutcome(StrEnum):
     """What became of one job of an operation."""
 

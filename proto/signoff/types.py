@@ -20,6 +20,7 @@ from signoff.status import (
     Delivery,
     EmptyResult,
     ExecutionState,
+    InboxKind,
     ItemOutcome,
     JobLogKind,
     JobLogStatus,
@@ -112,6 +113,7 @@ class WaitingSum(Model):
     owner: str
     remedy: str
     until: Time | None = optional("the earliest of those that are known")
+    since: Time | None = optional("when what holds them back was changed, or was there last: the earliest")
 
 
 class JobLog(JsonModel):
@@ -552,6 +554,54 @@ class Overview(Model):
     )
 
 
+class InboxOperation(Model):
+    """An operation that does what a group of the inbox needs, as it is made by."""
+
+    kind: Open[OperationKind]
+    filter: JobFilter
+
+
+class InboxGroup(Model):
+    """Jobs that need the same, and what does that for all of them."""
+
+    id: str = Field(description="the same as long as it is about the same")
+    kind: Open[InboxKind]
+    code: str = Field("", description="why they wait, or failed")
+    name: str = Field("", description="what holds them back: a limit such as `tenant:press`, an agent's id, ..")
+    agent_id: str | None = optional("of what failed")
+    criterion: str | None = optional("of what was not accepted")
+    count: int = Field(description="of executions that wait, or of the newest 10,000 jobs of a status of 14 days")
+    has_more: bool = Field(False, description="whether there may be more than were counted")
+    since: Time | None = optional("when the first came to it, or what holds them back was changed, if that is known")
+    newest_at: Time | None = optional("of jobs: when the newest came to it,")
+    newest_job_id: str | None = optional("which one that is,")
+    message: str | None = optional("and what its log says")
+    remedy: str = Field(description="what is to be done, in a sentence")
+    operation: InboxOperation | None = optional("does it for all of them")
+    resume: str | None = optional("the name to resume, which does it; `batch:` and an id is an operation's")
+    filter: JobFilter | None = optional("lists the jobs; others, too, where the reason of a wait is no filter")
+    snoozed_until: Time | None = optional("if it is put off: until it grows, or until then")
+
+
+class InboxHappened(Model):
+    """What happened since the viewer's last visit, counted by minutes over a day, and by hours before that."""
+
+    since: Time
+    ended: int = Field(0, description="executions that ended, and were not cancelled")
+    completed: int = 0
+    failed: int = 0
+    acceptance_rate: float | None = optional("of what was judged; left out where nothing was")
+    cost_usd: SumOfMoney = Decimal(0)
+
+
+class Inbox(Model):
+    """What needs somebody, the urgent first, and what happened since the viewer's last visit."""
+
+    groups: list[InboxGroup]
+    count: int = Field(0, description="of groups that are not put off")
+    happened: InboxHappened
+
+
 class AgentStats(Model):
     """How an agent does: now, and over the last 24 hours."""
 
@@ -617,7 +667,8 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     **{
         model.__name__: model
         for model in (
-            *(Agent, AgentStats, AgentTry, Execution, Job, JobLog, Limit, Operation, OperationItem, Policy, Waiting),
+            *(Agent, AgentStats, AgentTry, Execution, Inbox, Job, JobLog, Limit),
+            *(Operation, OperationItem, Policy, Waiting),
             *(judging.Judging, judging.ReceiptKey),
             *(identity.AccessToken, identity.AuditEntry, identity.Caller, identity.Session, identity.Tenant),
         )

@@ -68,6 +68,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dlq redrive": ("execute-requested", "ResolveDeadLetters"),
     "executions get": ("{execution_id}", "GetExecution"),
     "explain": ("", "ListJobs"),
+    "inbox": ("", "UpdateInbox"),
     "jobs count": ("", "CountJobs"),
     "jobs create": ("--title x --criteria x", "CreateJob"),
     "jobs facets": ("label", "ListJobFacets"),

@@ -15,7 +15,7 @@ from contracts.resources import JobFilter, LimitPatch, NewLimit, NewOperation, j
 from servicekit.process.runtime import VERSION
 from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
-from signoff.types import Job, Limit, Operation, OperationItem, WaitingSum
+from signoff.types import Inbox, InboxHappened, Job, Limit, Operation, OperationItem, WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
@@ -57,6 +57,8 @@ class FakeOperations(OperationsServiceServicer):
         self.are_limits_confirmed = False
         self.diagnosis = pb.DiagnoseResponse(version=VERSION, alive_s=20, processes=workers)
         self.dead_letters = {"a-dlq": 2}
+        self.inbox = Inbox(groups=[], happened=InboxHappened(since=datetime(2026, 5, 1, tzinfo=UTC)))
+        self.inbox_updates: list[pb.UpdateInboxRequest] = []
 
     async def GetOverview(self, request, context):
         return pb.GetOverviewResponse(
@@ -74,6 +76,13 @@ class FakeOperations(OperationsServiceServicer):
             signing_secret="2026-11",
             waiting=[write_message(resources_pb2.WaitingSum, each) for each in self.waiting_sums],
         )
+
+    async def GetInbox(self, request, context):
+        return write_message(pb.GetInboxResponse, {"inbox": self.inbox})
+
+    async def UpdateInbox(self, request, context):
+        self.inbox_updates.append(request)
+        return write_message(pb.UpdateInboxResponse, {"inbox": self.inbox})
 
     async def Diagnose(self, request, context):
         if not self.diagnosis.HasField("at"):

@@ -22,6 +22,40 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _InboxKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InboxKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InboxKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INBOX_KIND_UNSPECIFIED: _InboxKind.ValueType  # 0
+    INBOX_KIND_LIMITS_LOST: _InboxKind.ValueType  # 1
+    INBOX_KIND_NO_WORKER: _InboxKind.ValueType  # 2
+    INBOX_KIND_JUDGE_AWAY: _InboxKind.ValueType  # 3
+    INBOX_KIND_CIRCUIT_OPEN: _InboxKind.ValueType  # 4
+    INBOX_KIND_PAUSED: _InboxKind.ValueType  # 5
+    INBOX_KIND_NO_AGENT_MATCHES: _InboxKind.ValueType  # 6
+    INBOX_KIND_FAILED: _InboxKind.ValueType  # 7
+    INBOX_KIND_NOT_ACCEPTED: _InboxKind.ValueType  # 8
+    INBOX_KIND_BUDGET: _InboxKind.ValueType  # 9
+    INBOX_KIND_DEAD_LETTERS: _InboxKind.ValueType  # 10
+
+class InboxKind(_InboxKind, metaclass=_InboxKindEnumTypeWrapper):
+    """The urgent first."""
+
+INBOX_KIND_UNSPECIFIED: InboxKind.ValueType  # 0
+INBOX_KIND_LIMITS_LOST: InboxKind.ValueType  # 1
+INBOX_KIND_NO_WORKER: InboxKind.ValueType  # 2
+INBOX_KIND_JUDGE_AWAY: InboxKind.ValueType  # 3
+INBOX_KIND_CIRCUIT_OPEN: InboxKind.ValueType  # 4
+INBOX_KIND_PAUSED: InboxKind.ValueType  # 5
+INBOX_KIND_NO_AGENT_MATCHES: InboxKind.ValueType  # 6
+INBOX_KIND_FAILED: InboxKind.ValueType  # 7
+INBOX_KIND_NOT_ACCEPTED: InboxKind.ValueType  # 8
+INBOX_KIND_BUDGET: InboxKind.ValueType  # 9
+INBOX_KIND_DEAD_LETTERS: InboxKind.ValueType  # 10
+Global___InboxKind: _TypeAlias = InboxKind  # noqa: Y015
+
 class _LetterOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1151,6 +1185,318 @@ class OverviewNow(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__oldest_wait_s) -> _WhichOneofReturnType__oldest_wait_s | None: ...
 
 Global___OverviewNow: _TypeAlias = OverviewNow  # noqa: Y015
+
+@_typing.final
+class GetInboxRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Of this tenant alone; of all that the caller may see when empty."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInboxRequest: _TypeAlias = GetInboxRequest  # noqa: Y015
+
+@_typing.final
+class GetInboxResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INBOX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def inbox(self) -> Global___Inbox: ...
+    def __init__(
+        self,
+        *,
+        inbox: Global___Inbox | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inbox", b"inbox"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inbox", b"inbox"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInboxResponse: _TypeAlias = GetInboxResponse  # noqa: Y015
+
+@_typing.final
+class UpdateInboxRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    SNOOZED_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """As of GetInbox."""
+    seen: _builtins.bool
+    """The caller looks at it now. A visit goes on while that is said within half an hour; the next one begins after that."""
+    @_builtins.property
+    def snoozed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of groups that are not for now: each is put off until it grows. One that is gone is passed over."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Until when they are put off at most: 14 days at most, and when not set."""
+
+    @_builtins.property
+    def shown(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of groups that are put off no longer."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        seen: _builtins.bool = ...,
+        snoozed: _abc.Iterable[_builtins.str] | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        shown: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seen", b"seen", "shown", b"shown", "snoozed", b"snoozed", "tenant", b"tenant", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInboxRequest: _TypeAlias = UpdateInboxRequest  # noqa: Y015
+
+@_typing.final
+class UpdateInboxResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INBOX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def inbox(self) -> Global___Inbox: ...
+    def __init__(
+        self,
+        *,
+        inbox: Global___Inbox | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inbox", b"inbox"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inbox", b"inbox"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInboxResponse: _TypeAlias = UpdateInboxResponse  # noqa: Y015
+
+@_typing.final
+class Inbox(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    HAPPENED_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many groups are not put off."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___InboxGroup]:
+        """Those that need somebody, the urgent first; those that are put off are among them."""
+
+    @_builtins.property
+    def happened(self) -> Global___InboxHappened:
+        """Since the caller's last visit, or over the last day where there was none."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___InboxGroup] | None = ...,
+        count: _builtins.int = ...,
+        happened: Global___InboxHappened | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened", b"happened"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "groups", b"groups", "happened", b"happened"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Inbox: _TypeAlias = Inbox  # noqa: Y015
+
+@_typing.final
+class InboxHappened(_message.Message):
+    """What happened since the last visit, counted by minutes over a day, and by hours before that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    ACCEPTANCE_RATE_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    ended: _builtins.int
+    """Executions that ended, and were not cancelled."""
+    completed: _builtins.int
+    failed: _builtins.int
+    acceptance_rate: _builtins.float
+    """The share of what was judged that was accepted; not set where nothing was judged."""
+    cost_usd: _builtins.str
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        ended: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        acceptance_rate: _builtins.float | None = ...,
+        cost_usd: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acceptance_rate", b"_acceptance_rate", "acceptance_rate", b"acceptance_rate", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acceptance_rate", b"_acceptance_rate", "acceptance_rate", b"acceptance_rate", "completed", b"completed", "cost_usd", b"cost_usd", "ended", b"ended", "failed", b"failed", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acceptance_rate: _TypeAlias = _typing.Literal["acceptance_rate"]  # noqa: Y015
+    _WhichOneofArgType__acceptance_rate: _TypeAlias = _typing.Literal["_acceptance_rate", b"_acceptance_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acceptance_rate) -> _WhichOneofReturnType__acceptance_rate | None: ...
+
+Global___InboxHappened: _TypeAlias = InboxHappened  # noqa: Y015
+
+@_typing.final
+class InboxGroup(_message.Message):
+    """Jobs that need the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    CRITERION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    NEWEST_AT_FIELD_NUMBER: _builtins.int
+    NEWEST_JOB_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    SNOOZED_UNTIL_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The same as long as it is about the same."""
+    kind: Global___InboxKind.ValueType
+    code: _builtins.str
+    """Why they wait, or failed."""
+    name: _builtins.str
+    """What holds them back, as of WaitingSum."""
+    agent_id: _builtins.str
+    """Of what failed."""
+    criterion: _builtins.str
+    """Of what was not accepted: the text of the criterion."""
+    count: _builtins.int
+    """Of executions that wait: all; of jobs: among the newest 10,000 of each status that were created in the last 14 days."""
+    has_more: _builtins.bool
+    """Whether there may be more than were counted."""
+    newest_job_id: _builtins.str
+    message: _builtins.str
+    remedy: _builtins.str
+    """What is to be done, in a sentence."""
+    resume: _builtins.str
+    """or to resume what has this name: by Pause, or, if it is `batch:` and an id, by ResumeOperation."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When the first of them came to it, or what holds them back was changed, where that is known."""
+
+    @_builtins.property
+    def newest_at(self) -> _timestamp_pb2.Timestamp:
+        """Of jobs: when the newest came to it, which one that is, and what its log says."""
+
+    @_builtins.property
+    def operation(self) -> Global___InboxOperation:
+        """What does that for all of them: an operation, as CreateOperation takes it,"""
+
+    @_builtins.property
+    def filter(self) -> _resources_pb2.JobFilter:
+        """The jobs, as lists take it; where the reason of a wait is no filter, also others are among them."""
+
+    @_builtins.property
+    def snoozed_until(self) -> _timestamp_pb2.Timestamp:
+        """Set if it is put off: until it grows, or until then."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        kind: Global___InboxKind.ValueType = ...,
+        code: _builtins.str = ...,
+        name: _builtins.str = ...,
+        agent_id: _builtins.str | None = ...,
+        criterion: _builtins.str | None = ...,
+        count: _builtins.int = ...,
+        has_more: _builtins.bool = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        newest_at: _timestamp_pb2.Timestamp | None = ...,
+        newest_job_id: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+        remedy: _builtins.str = ...,
+        operation: Global___InboxOperation | None = ...,
+        resume: _builtins.str | None = ...,
+        filter: _resources_pb2.JobFilter | None = ...,
+        snoozed_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_criterion", b"_criterion", "_message", b"_message", "_newest_job_id", b"_newest_job_id", "_resume", b"_resume", "agent_id", b"agent_id", "criterion", b"criterion", "filter", b"filter", "message", b"message", "newest_at", b"newest_at", "newest_job_id", b"newest_job_id", "operation", b"operation", "resume", b"resume", "since", b"since", "snoozed_until", b"snoozed_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_criterion", b"_criterion", "_message", b"_message", "_newest_job_id", b"_newest_job_id", "_resume", b"_resume", "agent_id", b"agent_id", "code", b"code", "count", b"count", "criterion", b"criterion", "filter", b"filter", "has_more", b"has_more", "id", b"id", "kind", b"kind", "message", b"message", "name", b"name", "newest_at", b"newest_at", "newest_job_id", b"newest_job_id", "operation", b"operation", "remedy", b"remedy", "resume", b"resume", "since", b"since", "snoozed_until", b"snoozed_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
+    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__criterion: _TypeAlias = _typing.Literal["criterion"]  # noqa: Y015
+    _WhichOneofArgType__criterion: _TypeAlias = _typing.Literal["_criterion", b"_criterion"]  # noqa: Y015
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__newest_job_id: _TypeAlias = _typing.Literal["newest_job_id"]  # noqa: Y015
+    _WhichOneofArgType__newest_job_id: _TypeAlias = _typing.Literal["_newest_job_id", b"_newest_job_id"]  # noqa: Y015
+    _WhichOneofReturnType__resume: _TypeAlias = _typing.Literal["resume"]  # noqa: Y015
+    _WhichOneofArgType__resume: _TypeAlias = _typing.Literal["_resume", b"_resume"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__criterion) -> _WhichOneofReturnType__criterion | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__newest_job_id) -> _WhichOneofReturnType__newest_job_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resume) -> _WhichOneofReturnType__resume | None: ...
+
+Global___InboxGroup: _TypeAlias = InboxGroup  # noqa: Y015
+
+@_typing.final
+class InboxOperation(_message.Message):
+    """Members of a NewOperation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    kind: _resources_pb2.OperationKind.ValueType
+    @_builtins.property
+    def filter(self) -> _resources_pb2.JobFilter: ...
+    def __init__(
+        self,
+        *,
+        kind: _resources_pb2.OperationKind.ValueType = ...,
+        filter: _resources_pb2.JobFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboxOperation: _TypeAlias = InboxOperation  # noqa: Y015
 
 @_typing.final
 class DiagnoseRequest(_message.Message):

@@ -120,6 +120,16 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.FromString,
                 _registered_method=True)
+        self.GetInbox = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetInbox',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxResponse.FromString,
+                _registered_method=True)
+        self.UpdateInbox = channel.unary_unary(
+                '/signoff.v1.OperationsService/UpdateInbox',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxResponse.FromString,
+                _registered_method=True)
         self.Diagnose = channel.unary_unary(
                 '/signoff.v1.OperationsService/Diagnose',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.DiagnoseRequest.SerializeToString,
@@ -276,6 +286,22 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetInbox(self, request, context):
+        """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
+        a group is counted every ten seconds while somebody asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateInbox(self, request, context):
+        """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
+        kept by the caller's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Diagnose(self, request, context):
         """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`.
         """
@@ -406,6 +432,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.GetOverview,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'GetInbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInbox,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxResponse.SerializeToString,
+            ),
+            'UpdateInbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateInbox,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxResponse.SerializeToString,
             ),
             'Diagnose': grpc.unary_unary_rpc_method_handler(
                     servicer.Diagnose,
@@ -898,6 +934,60 @@ class OperationsService:
             '/signoff.v1.OperationsService/GetOverview',
             signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetInbox',
+            signoff_dot_v1_dot_operations__service__pb2.GetInboxRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetInboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateInbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/UpdateInbox',
+            signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.UpdateInboxResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -72,6 +72,14 @@ class OperationsServiceStub:
     """
     GetOverview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]
     """Returns counts and times of a range, and what is live now."""
+    GetInbox: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetInboxRequest, _operations_service_pb2.GetInboxResponse]
+    """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
+    a group is counted every ten seconds while somebody asks.
+    """
+    UpdateInbox: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.UpdateInboxRequest, _operations_service_pb2.UpdateInboxResponse]
+    """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
+    kept by the caller's name.
+    """
     Diagnose: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]
     """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
@@ -131,6 +139,14 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
     """Returns counts and times of a range, and what is live now."""
+    GetInbox: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetInboxRequest, _operations_service_pb2.GetInboxResponse]  # type: ignore[assignment]
+    """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
+    a group is counted every ten seconds while somebody asks.
+    """
+    UpdateInbox: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.UpdateInboxRequest, _operations_service_pb2.UpdateInboxResponse]  # type: ignore[assignment]
+    """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
+    kept by the caller's name.
+    """
     Diagnose: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]  # type: ignore[assignment]
     """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
@@ -289,6 +305,26 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetOverviewResponse, _abc.Awaitable[_operations_service_pb2.GetOverviewResponse]]:
         """Returns counts and times of a range, and what is live now."""
+
+    @_abc_1.abstractmethod
+    def GetInbox(
+        self,
+        request: _operations_service_pb2.GetInboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetInboxResponse, _abc.Awaitable[_operations_service_pb2.GetInboxResponse]]:
+        """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
+        a group is counted every ten seconds while somebody asks.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateInbox(
+        self,
+        request: _operations_service_pb2.UpdateInboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.UpdateInboxResponse, _abc.Awaitable[_operations_service_pb2.UpdateInboxResponse]]:
+        """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
+        kept by the caller's name.
+        """
 
     @_abc_1.abstractmethod
     def Diagnose(

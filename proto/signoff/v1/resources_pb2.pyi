@@ -1352,6 +1352,7 @@ class WaitingSum(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     name: _builtins.str
     count: _builtins.int
@@ -1360,6 +1361,10 @@ class WaitingSum(_message.Message):
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
         """The earliest of those that are known."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Likewise: when what holds them back was last changed, or last heard of."""
 
     def __init__(
         self,
@@ -1370,10 +1375,11 @@ class WaitingSum(_message.Message):
         owner: _builtins.str = ...,
         remedy: _builtins.str = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count", "name", b"name", "owner", b"owner", "remedy", b"remedy", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count", "name", b"name", "owner", b"owner", "remedy", b"remedy", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,7 +17,10 @@ from signoff.values import time_text, to_nanos, usd_text
 if TYPE_CHECKING:
     from signoff.identity import AccessToken, Caller, Session
     from signoff.judging import Ask, Criterion, CriterionVerdict, CriterionWarning, Verdict
-    from signoff.types import Job, JobLog, PastWait, Policy, Reason, Waiting, WaitingSum
+    from signoff.types import InboxGroup, Job, JobLog, PastWait, Policy, Reason, Waiting, WaitingSum
+
+    #: What names the cause of a wait by its code, and the limit or agent in question.
+    Cause = Reason | WaitingSum | PastWait | InboxGroup
 
 #: A part of an id that a command takes has so many characters at least.
 PART_MIN_CHARS: Final = 4
@@ -370,14 +373,14 @@ def _write(stream: TextIO, text: str) -> None:
 _OF_AGENTS: Final = ("circuit_open", "circuit_probing", "agent_disabled")
 
 
-def list_agents_of(causes: "Iterable[Reason | WaitingSum | PastWait]") -> Iterator[str]:
+def list_agents_of(causes: "Iterable[Cause]") -> Iterator[str]:
     """Yield the ids of the agents that causes of waiting are about; not every cause is about an agent."""
     for cause in causes:
         if agent_id := cause.name if cause.code in _OF_AGENTS else find_agent_of(cause.name):
             yield agent_id
 
 
-def name_cause(out: Output, cause: "Reason | WaitingSum | PastWait", *, with_id: bool = True) -> str:
+def name_cause(out: Output, cause: "Cause", *, with_id: bool = True) -> str:
     """Return the code of a cause of waiting, and the name of its limit or agent: `limit_concurrency tenant:press`."""
     name_it = out.name_agent if cause.code in _OF_AGENTS else out.name_limit
     name = name_it(cause.name, with_id=with_id)

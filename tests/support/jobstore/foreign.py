@@ -75,6 +75,8 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "ListLimits": [{}],
     "GetLimit": [{"name": "tenant:{tenant}"}, {"name": "agent:{agent}"}],
     "GetOverview": [{}],
+    "GetInbox": [{}],
+    "UpdateInbox": [{"seen": True}],
     "GetAgentStats": [{}],
     "PreviewOperation": [
         {"operation": {"kind": "OPERATION_KIND_CANCEL", **_NAMED}},
@@ -105,6 +107,8 @@ COUNTED: Final[Mapping[str, Sequence[str]]] = {
     "ListJobFacets": ('"facets"',),
     "GetAgentStats": ('"agents"',),
     "GetOverview": ('"queued"', '"running"', '"judging"', '"waiting"', '"created"', '"oldestWaitS"'),
+    "GetInbox": ('"groups"', '"ended"', '"count"'),
+    "UpdateInbox": ('"groups"', '"ended"', '"count"'),
     "PreviewOperation": ('"counts"',),
     "ListLimits": ('"limits"',),
     "ListTenants": ('"{tenant}"',),

@@ -299,6 +299,13 @@ SEVERAL: Final[dict[str, dict[str, Any]]] = {
     },
 }
 
+_FAILED: Final[dict[str, Any]] = {
+    "statuses": ["FAILED"],
+    "labels": {},
+    "codes": ["agent_timeout"],
+    **{f"not_{name}": [] for name in ("agent_ids", "tenants", "labels", "batch_ids", "codes", "criteria_not_met")},
+}
+
 EXAMPLES: Final[dict[str, Any]] = {
     **{f"{name}Page": {"items": [item], **_BESIDE.get(name, {})} for name, item in _ITEMS.items()},
     "Agent": _AGENT,
@@ -385,6 +392,36 @@ EXAMPLES: Final[dict[str, Any]] = {
         "signing_secret": "2026-05",
         "waiting": [{**_REASON, "count": 4}],
     },
+    "Inbox": {
+        "groups": [
+            {
+                "id": "failed-5c0b7a9d2e41",
+                "kind": "failed",
+                "code": "agent_timeout",
+                "name": "",
+                "agent_id": _JOB["agent_id"],
+                "count": 38,
+                "has_more": False,
+                "since": _AT,
+                "newest_at": _AT,
+                "newest_job_id": _JOB["id"],
+                "message": "no answer within 30 s",
+                "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
+                "operation": {"kind": "retry", "filter": _FAILED},
+                "filter": _FAILED,
+            }
+        ],
+        "count": 1,
+        "happened": {
+            "since": _AT,
+            "ended": 1204,
+            "completed": 1096,
+            "failed": 38,
+            "acceptance_rate": 0.94,
+            "cost_usd": "44.16",
+        },
+    },
+    "InboxVisit": {"seen": True, "snoozed": ["failed-5c0b7a9d2e41"]},
     "QueuedJudgings": {"id": _OPERATION_ID},
     "ReceiptEnvelope": {
         "payload": "eyJfdHlwZSI6Ii4uIn0=",

@@ -218,11 +218,14 @@ def tag(answer: Answer, response: Response) -> Answer:
     return answer
 
 
-def show(answer: Any, response: Response, if_none_match: str | None) -> Any:
-    """Return a resource with its entity tag set, or a response 304 if `if_none_match` names the resource's version."""
-    headers = {"ETag": _make_tag(answer), "Cache-Control": "private, no-cache"}
+def show(answer: Any, response: Response, if_none_match: str | None, *, version: str = "") -> Any:
+    """Return a resource with its entity tag set, or a response 304 if `if_none_match` names the resource's version.
+
+    `version`: of a resource without versions of its own.
+    """
+    headers = {"ETag": f'"{version}"' if version else _make_tag(answer), "Cache-Control": "private, no-cache"}
     known = (if_none_match or "").strip()
-    if known == "*" or str(answer.version) in map(_read_tag, _TAG.finditer(known)):
+    if known == "*" or (version or str(answer.version)) in map(_read_tag, _TAG.finditer(known)):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return answer

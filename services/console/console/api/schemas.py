@@ -29,6 +29,7 @@ PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**
 Item = TypeVar("Item")
 
 
+GroupId = Annotated[Text, StringConstraints(max_length=64)]
 Code = Annotated[Text, StringConstraints(max_length=64)]
 CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
 
@@ -169,6 +170,25 @@ class ReceiptQuery(Model):
     )
     submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = optional("the last verdict on this one")
     view: View = Field(View.FULL, description="`basic` leaves out the texts of criteria, of which hashes stay")
+
+
+class InboxQuery(Model):
+    """Of what an inbox is."""
+
+    tenant: Text = Field("", description="of this tenant alone; of all that the caller may see without it")
+
+
+class InboxVisit(StrictModel):
+    """What its viewer does with the inbox."""
+
+    seen: bool = Field(
+        False, description="the viewer looks at it now; half an hour after the last of these its visit has ended"
+    )
+    snoozed: list[GroupId] = Field(
+        default_factory=list, max_length=100, description="ids of groups that are not for now: until they grow"
+    )
+    until: Time | None = optional("the time at which they are shown again at the latest; in 14 days when not set")
+    shown: list[GroupId] = Field(default_factory=list, max_length=1_000, description="ids of groups put off no longer")
 
 
 class OverviewRange(StrEnum):

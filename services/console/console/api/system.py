@@ -1,5 +1,6 @@
 """REST endpoints of what executes jobs, and how it does: agents, limits, the overview and dead letters."""
 
+from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,12 +8,12 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, Make, replays, show
-from console.api.schemas import DeadLettersQuery, OfTenant, OverviewQuery, Page, Paging
+from console.api.schemas import DeadLettersQuery, InboxQuery, InboxVisit, OfTenant, OverviewQuery, Page, Paging
 from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution, NewTenant
 from signoff.identity import Tenant as RegisteredTenant
-from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Limit, Overview, Resolved
+from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Inbox, Limit, Overview, Resolved
 
 agents_router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
@@ -174,6 +175,29 @@ overview_router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRo
 async def get_overview(jobstore: CallersJobStore, query: Annotated[OverviewQuery, Query()]) -> Overview:
     """What happened within the range, in about 60 points and in all, and how much is there now."""
     return await jobstore.get_overview(query.range.seconds, tenant=query.tenant)
+
+
+@overview_router.get("/inbox", response_model=Inbox, responses=READ)
+async def get_inbox(
+    jobstore: CallersJobStore,
+    query: Annotated[InboxQuery, Query()],
+    response: Response,
+    if_none_match: IfNoneMatch = None,
+) -> Any:
+    """What needs somebody, the urgent first, and what happened since the caller's last visit; counted every 10 s.
+
+    The `ETag` is of what it says: ask again with it, and nothing is sent until that changes.
+    """
+    inbox = await jobstore.get_inbox(tenant=query.tenant)
+    return show(inbox, response, if_none_match, version=sha256(inbox.model_dump_json().encode()).hexdigest()[:16])
+
+
+@overview_router.put("/inbox")
+async def update_inbox(
+    jobstore: CallersJobStore, query: Annotated[InboxQuery, Query()], visit: Strict[InboxVisit]
+) -> Inbox:
+    """Say that the caller looks at it, and put groups off; both are kept by the caller's name."""
+    return await jobstore.update_inbox(**dict(visit), tenant=query.tenant)
 
 
 @overview_router.get("/dead-letters")

@@ -42,6 +42,7 @@ from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
+from jobstore.insights.inbox import Inboxes
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, GroupFindings, Process, list_processes, read_backlog
 from jobstore.limits import store as limits
@@ -136,6 +137,7 @@ class OperationsService(OperationsServiceServicer):
         self._followed = followed or TokenFollower(database.of_all(OfAll.LOGIN_CODES), Tokens({}))
         self._dead_letters = dead_letters
         self._waiting = waiting
+        self._inboxes = Inboxes(database, waiting, dead_letters)
         self._groups = groups
         self._database = database
         self._runner = runner
@@ -269,6 +271,13 @@ class OperationsService(OperationsServiceServicer):
         view.upstreams_sign = self._upstreams.secrets is not None
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return write_message(pb.GetOverviewResponse, view)
+
+    async def GetInbox(self, request: pb.GetInboxRequest, _: Context) -> pb.GetInboxResponse:
+        return write_message(pb.GetInboxResponse, {"inbox": await self._inboxes.get(request.tenant)})
+
+    async def UpdateInbox(self, request: pb.UpdateInboxRequest, _: Context) -> pb.UpdateInboxResponse:
+        await self._inboxes.note(**read_fields(request))
+        return write_message(pb.UpdateInboxResponse, {"inbox": await self._inboxes.get(request.tenant)})
 
     async def Diagnose(self, _request: pb.DiagnoseRequest, _: Context) -> pb.DiagnoseResponse:
         error = await self._groups.ask() if self._groups is not None else ""

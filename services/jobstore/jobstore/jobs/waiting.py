@@ -232,15 +232,18 @@ def sum_up(waits: Iterable[Wait], around: Circumstances, limit: int | None = Non
     """
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     firsts: dict[tuple[str, str], Reason] = {}
+    sinces: dict[tuple[str, str], datetime] = {}
     for wait in waits:
         for reason in explain(wait, around)[:1]:
             key = reason.code, reason.name
             counts[key] += wait.count
             known = firsts.setdefault(key, reason)
+            if reason.since is not None:
+                sinces[key] = min(reason.since, sinces.get(key, reason.since))
             if reason.until and known.until and reason.until < known.until:
                 firsts[key] = reason
     return [
-        WaitingSum(count=counts[key], **firsts[key].model_dump())
+        WaitingSum(count=counts[key], **firsts[key].model_dump() | {"since": sinces.get(key)})
         for key in sorted(counts, key=lambda key: (-counts[key], key))[:limit]
     ]
 

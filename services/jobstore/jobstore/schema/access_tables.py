@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from jobstore.schema.base import TIME, declare, required
 
@@ -94,4 +95,13 @@ login_codes = declare(
     Column("token_mac", LargeBinary, doc="of a jobstore of 0.2.0: HMAC of the token that it is for, under the code"),
     required("ends_at", TIME),
     Column("maker_hash", LargeBinary, doc="of the token that it is for"),
+)
+
+#: What each viewer of the inbox has seen and put off.
+inboxes = declare(
+    "inboxes",
+    Column("viewer", Text, primary_key=True, doc="its name, as an actor"),
+    required("since", TIME, doc="what happened from then on is shown in this visit: the end of the one before"),
+    required("seen_at", TIME, doc="when it looked last"),
+    required("snoozed", JSONB, doc="by the id of a group that is put off: until when, and how many it had"),
 )

@@ -75,6 +75,7 @@ CLOSED: Final[Mapping[str, str]] = {
     "agent_settings": "executions freeze them: read with the execution",
     "epochs": "of the jobstores",
     "facts": "what the relay has to publish, of all",
+    "inboxes": "a viewer's own row, found by its name",
     "login_codes": "found by their hashes",
     "request_keys": "found by their hashes",
     "reusable": "what agents were paid for, of all",
@@ -94,4 +95,5 @@ class OfAll(Enum):
 
     WAITS = "the limits, workers and circuits that hold jobs back; the jobs themselves are those of the tenants"
     LAST_LOGS = "the newest entries of jobs that the call has read, which are those of the tenants"
+    INBOXES = "what a caller has seen and put off is found by its own name"
     LOGIN_CODES = "a code is written for its caller, and found by its hash"

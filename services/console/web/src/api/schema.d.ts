@@ -815,6 +815,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Inbox
+         * @description What needs somebody, the urgent first, and what happened since the caller's last visit; counted every 10 s.
+         *
+         *     The `ETag` is of what it says: ask again with it, and nothing is sent until that changes.
+         */
+        get: operations["get_inbox"];
+        /**
+         * Update Inbox
+         * @description Say that the caller looks at it, and put groups off; both are kept by the caller's name.
+         */
+        put: operations["update_inbox"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dead-letters": {
         parameters: {
             query?: never;
@@ -2089,6 +2115,95 @@ export interface components {
             database?: string;
             /** @description what to do about that */
             remedy?: string;
+        };
+        /** @description What needs somebody, the urgent first, and what happened since the viewer's last visit. */
+        Inbox: {
+            groups: components["schemas"]["InboxGroup"][];
+            /** @description of groups that are not put off */
+            count: number;
+            happened: components["schemas"]["InboxHappened"];
+        };
+        /** @description Jobs that need the same, and what does that for all of them. */
+        InboxGroup: {
+            /** @description the same as long as it is about the same */
+            id: string;
+            kind: string;
+            /** @description why they wait, or failed */
+            code: string;
+            /** @description what holds them back: a limit such as `tenant:press`, an agent's id, .. */
+            name: string;
+            /** @description of what failed */
+            agent_id?: string;
+            /** @description of what was not accepted */
+            criterion?: string;
+            /** @description of executions that wait, or of the newest 10,000 jobs of a status of 14 days */
+            count: number;
+            /** @description whether there may be more than were counted */
+            has_more: boolean;
+            /**
+             * Format: date-time
+             * @description when the first came to it, or what holds them back was changed, if that is known
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description of jobs: when the newest came to it,
+             */
+            newest_at?: string;
+            /** @description which one that is, */
+            newest_job_id?: string;
+            /** @description and what its log says */
+            message?: string;
+            /** @description what is to be done, in a sentence */
+            remedy: string;
+            /** @description does it for all of them */
+            operation?: components["schemas"]["InboxOperation"];
+            /** @description the name to resume, which does it; `batch:` and an id is an operation's */
+            resume?: string;
+            /** @description lists the jobs; others, too, where the reason of a wait is no filter */
+            filter?: components["schemas"]["JobFilter"];
+            /**
+             * Format: date-time
+             * @description if it is put off: until it grows, or until then
+             */
+            snoozed_until?: string;
+        };
+        /** @description What happened since the viewer's last visit, counted by minutes over a day, and by hours before that. */
+        InboxHappened: {
+            /** Format: date-time */
+            since: string;
+            /** @description executions that ended, and were not cancelled */
+            ended: number;
+            completed: number;
+            failed: number;
+            /**
+             * Format: double
+             * @description of what was judged; left out where nothing was
+             */
+            acceptance_rate?: number;
+            /** @example 0.0123 */
+            cost_usd: string;
+        };
+        /**
+         * @description What a group of the inbox needs somebody for, the urgent first.
+         * @enum {string}
+         */
+        InboxKind: "limits_lost" | "no_worker" | "judge_away" | "circuit_open" | "paused" | "no_agent_matches" | "failed" | "not_accepted" | "budget" | "dead_letters";
+        /** @description An operation that does what a group of the inbox needs, as it is made by. */
+        InboxOperation: {
+            kind: string;
+            filter: components["schemas"]["JobFilter"];
+        };
+        /** @description What its viewer does with the inbox. */
+        InboxVisit: {
+            /** @description the viewer looks at it now; half an hour after the last of these its visit has ended */
+            seen?: boolean;
+            /** @description ids of groups that are not for now: until they grow */
+            snoozed?: string[];
+            /** @description the time at which they are shown again at the latest; in 14 days when not set */
+            until?: string | null;
+            /** @description ids of groups put off no longer */
+            shown?: string[];
         };
         /**
          * @description What became of one job of an operation.
@@ -4051,6 +4166,11 @@ export interface components {
              * @description the earliest of those that are known
              */
             until?: string;
+            /**
+             * Format: date-time
+             * @description when what holds them back was changed, or was there last: the earliest
+             */
+            since?: string;
         };
     };
     responses: {
@@ -7845,6 +7965,222 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_inbox: {
+        parameters: {
+            query?: {
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
+            };
+            header?: {
+                /** @description entity tags that the caller has */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "id": "failed-5c0b7a9d2e41",
+                     *           "kind": "failed",
+                     *           "code": "agent_timeout",
+                     *           "name": "",
+                     *           "agent_id": "writer",
+                     *           "count": 38,
+                     *           "has_more": false,
+                     *           "since": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_at": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_job_id": "poem-1",
+                     *           "message": "no answer within 30 s",
+                     *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
+                     *           "operation": {
+                     *             "kind": "retry",
+                     *             "filter": {
+                     *               "statuses": [
+                     *                 "FAILED"
+                     *               ],
+                     *               "labels": {},
+                     *               "codes": [
+                     *                 "agent_timeout"
+                     *               ],
+                     *               "not_agent_ids": [],
+                     *               "not_tenants": [],
+                     *               "not_labels": [],
+                     *               "not_batch_ids": [],
+                     *               "not_codes": [],
+                     *               "not_criteria_not_met": []
+                     *             }
+                     *           },
+                     *           "filter": {
+                     *             "statuses": [
+                     *               "FAILED"
+                     *             ],
+                     *             "labels": {},
+                     *             "codes": [
+                     *               "agent_timeout"
+                     *             ],
+                     *             "not_agent_ids": [],
+                     *             "not_tenants": [],
+                     *             "not_labels": [],
+                     *             "not_batch_ids": [],
+                     *             "not_codes": [],
+                     *             "not_criteria_not_met": []
+                     *           }
+                     *         }
+                     *       ],
+                     *       "count": 1,
+                     *       "happened": {
+                     *         "since": "2026-05-01T12:00:00.000000Z",
+                     *         "ended": 1204,
+                     *         "completed": 1096,
+                     *         "failed": 38,
+                     *         "acceptance_rate": 0.94,
+                     *         "cost_usd": "44.16"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            /** @description It still has the version of `If-None-Match` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_inbox: {
+        parameters: {
+            query?: {
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "seen": true,
+                 *       "snoozed": [
+                 *         "failed-5c0b7a9d2e41"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["InboxVisit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "id": "failed-5c0b7a9d2e41",
+                     *           "kind": "failed",
+                     *           "code": "agent_timeout",
+                     *           "name": "",
+                     *           "agent_id": "writer",
+                     *           "count": 38,
+                     *           "has_more": false,
+                     *           "since": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_at": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_job_id": "poem-1",
+                     *           "message": "no answer within 30 s",
+                     *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
+                     *           "operation": {
+                     *             "kind": "retry",
+                     *             "filter": {
+                     *               "statuses": [
+                     *                 "FAILED"
+                     *               ],
+                     *               "labels": {},
+                     *               "codes": [
+                     *                 "agent_timeout"
+                     *               ],
+                     *               "not_agent_ids": [],
+                     *               "not_tenants": [],
+                     *               "not_labels": [],
+                     *               "not_batch_ids": [],
+                     *               "not_codes": [],
+                     *               "not_criteria_not_met": []
+                     *             }
+                     *           },
+                     *           "filter": {
+                     *             "statuses": [
+                     *               "FAILED"
+                     *             ],
+                     *             "labels": {},
+                     *             "codes": [
+                     *               "agent_timeout"
+                     *             ],
+                     *             "not_agent_ids": [],
+                     *             "not_tenants": [],
+                     *             "not_labels": [],
+                     *             "not_batch_ids": [],
+                     *             "not_codes": [],
+                     *             "not_criteria_not_met": []
+                     *           }
+                     *         }
+                     *       ],
+                     *       "count": 1,
+                     *       "happened": {
+                     *         "since": "2026-05-01T12:00:00.000000Z",
+                     *         "ended": 1204,
+                     *         "completed": 1096,
+                     *         "failed": 38,
+                     *         "acceptance_rate": 0.94,
+                     *         "cost_usd": "44.16"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

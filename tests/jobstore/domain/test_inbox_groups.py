@@ -1,0 +1,156 @@
+"""What needs somebody is grouped by what it needs, the urgent first, with what does it for all."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.resources import NewOperation
+from contracts.waiting import WaitCode
+from jobstore.insights.grouping import (
+    GROUPS_MAX,
+    Ended,
+    Snooze,
+    group_ended,
+    group_letters,
+    group_waits,
+    put_off,
+    sort_groups,
+)
+from signoff.errors import ErrorCode
+from signoff.status import InboxKind, JobStatus
+from signoff.types import InboxGroup, WaitingSum
+
+BATCH = UUID(int=7)
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def wait(code: str, name: str = "", count: int = 3) -> WaitingSum:
+    return WaitingSum(code=code, name=name, count=count, owner="operator", remedy="mend it", since=AT)
+
+
+def ended(**fields: Any) -> Ended:
+    about = {"is_failed": False, "agent_id": None, "code": None, "criterion": None, "count": 2, "resubmittable": 0}
+    return Ended(**{**about, "has_more": False, "since": AT, "newest_at": AT, "job_id": "j", **fields})
+
+
+def only(groups: list[InboxGroup]) -> InboxGroup:
+    (group,) = groups
+    return group
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (WaitCode.LIMITS_LOST, InboxKind.LIMITS_LOST),
+        (WaitCode.NO_WORKER, InboxKind.NO_WORKER),
+        (WaitCode.JUDGE_MISSING, InboxKind.NO_WORKER),
+        (WaitCode.PROTOCOL_NOT_CALLED, InboxKind.NO_WORKER),
+        (WaitCode.JUDGE_AWAY, InboxKind.JUDGE_AWAY),
+        (WaitCode.CIRCUIT_PROBING, InboxKind.CIRCUIT_OPEN),
+        (WaitCode.NO_AGENT_MATCHES, InboxKind.NO_AGENT_MATCHES),
+        (WaitCode.AGENT_DISABLED, InboxKind.NO_AGENT_MATCHES),
+        (WaitCode.LIMIT_USD_PER_DAY, InboxKind.BUDGET),
+    ],
+)
+def test_what_waits_for_somebody_is_a_group(code: WaitCode, kind: InboxKind) -> None:
+    group = only(group_waits([wait(code)]))
+    assert (group.kind, group.count, group.since, group.remedy) == (kind, 3, AT, "mend it")
+    assert (group.operation, group.resume) == (None, None)
+
+
+@pytest.mark.parametrize("code", [WaitCode.QUEUE, WaitCode.OFFERED, WaitCode.NOT_BEFORE, WaitCode.NO_ROOM])
+def test_what_waits_for_its_turn_or_a_time_needs_nobody(code: WaitCode) -> None:
+    assert group_waits([wait(code)]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        ("agent:writer", {"agent_id": "writer"}),
+        ("tenant:press", {"tenant": "press"}),
+        ("label:team=a=b", {"labels": {"team": "a=b"}}),
+        (f"batch:{BATCH}", {"batch_id": BATCH}),
+        ("protocol:a2a", {}),
+    ],
+)
+def test_a_pause_is_lifted_by_its_name_and_its_jobs_are_listed_by_it(name: str, chosen: dict[str, Any]) -> None:
+    group = only(group_waits([wait("limit_paused", name)]))
+    assert (group.kind, group.resume) == (InboxKind.PAUSED, name)
+    assert group.filter is not None
+    given = group.filter.model_dump(exclude_defaults=True)
+    assert given == {"statuses": [JobStatus.ASSIGNED, JobStatus.IN_PROGRESS], **chosen}
+
+
+def test_the_jobs_of_a_circuit_are_its_agents_and_those_of_a_judge_are_under_way() -> None:
+    circuit, judge = group_waits([wait("circuit_open", "writer"), wait("judge_away")], "press")
+    assert circuit.filter is not None
+    assert judge.filter is not None
+    assert (circuit.filter.agent_id, circuit.filter.tenant) == ("writer", "press")
+    assert (judge.filter.statuses, judge.filter.tenant) == ([JobStatus.IN_PROGRESS], "press")
+
+
+def test_what_failed_is_retried_by_agent_and_code_and_says_what_to_do() -> None:
+    row = ended(is_failed=True, agent_id="writer", code="agent_timeout", message="no answer", has_more=True)
+    group = only(group_ended([row], AT, "press"))
+    assert group.operation is not None
+    NewOperation.model_validate(group.operation.model_dump(mode="json"))
+    about = {"agent_id": "writer", "codes": ["agent_timeout"], "tenant": "press", "created_after": AT}
+    given = group.operation.filter.model_dump(exclude_defaults=True)
+    assert (group.operation.kind, given) == ("retry", {"statuses": [JobStatus.FAILED], **about})
+    assert (group.filter, group.message, group.has_more) == (group.operation.filter, "no answer", True)
+    assert group.remedy == ErrorCode.AGENT_TIMEOUT.sentence
+
+
+@pytest.mark.parametrize("code", [None, "a_code_of_the_agents_own"])
+def test_a_failure_without_a_known_code_says_where_to_look(code: str | None) -> None:
+    group = only(group_ended([ended(is_failed=True, code=code)], AT))
+    assert group.operation is not None
+    assert (group.remedy.partition(" says")[0], group.operation.filter.codes) == ("the newest", [code] if code else [])
+
+
+def test_a_job_whose_budget_is_used_up_is_not_just_executed_again() -> None:
+    group = only(group_ended([ended(is_failed=True, agent_id="writer", code="budget_exhausted")], AT))
+    assert (group.kind, group.operation) == (InboxKind.BUDGET, None)
+
+
+def test_what_was_not_accepted_is_resubmitted_where_submissions_are_left() -> None:
+    left, none_left = group_ended([ended(criterion="It rhymes", resubmittable=1), ended(criterion="It is short")], AT)
+    assert left.operation is not None
+    given = left.operation.filter
+    assert (left.operation.kind, given.statuses) == ("resubmit", [JobStatus.RESUBMISSION_REQUIRED])
+    assert (given.criterion_not_met, left.criterion) == ("It rhymes", "It rhymes")
+    assert none_left.operation is None
+    assert "assign" in none_left.remedy
+    for group in (left, none_left):
+        assert group.filter is not None
+        assert group.filter.statuses == [JobStatus.RESUBMISSION_REQUIRED, JobStatus.REJECTED]
+
+
+def test_topics_without_dead_letters_are_no_groups() -> None:
+    group = only(group_letters({"a-dlq": 2, "b-dlq": 0}))
+    assert (group.kind, group.name, group.count) == (InboxKind.DEAD_LETTERS, "a-dlq", 2)
+
+
+def test_the_urgent_come_first_and_of_a_kind_the_largest() -> None:
+    failed = [ended(is_failed=True, code=f"c{count}", count=count) for count in range(1, GROUPS_MAX + 10)]
+    groups = [*group_letters({"a-dlq": 900}), *group_ended(failed, AT), *group_waits([wait("no_worker", count=1)])]
+    found = sort_groups(groups)
+    assert (len(found), found[0].kind) == (GROUPS_MAX, InboxKind.NO_WORKER)
+    assert [group.count for group in found[1:4]] == [GROUPS_MAX + 9, GROUPS_MAX + 8, GROUPS_MAX + 7]
+    assert len({group.id for group in groups}) == len(groups)
+
+
+def test_a_group_is_put_off_until_it_grows_or_a_time() -> None:
+    group = only(group_waits([wait("no_worker", count=3)]))
+    later = AT + timedelta(hours=1)
+
+    def find(count: int, until: datetime, id_: str = group.id) -> datetime | None:
+        return only(put_off([group], {id_: Snooze(until, count)}, AT)).snoozed_until
+
+    assert find(3, later) == later
+    assert find(4, later) == later, "it has fewer than it had"
+    assert find(2, later) is None, "it has grown"
+    assert find(3, AT) is None, "the time has come"
+    assert find(3, later, "another") is None
