@@ -3,6 +3,7 @@
 make bench OF=scaling
 """
 
+import argparse
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -133,4 +134,5 @@ def render(page: str, measured: Measured) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     PAGE.write_text(render(PAGE.read_text("utf-8"), read_measured(figures.PAGE.read_text("utf-8"))), "utf-8")
