@@ -7,7 +7,8 @@ from leased_work import Work, begin, begun
 from support.factories import lease
 from support.fakes import FakeLeases, until, working
 
-from servicekit.leasing.worker import COPIES, LEASE_BYTES, HeldLease, LeaseState, Worker
+from servicekit.leasing import worker as module
+from servicekit.leasing.worker import COPIES, HeldLease, LeaseState, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -70,7 +71,7 @@ async def test_an_outcome_that_became_larger_than_the_work_takes_more(leases):
 
 async def test_what_a_lease_and_its_copies_take_is_what_the_pages_name():
     held = HeldLease(lease(), "job-1", 0.0)
-    assert (LEASE_BYTES, COPIES) == (128 << 10, 10)
+    assert (module.LEASE_BYTES, module.COPIES) == (128 << 10, 10)
     assert (held.weight, held.reserved) == (1, 0)
 
 
@@ -165,6 +166,8 @@ async def test_memory_for_what_is_large_is_reserved_until_its_outcome_is_recorde
         begin(worker, Work(), do=answer, names=(f"agent:{number}",))
     await until(lambda: len(done) == 10)
     assert worker._memory.free == 0
+    async with asyncio.timeout(1):
+        await worker.reserve(done[0], 10 * ONE)  # which it has
     worker.note_size(done[0], 4 * ONE)
     assert (worker._memory.free, done[0].size) == (0, 4 * ONE), "it goes to who waits"
     await until(lambda: len(done) == 11)
