@@ -586,12 +586,13 @@ class AsyncClient(JudgingClient, IdentityClient):
         """Return the state of processes, consumer groups and facts not yet published, as the gRPC message has it."""
         return await self._call("Diagnose", **call)
 
-    async def get_agent_stats(self, **page: Unpack[Page]) -> tuple[list[AgentStats], str]:
+    async def get_agent_stats(self, *, agent_id: str = "", **page: Unpack[Page]) -> tuple[list[AgentStats], str]:
         """Return a page of agents' work now and results of the last 24 hours, and the next page's token or "".
 
-        Agents without work are left out; a page has 100 unless `page_size` is given.
+        Agents without work are left out; a page has 100 unless `page_size` is given. `agent_id`: of this agent alone,
+        with its percentiles, failures, refusals and changes of its circuit.
         """
-        return await self._ask_page("GetAgentStats", "agents", **page)
+        return await self._ask_page("GetAgentStats", "agents", agent_id=agent_id, **page)
 
     iter_agent_stats = iterate(get_agent_stats)
 

@@ -11,6 +11,9 @@ from uuid import UUID
 from pydantic import Field, computed_field
 
 from signoff import identity, judging
+from signoff.agent_stats import AgentStats as AgentStats  # noqa: PLC0414 - it is imported from here
+from signoff.agent_stats import CircuitChange as CircuitChange  # noqa: PLC0414 - it is imported from here
+from signoff.agent_stats import Percentiles as Percentiles  # noqa: PLC0414 - it is imported from here
 from signoff.fields import JsonModel, Model, Money, NextPageToken, Open, SumOfMoney, Time, optional
 from signoff.jsontext import Json
 from signoff.judging import Criterion, CriterionWarning, Verdict
@@ -481,14 +484,6 @@ class OperationPreview(Model):
     cost_of: int = Field(0, description="of how many of the jobs that is; what the others cost is not known")
 
 
-class Percentiles(Model):
-    """In seconds; left out where nothing was measured."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
 class OverviewCounts(Model):
     """Counts and times of what happened within a span of time."""
 
@@ -600,19 +595,6 @@ class Inbox(Model):
     groups: list[InboxGroup]
     count: int = Field(0, description="of groups that are not put off")
     happened: InboxHappened
-
-
-class AgentStats(Model):
-    """How an agent does: now, and over the last 24 hours."""
-
-    agent_id: str
-    running: int = 0
-    queued: int = 0
-    success_rate: float | None = optional("executions COMPLETED, of those that ended uncancelled")
-    mean_duration_s: float | None = optional("from being asked for to the end: all waits, calls and judgings")
-    mean_wait_s: float | None = optional("from being asked for to the first claim")
-    mean_agent_s: float | None = optional("of a call of it")
-    mean_judge_s: float | None = optional("of a judging of its results")
 
 
 class DeadLetterResolution(Model):

@@ -78,6 +78,7 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     ids = {"/jobs/{_}": None, "/batches/{_}": batch.id}
     ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours", "/agents/{_}/try": "agent"}
     found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
+    found["agent"], ids["/agents/{_}"] = "/agents/agent", "agent"
     assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
     found |= {"new-duplicate": "/new?from=look-not-met", "playground-job": "/playground?job=look-not-met"}
     return found | {"jobs-none": "/?text=nothing-is-called-so"}

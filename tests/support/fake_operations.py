@@ -90,9 +90,19 @@ class FakeOperations(OperationsServiceServicer):
         return self.diagnosis
 
     async def GetAgentStats(self, request, context):
-        return pb.GetAgentStatsResponse(
-            agents=[pb.AgentStats(agent_id="writer", running=1, success_rate=0.9, mean_wait_s=34.0, mean_agent_s=0.3)]
-        )
+        stats = pb.AgentStats(agent_id="writer", running=1, success_rate=0.9, mean_wait_s=34.0, mean_agent_s=0.3)
+        if request.agent_id == "writer":
+            stats.MergeFrom(
+                pb.AgentStats(
+                    ended=10,
+                    completed=9,
+                    refused=1,
+                    mean_cost_usd="0.02",
+                    refusals={"It rhymes": 1},
+                    agent={"p50": 0.3},
+                )
+            )
+        return pb.GetAgentStatsResponse(agents=[stats] if request.agent_id in {"", "writer"} else [])
 
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}

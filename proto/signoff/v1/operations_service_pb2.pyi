@@ -1735,18 +1735,22 @@ class GetAgentStatsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """100 when not set, 500 at most."""
     page_token: _builtins.str
+    agent_id: _builtins.str
+    """Of this agent alone, with its percentiles, failures, refusals and changes of its circuit."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1782,6 +1786,46 @@ class AgentStats(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FailuresEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RefusalsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     AGENT_ID_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
     QUEUED_FIELD_NUMBER: _builtins.int
@@ -1790,6 +1834,18 @@ class AgentStats(_message.Message):
     MEAN_WAIT_S_FIELD_NUMBER: _builtins.int
     MEAN_AGENT_S_FIELD_NUMBER: _builtins.int
     MEAN_JUDGE_S_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    MEAN_COST_USD_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    CIRCUIT_CHANGES_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     running: _builtins.int
     queued: _builtins.int
@@ -1803,6 +1859,37 @@ class AgentStats(_message.Message):
     """Of a call of it."""
     mean_judge_s: _builtins.float
     """Of a judging of its results."""
+    ended: _builtins.int
+    """Executions that ended and were not cancelled; failures of the judge are not among them."""
+    completed: _builtins.int
+    """Those that ended COMPLETED,"""
+    refused: _builtins.int
+    """and those whose results were not accepted. The others failed."""
+    cost_usd: _builtins.str
+    """What its jobs spent, by it and by judges."""
+    tokens: _builtins.int
+    mean_cost_usd: _builtins.str
+    """For each execution that ended."""
+    @_builtins.property
+    def wait(self) -> Global___Percentiles:
+        """What follows is set where the request names the agent."""
+
+    @_builtins.property
+    def agent(self) -> Global___Percentiles: ...
+    @_builtins.property
+    def judge(self) -> Global___Percentiles: ...
+    @_builtins.property
+    def failures(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Executions that ended FAILED, by code; the 50 that were most."""
+
+    @_builtins.property
+    def refusals(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Results that were not accepted, by each required criterion that did not pass; the 50 that were most."""
+
+    @_builtins.property
+    def circuit_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CircuitChange]:
+        """Of the last 31 days, the newest 20, newest first."""
+
     def __init__(
         self,
         *,
@@ -1814,13 +1901,27 @@ class AgentStats(_message.Message):
         mean_wait_s: _builtins.float | None = ...,
         mean_agent_s: _builtins.float | None = ...,
         mean_judge_s: _builtins.float | None = ...,
+        ended: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        refused: _builtins.int = ...,
+        cost_usd: _builtins.str = ...,
+        tokens: _builtins.int = ...,
+        mean_cost_usd: _builtins.str | None = ...,
+        wait: Global___Percentiles | None = ...,
+        agent: Global___Percentiles | None = ...,
+        judge: Global___Percentiles | None = ...,
+        failures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        circuit_changes: _abc.Iterable[Global___CircuitChange] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s", "_mean_duration_s", b"_mean_duration_s", "_mean_judge_s", b"_mean_judge_s", "_mean_wait_s", b"_mean_wait_s", "_success_rate", b"_success_rate", "mean_agent_s", b"mean_agent_s", "mean_duration_s", b"mean_duration_s", "mean_judge_s", b"mean_judge_s", "mean_wait_s", b"mean_wait_s", "success_rate", b"success_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s", "_mean_cost_usd", b"_mean_cost_usd", "_mean_duration_s", b"_mean_duration_s", "_mean_judge_s", b"_mean_judge_s", "_mean_wait_s", b"_mean_wait_s", "_success_rate", b"_success_rate", "agent", b"agent", "judge", b"judge", "mean_agent_s", b"mean_agent_s", "mean_cost_usd", b"mean_cost_usd", "mean_duration_s", b"mean_duration_s", "mean_judge_s", b"mean_judge_s", "mean_wait_s", b"mean_wait_s", "success_rate", b"success_rate", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s", "_mean_duration_s", b"_mean_duration_s", "_mean_judge_s", b"_mean_judge_s", "_mean_wait_s", b"_mean_wait_s", "_success_rate", b"_success_rate", "agent_id", b"agent_id", "mean_agent_s", b"mean_agent_s", "mean_duration_s", b"mean_duration_s", "mean_judge_s", b"mean_judge_s", "mean_wait_s", b"mean_wait_s", "queued", b"queued", "running", b"running", "success_rate", b"success_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s", "_mean_cost_usd", b"_mean_cost_usd", "_mean_duration_s", b"_mean_duration_s", "_mean_judge_s", b"_mean_judge_s", "_mean_wait_s", b"_mean_wait_s", "_success_rate", b"_success_rate", "agent", b"agent", "agent_id", b"agent_id", "circuit_changes", b"circuit_changes", "completed", b"completed", "cost_usd", b"cost_usd", "ended", b"ended", "failures", b"failures", "judge", b"judge", "mean_agent_s", b"mean_agent_s", "mean_cost_usd", b"mean_cost_usd", "mean_duration_s", b"mean_duration_s", "mean_judge_s", b"mean_judge_s", "mean_wait_s", b"mean_wait_s", "queued", b"queued", "refusals", b"refusals", "refused", b"refused", "running", b"running", "success_rate", b"success_rate", "tokens", b"tokens", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mean_agent_s: _TypeAlias = _typing.Literal["mean_agent_s"]  # noqa: Y015
     _WhichOneofArgType__mean_agent_s: _TypeAlias = _typing.Literal["_mean_agent_s", b"_mean_agent_s"]  # noqa: Y015
+    _WhichOneofReturnType__mean_cost_usd: _TypeAlias = _typing.Literal["mean_cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__mean_cost_usd: _TypeAlias = _typing.Literal["_mean_cost_usd", b"_mean_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__mean_duration_s: _TypeAlias = _typing.Literal["mean_duration_s"]  # noqa: Y015
     _WhichOneofArgType__mean_duration_s: _TypeAlias = _typing.Literal["_mean_duration_s", b"_mean_duration_s"]  # noqa: Y015
     _WhichOneofReturnType__mean_judge_s: _TypeAlias = _typing.Literal["mean_judge_s"]  # noqa: Y015
@@ -1832,6 +1933,8 @@ class AgentStats(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_agent_s) -> _WhichOneofReturnType__mean_agent_s | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_cost_usd) -> _WhichOneofReturnType__mean_cost_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_duration_s) -> _WhichOneofReturnType__mean_duration_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_judge_s) -> _WhichOneofReturnType__mean_judge_s | None: ...
@@ -1841,6 +1944,39 @@ class AgentStats(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__success_rate) -> _WhichOneofReturnType__success_rate | None: ...
 
 Global___AgentStats: _TypeAlias = AgentStats  # noqa: Y015
+
+@_typing.final
+class CircuitChange(_message.Message):
+    """How the circuit of an agent opened, again or anew, or closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    CIRCUIT_FIELD_NUMBER: _builtins.int
+    OPEN_UNTIL_FIELD_NUMBER: _builtins.int
+    circuit: _resources_pb2.Circuit.ValueType
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def open_until(self) -> _timestamp_pb2.Timestamp:
+        """Not set where it closed."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        circuit: _resources_pb2.Circuit.ValueType = ...,
+        open_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_open_until", b"_open_until", "at", b"at", "open_until", b"open_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_open_until", b"_open_until", "at", b"at", "circuit", b"circuit", "open_until", b"open_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__open_until: _TypeAlias = _typing.Literal["open_until"]  # noqa: Y015
+    _WhichOneofArgType__open_until: _TypeAlias = _typing.Literal["_open_until", b"_open_until"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_until) -> _WhichOneofReturnType__open_until | None: ...
+
+Global___CircuitChange: _TypeAlias = CircuitChange  # noqa: Y015
 
 @_typing.final
 class ListDeadLettersRequest(_message.Message):

@@ -17,7 +17,7 @@ from signoff.values import time_text, to_nanos, usd_text
 if TYPE_CHECKING:
     from signoff.identity import AccessToken, Caller, Session
     from signoff.judging import Ask, Criterion, CriterionVerdict, CriterionWarning, Verdict
-    from signoff.types import InboxGroup, Job, JobLog, PastWait, Policy, Reason, Waiting, WaitingSum
+    from signoff.types import InboxGroup, Job, JobLog, PastWait, Percentiles, Policy, Reason, Waiting, WaitingSum
 
     #: What names the cause of a wait by its code, and the limit or agent in question.
     Cause = Reason | WaitingSum | PastWait | InboxGroup
@@ -85,6 +85,12 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"
+
+
+def format_percentiles(times: "Percentiles | None") -> str:
+    """Return percentiles for people to read; "" where nothing was measured."""
+    measured = {} if times is None else {name: getattr(times, name) for name in ("p50", "p95", "p99")}
+    return ", ".join(f"{name} {format_seconds(value)}" for name, value in measured.items() if value is not None)
 
 
 def format_percent(progress: float | None) -> str:

@@ -75,6 +75,16 @@ async def test_an_agent_is_meant_by_its_name_wherever_one_is_named(signoff, jobs
     assert (ran.status, "ambiguous_id" in ran.err) == (2, True)
 
 
+async def test_an_agent_shows_how_it_does(signoff, jobstore):
+    jobstore.add_agent(NewAgent(id="writer", name="Scribe", url="http://127.0.0.1:1/"))
+    await jobstore.add(NewJob(id="sonnet", title="a sonnet", acceptance_criteria="c", agent_id="writer"))
+    shown = (await signoff("agents", "show", "Scribe")).out
+    for words in ("9 of 10 accepted, 1 not accepted, 0 failed", "0.02 USD", "not met: It rhymes", "a sonnet"):
+        assert words in shown
+    assert (await signoff("agents", "show", "Scribe", "--json")).json["stats"]["refused"] == 1
+    assert "nothing to do" in (await signoff("agents", "show", "Second drafter")).out
+
+
 async def test_an_id_wins_over_a_name(signoff, jobstore):
     jobstore.add_agent(NewAgent(id="Writer", name="another", url="http://127.0.0.1:1/"))
     assert (await signoff("agents", "get", "Writer", "--json")).json["id"] == "Writer"

@@ -34,7 +34,7 @@ BOTH = (True, False)
 READS = [name for name in REQUESTS if name.startswith(("Get", "List", "Count", "Explain", "Watch", "Preview"))]
 #: Tables that are read beside others alone, which show whose they are.
 WITH_OTHERS = {
-    *("agent_cards", "circuits", "job_texts", "operation_items", "spending"),
+    *("agent_cards", "circuit_changes", "circuits", "job_texts", "operation_items", "spending"),
     *("judging_counts", "judging_evaluations", "judging_versions"),
 }
 #: It is kept by what is not served here, and has tests of its own.
@@ -114,6 +114,7 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
         for made in (
             "INSERT INTO agent_cards (agent_id, read_at) VALUES (:agent, now())",
             "INSERT INTO circuits (agent_id, failures, opened) VALUES (:agent, 1, 0)",
+            "INSERT INTO circuit_changes (agent_id, at) VALUES (:agent, signoff_now())",
             "INSERT INTO judging_counts VALUES ('judge', :policy, 1, 1, 0, 0, 0, 0)",
             "INSERT INTO judging_evaluations VALUES (:policy, 1, '', gen_random_uuid(), '{}', '{}', '')",
             "INSERT INTO spending VALUES (now(), 'games', 99, 1, 1)",

@@ -1,6 +1,7 @@
 """The overview: what is published is counted once, and shown by time and by agent."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from random import randrange
 from typing import Any
@@ -196,6 +197,51 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
     assert 0 < stats.mean_duration_s < 60
 
 
+async def test_one_agent_shows_its_costs_failures_refusals_and_percentiles(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    await ended(life(database, runner), Outcome.PASS)
+    refused = life(database, runner)
+    await ended(refused, Outcome.FAIL)
+    for _ in range(2):
+        failing = life(database, runner)
+        await failing.report(await failing.running(), ReportKind.FAILED, code="agent_status", duration_s=0.3)
+        await shown(database, counting)  # added to an hour that is there
+    async with database.session() as session:
+        (stats,) = await overview.get_agent_stats(session, 500, agent_id="writer")
+        (listed,) = await overview.get_agent_stats(session, 500)
+        criteria = await session.scalar(
+            text("SELECT not_met_criteria FROM jobs WHERE id = :id"), {"id": refused.job_id}
+        )
+        assert await overview.get_agent_stats(session, 500, agent_id="nobody") == []
+        assert await overview.get_agent_stats(session, 500, "writer", agent_id="writer") == []
+    assert (stats.ended, stats.completed, stats.refused) == (4, 1, 1)
+    assert (stats.cost_usd, stats.tokens, stats.mean_cost_usd) == (Decimal("0.5"), 14, Decimal("0.125"))
+    assert stats.failures == {"agent_status": 2}
+    assert stats.refusals == dict.fromkeys(criteria, 1)
+    assert 0.2 < stats.agent.p50 < stats.agent.p95 < 0.4
+    assert stats.wait.p95 is not None
+    assert (listed.ended, listed.cost_usd, listed.failures) == (4, stats.cost_usd, {})
+    assert listed.agent is None, "what is read of one agent is not read of all"
+
+
+@pytest.mark.usefixtures("counting")
+async def test_the_most_frequent_codes_of_an_hour_are_kept(database: Database) -> None:
+    def hour(codes: range) -> dict[str, object]:
+        made = rollups.AgentHour()
+        made.tallies["failures"].update({"most": 2, **{f"code_{n}": 1 for n in codes}})
+        at = rollups.get_span_begin(datetime.now(UTC), rollups.HOUR_S)
+        return {"tenant": "default", "agent_id": "writer", "at": at, **made.make_row()}
+
+    async with database.transaction() as connection:
+        for first in (0, 40):
+            await connection.execute_many(rollups._ADD_AGENT_OF_TENANT, [hour(range(first, first + 40))])
+    async with database.session() as session:
+        more = await overview._read_more(session, "writer")
+    assert len(more["failures"]) == rollups.TALLY_MAX
+    assert more["failures"]["most"] == 4
+
+
 async def test_verdicts_by_the_validators_own_settings_are_counted_for_their_version(
     database: Database, runner: CommandRunner, counting: Rollups
 ) -> None:
@@ -237,6 +283,8 @@ async def test_a_tenant_reads_the_counts_of_its_own(
             now = await sum_up_all(scoped, 60.0)
             view = await overview.get_overview(scoped, 3_600, now, {}, of_all=False)
             stats = await overview.get_agent_stats(scoped, 10, of_all=False)
+            (one,) = await overview.get_agent_stats(scoped, 10, of_all=False, agent_id="writer") or [None]
+        assert (one and one.tokens) == (7 * view.totals.completed or None)
         created["+".join(sorted(tenants))] = (view.totals.created, view.totals.completed, len(stats))
     assert (whole.totals.created, whole.totals.completed) == (3, 3)
     assert created == {"press": (2, 2, 1), "law": (1, 1, 1), "law+press": (3, 3, 1), "books": (0, 0, 0)}

@@ -9,12 +9,14 @@ from breakers import FAILURES, Breakers
 from sqlalchemy import text
 from support.jobstore.steps import NO_TIME_S, Steps, new_job, reported, swept, verdict
 
-from contracts.resources import NewAgent
+from contracts.resources import AgentPatch, NewAgent
+from jobstore.agents.commands import UpdateAgent
 from jobstore.api.agent_service import AgentService
 from jobstore.engine.scoped import Callers
 from jobstore.executions import offers
 from jobstore.executions.commands import RecordReport
 from jobstore.executions.offers import FairQueue
+from jobstore.insights.overview import get_agent_stats
 from jobstore.jobs.model import WORKER
 from signoff.status import Circuit, Outcome, Protocol, ReportKind
 from signoff.types import read_model
@@ -34,6 +36,18 @@ async def test_failures_in_a_row_open_a_circuit_and_it_shows(world: Breakers) ->
     assert agent.circuit_open_until is not None
     await world.time_over()
     assert await world.circuit() is Circuit.HALF_OPEN
+
+
+async def test_it_shows_when_a_circuit_opened_and_closed(world: Breakers) -> None:
+    await world.fail(FAILURES)
+    await world.one.administer.run_one(UpdateAgent("writer", AgentPatch(enabled=True), actor=WORKER))
+    async with world.database.session() as session:
+        (stats,) = await get_agent_stats(session, 500, agent_id="writer")
+    closed, opened = stats.circuit_changes[:2]
+    assert (closed.circuit, closed.open_until) == (Circuit.CLOSED, None)
+    assert opened.circuit is Circuit.OPEN
+    assert opened.at < opened.open_until
+    assert opened.at < closed.at
 
 
 @pytest.mark.parametrize("kind", [ReportKind.CALL_FAILED, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED])

@@ -77,7 +77,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "GetOverview": [{}],
     "GetInbox": [{}],
     "UpdateInbox": [{"seen": True}],
-    "GetAgentStats": [{}],
+    "GetAgentStats": [{}, {"agent_id": "{agent}"}],
     "PreviewOperation": [
         {"operation": {"kind": "OPERATION_KIND_CANCEL", **_NAMED}},
         {"operation": {"kind": "OPERATION_KIND_CANCEL", "filter": {"tenant": "{tenant}"}}},

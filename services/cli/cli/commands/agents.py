@@ -4,14 +4,14 @@ import asyncio
 import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import Options, find_given, option, parse_pairs, parse_value, read_json, read_text, validate_resource
-from cli.output import Output, format_policy, format_spent, format_time
+from cli.output import Output, format_percentiles, format_policy, format_spent, format_time, format_usd
 from cli.parameters import AgentId, PageSize, PageToken, find_agent, find_agent_id, policy_option
 from cli.session import Session, command, make_app, succeed_if, with_options
 from cli.terminal import Styled
@@ -19,7 +19,7 @@ from signoff import AsyncClient
 from signoff.status import CheckOutcome, Circuit, Protocol, TryState
 
 if TYPE_CHECKING:
-    from signoff.types import Agent, AgentTry
+    from signoff.types import Agent, AgentStats, AgentTry, Job
 
 #: Seconds between two looks at a try that is under way.
 POLL_S = 0.5
@@ -27,6 +27,8 @@ POLL_S = 0.5
 UNTAKEN_S = 3.0
 #: Capabilities that an agent may have.
 CAPABILITIES_MAX = 64
+#: The newest jobs of an agent that are shown.
+JOBS_SHOWN = 10
 #: Seconds for which the card of a new agent is waited for.
 CARD_WAIT_S = 3.0
 
@@ -179,6 +181,48 @@ async def list_(cli: Session, jobstore: AsyncClient, page_size: PageSize = 100, 
 async def get(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
     """Show one agent."""
     show_agent(cli.out, await find_agent(jobstore, agent_id))
+
+
+@command(app, "show")
+async def show(cli: Session, jobstore: AsyncClient, agent_id: AgentId) -> None:
+    """Show how an agent does: its health, times, costs, failures and refusals of 24 hours, and its newest jobs."""
+    agent = await find_agent(jobstore, agent_id)
+    found, _ = await jobstore.get_agent_stats(agent_id=agent.id)
+    jobs, _ = await jobstore.list_jobs(agent_id=agent.id, page_size=JOBS_SHOWN)
+    show_health(cli.out, agent, found[0] if found else None, jobs)
+
+
+def show_health(out: Output, agent: "Agent", stats: "AgentStats | None", jobs: "Sequence[Job]") -> None:
+    """Print how an agent does: as JSON with --json, else its figures, failures, refusals and newest jobs."""
+    out.print_json({"agent": agent, "stats": stats, "jobs": jobs})
+    out.print_fields(
+        ("id", agent.id),
+        ("name", agent.name),
+        ("gets work", _gets_work(agent)),
+        ("circuit", _format_circuit(agent)),
+        *([("last 24h", "nothing to do")] if stats is None else _describe_stats(stats)),
+        ("policy", format_policy(agent.policy)),
+    )
+    if jobs:
+        out.print_line()
+        out.print_table(["newest jobs", "status", ""], [(job.id, job.status, job.title) for job in jobs])
+
+
+def _describe_stats(stats: "AgentStats") -> list[tuple[str, object]]:
+    failed = stats.ended - stats.completed - stats.refused
+    ends = f"{stats.completed} of {stats.ended} accepted, {stats.refused} not accepted, {failed} failed"
+    return [
+        *((f"circuit {each.circuit.lower()}", format_time(each.at)) for each in stats.circuit_changes),
+        ("now", f"{stats.running} running, {stats.queued} queued"),
+        ("last 24h", ends if stats.ended else "nothing ended"),
+        ("spent", format_spent(stats.cost_usd, stats.tokens)),
+        ("cost a job", "" if stats.mean_cost_usd is None else format_usd(stats.mean_cost_usd)),
+        ("wait", format_percentiles(stats.wait)),
+        ("answers in", format_percentiles(stats.agent)),
+        ("judged in", format_percentiles(stats.judge)),
+        *((f"failed: {code}", count) for code, count in stats.failures.items()),
+        *((f"not met: {criterion}", count) for criterion, count in stats.refusals.items()),
+    ]
 
 
 @command(app, "update")

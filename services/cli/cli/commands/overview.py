@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.options import parse_seconds
-from cli.output import Output, describe_sum, format_percent, format_seconds, format_spent, list_agents_of, print_sums
+from cli.output import (
+    Output,
+    describe_sum,
+    format_percent,
+    format_percentiles,
+    format_seconds,
+    format_spent,
+    list_agents_of,
+    print_sums,
+)
 from cli.parameters import Detail
 from cli.session import Session, command, make_app
 from cli.terminal import Styled
@@ -16,7 +25,7 @@ from signoff.connection import list_all
 from signoff.status import View
 
 if TYPE_CHECKING:
-    from signoff.types import AgentStats, Overview, Percentiles, WaitingSum
+    from signoff.types import AgentStats, Overview, WaitingSum
 
 app = make_app()
 
@@ -76,10 +85,10 @@ def show_overview(out: Output, range_: str, overview: "Overview", agents: "Seque
         ("dead letters", _describe_letters(now.dead_letters)),
         (f"last {range_}", f"{totals.created} created" + (f", {ends}" if ends else "")),
         ("spent", format_spent(totals.cost_usd, totals.tokens)),
-        ("wait", _format_percentiles(totals.wait)),
-        ("agent", _format_percentiles(totals.agent)),
-        ("judge", _format_percentiles(totals.judge)),
-        ("in all", _format_percentiles(totals.duration)),
+        ("wait", format_percentiles(totals.wait)),
+        ("agent", format_percentiles(totals.agent)),
+        ("judge", format_percentiles(totals.judge)),
+        ("in all", format_percentiles(totals.duration)),
     ]
     out.print_fields(*rows)
     if agents:
@@ -98,11 +107,6 @@ def _describe_letters(counts: Mapping[str, int]) -> str | Styled:
         return Styled("not known: Kafka is out of reach", "yellow")
     count = sum(counts.values())
     return Styled(f"{count}: see `signoff dlq list`", "red") if count else "none"
-
-
-def _format_percentiles(times: "Percentiles | None") -> str:
-    measured = {} if times is None else {name: getattr(times, name) for name in ("p50", "p95", "p99")}
-    return ", ".join(f"{name} {format_seconds(value)}" for name, value in measured.items() if value is not None)
 
 
 def _make_row(out: Output, agent: "AgentStats") -> tuple[object, ...]:

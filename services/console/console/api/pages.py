@@ -22,8 +22,8 @@ router = APIRouter()
 
 #: Paths that are answered with the page, whose router shows what belongs there.
 PAGES = (
-    "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}/try", "/overview",
-    "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
+    "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/agents/{_}/try",
+    "/overview", "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
     "/evaluations", "/sessions", "/tokens", "/tenants", "/audit", "/login",
 )  # fmt: skip
 #: The scheme of an Authorization header that has the code of a login link, and the error of one that opens nothing.

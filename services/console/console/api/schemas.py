@@ -73,6 +73,17 @@ class OfTenantQuery(PageQuery):
 OfTenant = Annotated[OfTenantQuery, Query()]
 
 
+class AgentStatsQuery(PageQuery):
+    """Query parameters of how agents do."""
+
+    agent_id: Text = Field("", description="of this agent alone, with its percentiles, failures and refusals")
+
+    @property
+    def page(self) -> dict[str, Any]:
+        """The choice of a page, and of the agent."""
+        return {**super().page, "agent_id": self.agent_id}
+
+
 class ViewQuery(Model):
     """Query parameter that says how much is shown."""
 

@@ -8,7 +8,16 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, Make, replays, show
-from console.api.schemas import DeadLettersQuery, InboxQuery, InboxVisit, OfTenant, OverviewQuery, Page, Paging
+from console.api.schemas import (
+    AgentStatsQuery,
+    DeadLettersQuery,
+    InboxQuery,
+    InboxVisit,
+    OfTenant,
+    OverviewQuery,
+    Page,
+    Paging,
+)
 from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution, NewTenant
@@ -32,7 +41,7 @@ async def list_agents(jobstore: CallersJobStore, query: Paging) -> Page[Agent]:
 
 
 @stats_router.get("")
-async def get_agent_stats(jobstore: CallersJobStore, query: Paging) -> Page[AgentStats]:
+async def get_agent_stats(jobstore: CallersJobStore, query: Annotated[AgentStatsQuery, Query()]) -> Page[AgentStats]:
     """How agents do: now, and over the last 24 hours; those that had nothing to do are left out."""
     return Page[AgentStats].of(await jobstore.get_agent_stats(**query.page))
 

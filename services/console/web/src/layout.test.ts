@@ -39,7 +39,7 @@ const LAYERS: readonly (readonly string[])[][] = [
   [["jobs/model"], ["policy"], ["judging"]],
   [["results", "results/views", "results/model"], ["live"]],
   [["api"]],
-  [["ui/overlays"], ["ui/display"]],
+  [["ui/display", "ui/overlays"]],
   [["ui/controls"]],
   [["ui/feedback"]],
   [["lib"]],

@@ -206,6 +206,8 @@ async def _write_agent(connection: Connection, change: AgentChange) -> None:
 
 
 _CIRCUIT: Final = sql.columns(circuits)
+#: A circuit that opened, again or anew, or closed.
+_SWITCHED: Final = {name: _CIRCUIT[name] for name in ("agent_id", "open_until")}
 _LOCK: Final = text(
     f"SELECT {', '.join(_CIRCUIT)} FROM circuits "  # noqa: S608 - names of our own
     "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE"
@@ -220,7 +222,12 @@ _WRITE: Final = text(
     f"""
     WITH closed AS (DELETE FROM circuits WHERE agent_id = ANY(CAST(:closed AS text[]))),
     updated AS ({sql.update("circuits", _CIRCUIT, key="agent_id", alias="m")}),
-    inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text})
+    inserted AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", alias="n").text}),
+    kept AS (
+        INSERT INTO circuit_changes (agent_id, at, open_until)
+        SELECT agent_id, signoff_now(), open_until FROM {sql.unnest("s", _SWITCHED)} ORDER BY agent_id
+        ON CONFLICT (agent_id, at) DO UPDATE SET open_until = excluded.open_until
+    )
     SELECT {notify(Wake.QUEUED)}
     """  # noqa: S608 - names of our own
 )
@@ -253,7 +260,13 @@ class CircuitsStore(Store):
         rows = [{"agent_id": agent_id} | asdict(breaker) for agent_id, breaker in changed.items() if breaker != CLOSED]
         updated = [row for row in rows if row["agent_id"] in stored]
         inserted = [row for row in rows if row["agent_id"] not in stored]
+        switched = [
+            {"agent_id": each, "open_until": breaker.open_until}
+            for each, breaker in changed.items()
+            if breaker.open_until != (stored.get(each) or CLOSED).open_until
+        ]
         arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
+        arrays |= sql.arrays(_SWITCHED, "s", switched)
         await connection.execute(_WRITE, {"closed": closed, **arrays})
 
     def settle(self, uow: UnitOfWork) -> None:

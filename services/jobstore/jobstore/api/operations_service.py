@@ -300,7 +300,13 @@ class OperationsService(OperationsServiceServicer):
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, _: Context) -> pb.GetAgentStatsResponse:
         limit, after = parse_page(request, 100, str)
         async with self._database.session() as session:
-            stats = await overview.get_agent_stats(session, limit, after or "", of_all=find_tenants() is None)
+            stats = await overview.get_agent_stats(
+                session,
+                limit,
+                after or "",
+                of_all=find_tenants() is None,
+                agent_id=reject_nul(request.agent_id) or None,
+            )
         return make_page(pb.GetAgentStatsResponse, request, limit, "agents", stats, lambda last: (last.agent_id,))
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, _: Context) -> pb.ListDeadLettersResponse:

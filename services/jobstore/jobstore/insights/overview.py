@@ -1,6 +1,8 @@
 """Read the overview: recent counts, gauges of now, and the statistics of each agent."""
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
@@ -11,10 +13,19 @@ from sqlalchemy import text
 from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection, Row
 from jobstore.insights import histogram
-from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
+from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, TALLY_MAX, get_span_begin
 from jobstore.jobs.waits import WaitingNow, sum_up_all
 from servicekit.errors import ServiceError
-from signoff.types import AgentStats, Overview, OverviewCounts, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
+from signoff.types import (
+    AgentStats,
+    CircuitChange,
+    Overview,
+    OverviewCounts,
+    OverviewNow,
+    OverviewPoint,
+    OverviewTotals,
+    Percentiles,
+)
 from signoff.values import to_usd
 
 #: The approximate number of points of a range.
@@ -29,7 +40,9 @@ _AGENTS: Final = """
     SELECT agent_id, coalesce(running, 0) AS running, coalesce(queued, 0) AS queued,
         completed::float8 / nullif(ended, 0) AS success_rate, seconds / nullif(ended, 0) AS mean_duration_s,
         waits_s / nullif(waits, 0) AS mean_wait_s, calls_s / nullif(calls, 0) AS mean_agent_s,
-        judgings_s / nullif(judgings, 0) AS mean_judge_s
+        judgings_s / nullif(judgings, 0) AS mean_judge_s,
+        coalesce(ended, 0) AS ended, coalesce(completed, 0) AS completed, coalesce(refused, 0) AS refused,
+        coalesce(tokens, 0) AS tokens, coalesce(cost_nanos, 0) AS cost_nanos, nullif(priced, 0) AS priced
     FROM (
         SELECT agent_id, count(*) FILTER (WHERE state <> 'QUEUED') AS running,
             count(*) FILTER (WHERE state = 'QUEUED') AS queued
@@ -39,14 +52,34 @@ _AGENTS: Final = """
             sum(waits)::bigint AS waits, sum(waits_s) AS waits_s, sum(calls)::bigint AS calls, sum(calls_s) AS calls_s,
             sum(judgings)::bigint AS judgings, sum(judgings_s) AS judgings_s
         FROM agent_rollups WHERE at > signoff_now() - interval '24 hours' GROUP BY agent_id
-    ) AS late USING (agent_id)
-    WHERE agent_id > :after ORDER BY agent_id LIMIT :limit
+    ) AS late USING (agent_id) LEFT JOIN (
+        SELECT agent_id, sum(refused)::bigint AS refused, sum(tokens)::bigint AS tokens,
+            sum(cost_nanos)::bigint AS cost_nanos, sum(ended)::bigint AS priced
+        FROM counted_since WHERE at > signoff_now() - interval '24 hours' GROUP BY agent_id
+    ) AS counted USING (agent_id)
+    WHERE agent_id > :after AND agent_id = coalesce(CAST(:agent_id AS text), agent_id) ORDER BY agent_id LIMIT :limit
     """
 
 
 #: By whether the caller is of all tenants: the others' counts are in tables of their own.
 _READS: Final = {True: text(_READ), False: text(_READ.replace("rollups", "tenant_rollups"))}
-_READS_OF_AGENTS: Final = {True: text(_AGENTS), False: text(_AGENTS.replace("agent_rollups", "tenant_agent_rollups"))}
+#: What was counted first in the hours of tenants' agents is read of those, also of all tenants.
+_READS_OF_AGENTS: Final = {
+    of_all: text(_AGENTS.replace("agent_rollups", table).replace("counted_since", "tenant_agent_rollups"))
+    for of_all, table in ((True, "agent_rollups"), (False, "tenant_agent_rollups"))
+}
+_HOURS: Final = text(
+    """
+    SELECT wait_parts, call_parts, judging_parts, failures::text AS failures, refusals::text AS refusals
+    FROM tenant_agent_rollups WHERE agent_id = :agent_id AND at > signoff_now() - interval '24 hours'
+    """
+)
+#: The newest changes of an agent's circuit that are read.
+CHANGES_MAX: Final = 20
+_CHANGES: Final = text(
+    "SELECT at, open_until, CASE WHEN open_until IS NULL THEN 'CLOSED' ELSE 'OPEN' END AS circuit "
+    "FROM circuit_changes WHERE agent_id = :agent_id ORDER BY at DESC LIMIT :limit"
+)
 
 
 async def get_overview(
@@ -97,11 +130,44 @@ def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
 
 
 async def get_agent_stats(
-    connection: Connection, limit: int, after: str = "", *, of_all: bool = True
+    connection: Connection, limit: int, after: str = "", *, of_all: bool = True, agent_id: str | None = None
 ) -> list[AgentStats]:
-    """Return the statistics of up to `limit` agents, now and over the last 24 hours, by id, after the id `after`."""
-    rows = await connection.execute(_READS_OF_AGENTS[of_all], {"limit": limit, "after": after})
-    return [AgentStats(**row) for row in rows]
+    """Return the statistics of up to `limit` agents, now and over the last 24 hours, by id, after the id `after`.
+
+    With `agent_id`, of that agent alone, with what is only read of one: percentiles, failures, refusals, its circuit.
+    """
+    parameters = {"limit": limit, "after": after, "agent_id": agent_id}
+    rows = await connection.execute(_READS_OF_AGENTS[of_all], parameters)
+    stats = [_make_stats(row) for row in rows]
+    if agent_id is None or after >= agent_id:
+        return stats
+    more = await _read_more(connection, agent_id)
+    if not stats and not more["circuit_changes"]:
+        return []
+    return [(stats[0] if stats else AgentStats(agent_id=agent_id)).model_copy(update=more)]
+
+
+def _make_stats(row: Row) -> AgentStats:
+    fields = dict(row)
+    cost_nanos, priced = fields.pop("cost_nanos"), fields.pop("priced")
+    mean_cost = None if priced is None else to_usd(round(cost_nanos / priced))
+    return AgentStats(**fields, cost_usd=to_usd(cost_nanos), mean_cost_usd=mean_cost)
+
+
+async def _read_more(connection: Connection, agent_id: str) -> dict[str, object]:
+    """Return the fields of statistics that are only read of one agent."""
+    hours = await connection.execute(_HOURS, {"agent_id": agent_id})
+    changes = await connection.execute(_CHANGES, {"agent_id": agent_id, "limit": CHANGES_MAX})
+    more: dict[str, object] = {
+        name: _estimate_percentiles(hour[parts] for hour in hours)
+        for name, parts in (("wait", "wait_parts"), ("agent", "call_parts"), ("judge", "judging_parts"))
+    }
+    for name in ("failures", "refusals"):
+        counts = Counter[str]()
+        for hour in hours:
+            counts.update(json.loads(hour[name]))
+        more[name] = dict(counts.most_common(TALLY_MAX))
+    return more | {"circuit_changes": [CircuitChange(**change) for change in changes]}
 
 
 #: Seconds after which sums are read again.

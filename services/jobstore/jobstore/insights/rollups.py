@@ -3,9 +3,10 @@
 No entry has the number of queued or running executions: that is sampled, and the maximum of each minute and hour kept.
 """
 
+import json
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,7 @@ _ROWS: Final = text(
     SELECT l.seq, (SELECT tenant FROM jobs WHERE id = l.job_id) AS tenant, l.kind, l.status, l.code, l.agent_id,
         l.attempt, l.created_at, l.duration_s, l.actor,
         {STARTABLE_AT} AS startable_at,
+        CASE WHEN l.kind = 'not_met' THEN (SELECT not_met_criteria FROM jobs WHERE id = l.job_id) END AS criteria,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
         coalesce(l.cost_nanos, 0) - coalesce(p.cost_nanos, 0) AS cost_nanos,
         coalesce(l.tokens, 0) - coalesce(p.tokens, 0) AS tokens
@@ -104,20 +106,23 @@ _ROWS: Final = text(
 )
 
 
+def _add_histogram(table: str, name: str) -> str:
+    """Return the SET that adds a histogram to the one in a table's row."""
+    return (
+        f"{name} = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0) "  # noqa: S608 - names of our own
+        f"FROM unnest({table}.{name}, excluded.{name}) WITH ORDINALITY AS u (a, b, n) ORDER BY n)"
+    )
+
+
 def _add_to(table: str, *key: str) -> TextClause:
     """Return the statement that adds the counts of a span to a table of these, which has `key` as its primary key."""
     names = (*key, *_COLUMNS)
-    histograms = (
-        f"{n} = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0) "  # noqa: S608 - as below
-        f"FROM unnest({table}.{n}, excluded.{n}) WITH ORDINALITY AS u (a, b, n) ORDER BY n)"
-        for n in _HISTOGRAMS
-    )
     return text(
         f"""
         INSERT INTO {table} ({", ".join(names)}) VALUES (:{", :".join(names)})
         ON CONFLICT ({", ".join(key)}) DO UPDATE SET {", ".join(sql.add_up(table, n) for n in _SUMS)},
             {", ".join(f"{n} = greatest({table}.{n}, excluded.{n})" for n in MAXIMA)},
-            {", ".join(histograms)}
+            {", ".join(_add_histogram(table, n) for n in _HISTOGRAMS)}
         """  # noqa: S608 - names of our own
     )
 
@@ -144,7 +149,40 @@ def _add_agent_to(table: str, *key: str) -> TextClause:
 
 
 _ADD_AGENT: Final = _add_agent_to("agent_rollups", "agent_id", "at")
-_ADD_AGENT_OF_TENANT: Final = _add_agent_to("tenant_agent_rollups", "tenant", "agent_id", "at")
+#: What the hour of a tenant's agent has besides: sums, durations by length, and counts by code and by criterion.
+_MORE: Final = ("refused", "tokens", "cost_nanos")
+_PARTS: Final = {"waits": "wait_parts", "calls": "call_parts", "judgings": "judging_parts"}
+_TALLIES: Final = ("failures", "refusals")
+#: The highest number of codes, and of criteria, of an hour: those that were most.
+TALLY_MAX: Final = 50
+#: Characters of a criterion by which it is counted.
+CRITERION_MAX: Final = 300
+
+
+def _add_agent_of_tenant() -> TextClause:
+    """Return the statement that adds the sums of an agent to those of a tenant."""
+    table, sums = "tenant_agent_rollups", (*_OF_AGENT, *_MORE)
+    names = ("tenant", "agent_id", "at", *sums, *_PARTS.values(), *_TALLIES)
+    values = (f"CAST(CAST(:{name} AS text) AS jsonb)" if name in _TALLIES else f":{name}" for name in names)
+    tallies = (
+        f"""
+        {name} = (SELECT coalesce(jsonb_object_agg(key, count), '{{}}') FROM (
+            SELECT key, sum(value::bigint) AS count FROM (
+                SELECT * FROM jsonb_each_text({table}.{name}) UNION ALL SELECT * FROM jsonb_each_text(excluded.{name})
+            ) AS counted GROUP BY key ORDER BY count DESC, key LIMIT {TALLY_MAX}
+        ) AS most)"""  # noqa: S608 - as below
+        for name in _TALLIES
+    )
+    return text(
+        f"""
+        INSERT INTO {table} ({", ".join(names)}) VALUES ({", ".join(values)})
+        ON CONFLICT (tenant, agent_id, at) DO UPDATE SET {", ".join(f"{n} = {table}.{n} + excluded.{n}" for n in sums)},
+            {", ".join(_add_histogram(table, name) for name in _PARTS.values())}, {", ".join(tallies)}
+        """  # noqa: S608 - names of our own
+    )
+
+
+_ADD_AGENT_OF_TENANT: Final = _add_agent_of_tenant()
 #: The outcome and the cost of a verdict, at the time of its entry.
 _JUDGED: Final = {"at": "timestamptz"} | sql.columns(tables.judging_counts, only=set(JUDGED))
 #: Verdicts by `default` count for the version that was current then, or else for the first version after that.
@@ -166,6 +204,7 @@ _OLD: Final = "span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)
 _FORGET: Final = (text(f"DELETE FROM rollups WHERE {_OLD}"), text(f"DELETE FROM tenant_rollups WHERE {_OLD}"))  # noqa: S608
 _FORGET_SPENDING: Final = text("DELETE FROM spending WHERE day < signoff_now() - interval '31 days'")
 _FORGET_AGENTS: Final = (
+    text("DELETE FROM circuit_changes WHERE at < signoff_now() - interval '31 days'"),
     text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'"),
     text("DELETE FROM tenant_agent_rollups WHERE at < signoff_now() - interval '2 days'"),
 )
@@ -173,6 +212,7 @@ _FORGET_AGENTS: Final = (
 #: The columns of entries that end an execution, each the status in small letters. An edit or a late result ends none,
 #: and the cancel of one that had not begun is not counted.
 _ENDS: Final = frozenset(COUNTED[1:6])
+_REFUSED: Final = frozenset({"rejected", "resubmission_required"})
 _ENDS_WITH_TIME: Final = _ENDS - {"cancelled"}
 _ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT, TransitionKind.SPENT})
 
@@ -190,9 +230,46 @@ class Counts:
         if (column := _choose_column(row)) is not None:
             self.sums[column] += 1
         for name, seconds in _measure(row):
-            counts, part = self.histograms.setdefault(name, []), histogram.get_part(seconds)
-            counts.extend([0] * (part + 1 - len(counts)))
-            counts[part] += 1
+            _count_in(self.histograms, name, seconds)
+
+
+@dataclass(slots=True)
+class AgentHour:
+    """What an agent did in an hour for a tenant."""
+
+    sums: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    histograms: dict[str, list[int]] = field(default_factory=dict)
+    tallies: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in _TALLIES})
+
+    def add(self, row: Row) -> None:
+        """Count an entry of a job's log."""
+        self.sums.update({"cost_nanos": row.cost_nanos, "tokens": row.tokens})
+        column = _choose_column(row)
+        if column == "failed":
+            self.tallies["failures"][row.code or "unknown"] += 1
+        if column in _REFUSED:
+            self.tallies["refusals"].update(each[:CRITERION_MAX] for each in row.criteria or ())
+        for name, seconds in _measure(row):
+            if name != "durations":
+                self.sums[name] += 1
+                self.seconds[f"{name}_s"] += max(0.0, seconds)
+                _count_in(self.histograms, _PARTS[name], seconds)
+            elif row.code != UNPROVEN:  # that is a failure of the judge
+                self.sums.update({"ended": 1, "completed": column == "completed", "refused": column in _REFUSED})
+                self.seconds["seconds"] += max(0.0, seconds)
+
+    def make_row(self) -> dict[str, object]:
+        """Return the columns of the hour."""
+        row: dict[str, object] = {name: self.sums[name] for name in (*_OF_AGENT, *_MORE)}
+        row |= {name: self.histograms.get(name, []) for name in _PARTS.values()} | dict(self.seconds)
+        return row | {name: json.dumps(dict(tally.most_common(TALLY_MAX))) for name, tally in self.tallies.items()}
+
+
+def _count_in(histograms: dict[str, list[int]], name: str, seconds: float) -> None:
+    counts, part = histograms.setdefault(name, []), histogram.get_part(seconds)
+    counts.extend([0] * (part + 1 - len(counts)))
+    counts[part] += 1
 
 
 _VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET, TransitionKind.MISJUDGED})
@@ -298,16 +375,16 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
     of_tenants: dict[tuple[str, int, datetime], Counts] = {}
-    agents: dict[tuple[str, str, datetime], dict[str, float]] = {}
+    agents: dict[tuple[str, str, datetime], AgentHour] = {}
     for row in rows:
         for span_s, kept in KEPT.items():
             if row.created_at > now - kept:
                 at = get_span_begin(row.created_at, span_s)
                 spans.setdefault((span_s, at), Counts()).add(row)
                 of_tenants.setdefault((row.tenant, span_s, at), Counts()).add(row)
-        if row.agent_id is not None and row.created_at > now - KEPT[MINUTE_S] and (measured := dict(_measure(row))):
+        if row.agent_id is not None and row.created_at > now - KEPT[MINUTE_S]:
             key = (row.tenant, row.agent_id, get_span_begin(row.created_at, HOUR_S))
-            _add_to_hour(agents.setdefault(key, dict.fromkeys(_OF_AGENT, 0)), row, measured)
+            agents.setdefault(key, AgentHour()).add(row)
     rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
     if rollups:
         await connection.execute_many(_ADD, rollups)
@@ -316,7 +393,9 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
             _ADD_OF_TENANT, [tenant | row for tenant, row, counts in made if counts != Counts()]
         )
     of_agents = [
-        {"tenant": tenant, "agent_id": i, "at": at, **hour} for (tenant, i, at), hour in sorted(agents.items())
+        {"tenant": tenant, "agent_id": i, "at": at, **hour.make_row()}
+        for (tenant, i, at), hour in sorted(agents.items(), key=lambda item: item[0])
+        if hour != AgentHour()
     ]
     if of_agents:
         await connection.execute_many(_ADD_AGENT, of_agents)
@@ -324,18 +403,6 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
     judged = [_count_verdict(row) for row in rows if row.judge == DEFAULT_POLICY and not _is_rejudged(row)]
     if judged:
         await connection.execute(_COUNT_DEFAULT, sql.arrays(_JUDGED, "u", judged))
-
-
-def _add_to_hour(hour: dict[str, float], row: Row, measured: dict[str, float]) -> None:
-    """Add what an entry ends, as `_measure` says, to the sums of its agent's hour."""
-    took_s = measured.pop("durations", None)
-    if took_s is not None and row.code != UNPROVEN:  # that is a failure of the judge
-        hour["ended"] += 1
-        hour["completed"] += row.status == "COMPLETED"
-        hour["seconds"] += max(0.0, took_s)
-    for name, seconds in measured.items():
-        hour[name] += 1
-        hour[f"{name}_s"] += max(0.0, seconds)
 
 
 def _count_verdict(row: Row) -> dict[str, object]:

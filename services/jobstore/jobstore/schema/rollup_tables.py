@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ARRAY, BigInteger, Column, Integer, Text
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+from sqlalchemy import ARRAY, BigInteger, Column, Integer, Text, text
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
 
 from jobstore.schema.base import TIME, declare, required
 
@@ -61,4 +61,12 @@ tenant_agent_rollups = declare(
     Column("agent_id", Text, primary_key=True),
     Column("at", TIME, primary_key=True, doc="an hour"),
     *_measure(),
+    required("refused", BigInteger, server_default=text("0"), doc="of those that ended: results not accepted"),
+    required("tokens", BigInteger, server_default=text("0")),
+    required("cost_nanos", BigInteger, server_default=text("0"), doc="of its jobs: by it and by judges"),
+    required("wait_parts", ARRAY(BigInteger), server_default=text("'{}'"), doc="waits by their length"),
+    required("call_parts", ARRAY(BigInteger), server_default=text("'{}'"), doc="calls by their length"),
+    required("judging_parts", ARRAY(BigInteger), server_default=text("'{}'"), doc="judgings by their length"),
+    required("failures", JSONB, server_default=text("'{}'"), doc="how many failed, by code"),
+    required("refusals", JSONB, server_default=text("'{}'"), doc="how many were not accepted, by criterion"),
 )

@@ -32,6 +32,7 @@ def of_name(table: str, kind: str, whose: str = OWN_OR_SHARED) -> str:
 SCOPED: Final[Mapping[str, str]] = {
     "agent_cards": of_agent("agent_cards"),
     "agent_tasks": OWN,
+    "circuit_changes": of_agent("circuit_changes"),
     "circuits": of_agent("circuits"),
     "limits": """
         CASE WHEN name LIKE 'tenant:%' THEN substr(name, 8)

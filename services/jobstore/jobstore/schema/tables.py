@@ -354,6 +354,14 @@ circuits = declare(
     Column("probe_id", Uuid, doc="the execution that probes the agent, while it is half open"),
 )
 
+#: How circuits opened and closed of late, for people.
+circuit_changes = declare(
+    "circuit_changes",
+    Column("agent_id", Text, ForeignKey("agents.id"), primary_key=True),
+    Column("at", TIME, primary_key=True),
+    Column("open_until", TIME, doc="none: it closed"),
+)
+
 workers = Table(
     "workers",
     metadata,

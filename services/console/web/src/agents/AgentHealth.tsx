@@ -1,10 +1,10 @@
 import type { Agent, AgentStats } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/display/duration";
-import { describeHealth } from "./health";
+import { describeAccepted, describeHealth } from "./health";
 
-/** Health of an agent in words, with an icon and colour; while its circuit is open, until when. */
-export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats }) {
+/** Health of an agent in words, with an icon and colour, while its circuit is open until when; unless brief, of what. */
+export function AgentHealth({ agent, stats, isBrief }: { agent: Agent; stats?: AgentStats; isBrief?: boolean }) {
   const { word, icon: Icon, ink, tint, hint } = describeHealth(agent, stats);
   const isOpen = agent.circuit === "OPEN" && agent.enabled && agent.circuit_open_until;
   return (
@@ -20,6 +20,9 @@ export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats
         <Icon aria-hidden size={14} />
         {word}
       </span>
+      {!isBrief && stats && (word === "Not accepted" || word === "Failing") && (
+        <span className="text-xs text-muted">{describeAccepted(stats)}</span>
+      )}
       {word === "Ready" && stats && stats.success_rate == null && stats.running === 0 && (
         <span className="text-xs text-muted">no calls in 24 h</span>
       )}

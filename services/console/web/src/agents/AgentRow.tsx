@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import { useRefusal } from "@/api/me";
 import type { Agent, AgentStats, Limit } from "@/api/types";
-import { formatCount, formatDuration, formatPercent, shortenId } from "@/lib/format";
+import { formatCount, formatDuration, formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { describeLimit } from "@/limits/describe-limit";
 import { Button } from "@/ui/controls/button";
 import { CopyButton } from "@/ui/controls/copy-button";
@@ -32,9 +32,9 @@ export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }:
     <tr className="border-b hover:bg-sunken max-lg:flex max-lg:flex-wrap max-lg:items-center max-lg:gap-x-4 max-lg:gap-y-1 max-lg:py-2">
       <td className={`${CELL} max-lg:w-full`}>
         <Link
-          to="/"
-          search={{ agent: agent.id }}
-          title="Its jobs"
+          to="/agents/$id"
+          params={{ id: agent.id }}
+          title="How it does"
           className="font-medium wrap-anywhere hover:underline"
         >
           <bdi>{agent.name}</bdi>
@@ -75,6 +75,11 @@ export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }:
       </td>
       <td className={`${CELL} whitespace-nowrap max-lg:w-full`}>
         <Times stats={stats} />
+      </td>
+      <td className={`${CELL} whitespace-nowrap`}>
+        <LabelledValue name="Cost a job">
+          {Number(stats?.mean_cost_usd ?? 0) > 0 ? formatMoney(stats?.mean_cost_usd ?? 0) : "–"}
+        </LabelledValue>
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">

@@ -27,7 +27,7 @@ async function agentsPage({ agents = [anAgent()], isRegistering = false, success
   Object.assign(stats, { mean_wait_s: 34, mean_agent_s: 0.3, mean_judge_s: 1.2 });
   on("get", "/api/agent-stats", () => items(stats));
   on("get", "/api/limits", () => items(aLimit()));
-  return renderPage(<AgentsPage isRegistering={isRegistering} />);
+  return renderPage(<AgentsPage search={isRegistering ? { register: true } : {}} />);
 }
 
 it("shows how each is doing, and how much it may do", async () => {

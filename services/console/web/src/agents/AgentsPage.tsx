@@ -1,41 +1,40 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
+import { ArrowDown, ArrowUp, Plus } from "lucide-react";
 import { agentsQuery, isUsable } from "@/api/agents";
 import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
 import { useTenant } from "@/api/tenants";
-import type { Agent, AgentStats } from "@/api/types";
+import type { Agent } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
-import { LimitDialog } from "@/limits/LimitDialog";
 import { findLimit, limitsQuery } from "@/limits/queries";
 import { Button } from "@/ui/controls/button";
 import { EmptyState, Skeleton } from "@/ui/display/states";
-import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import { AgentDialog } from "./AgentDialog";
+import { AgentDialogs, type OpenDialog } from "./AgentDialogs";
 import { AgentRow } from "./AgentRow";
 import { isCardAwaited } from "./card";
 import { type AgentAction, useAgentAction } from "./mutations";
-import { statsQuery } from "./queries";
+import { idle, statsQuery } from "./queries";
+import { type AgentSort, type AgentsSearch, sortAgents } from "./sort";
 
 /** How often it is looked whether an executor has read a card that none has read yet. */
 const CARD_POLL_MS = 5_000;
 
-type OpenDialog = { agent?: Agent; what: "edit" | "limit" | "disable" };
-
 /** Widths of the columns; the agents have what is left. Where that is too little, each agent is a card. */
-const COLUMNS = {
-  Agent: "",
-  Health: "w-44",
-  Load: "w-44",
-  Success: "w-20",
-  "Answers in": "w-28",
-  Limits: "w-40",
+const COLUMNS: Record<AgentSort, [name: string, width: string]> = {
+  agent: ["Agent", ""],
+  health: ["Health", "w-44"],
+  load: ["Load", "w-44"],
+  success: ["Success", "w-22"],
+  answers: ["Answers in", "w-28"],
+  cost: ["Cost a job", "w-26"],
+  limits: ["Limits", "w-36"],
 };
 
 /** Page of all agents, with their health, load and limits. */
-export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean }) {
+export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
+  const isRegistering = search.register === true;
   useTitle("Agents");
   const agents = useQuery({
     ...agentsQuery,
@@ -48,7 +47,22 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const navigate = useNavigate();
   const refuse = useRefusal();
   const tenant = useTenant();
-  const shown = agents.data?.filter((agent) => isUsable(agent, tenant));
+  const entries = agents.data
+    ?.filter((agent) => isUsable(agent, tenant))
+    .map((agent) => ({
+      agent,
+      stats: stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id)),
+      limit: findLimit(limits, `agent:${agent.id}`),
+    }));
+  const shown = entries && sortAgents(entries, search);
+  const sortBy = (sort: AgentSort) => {
+    const isAgain = sort === (search.by ?? "agent");
+    void navigate({
+      to: "/agents",
+      search: { by: sort, ...(isAgain && !search.reverse && { reverse: true }) },
+      replace: true,
+    });
+  };
   const close = () => {
     setDialog(null);
     if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true, ignoreBlocker: true });
@@ -85,14 +99,28 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
         </EmptyState>
       )}
       {shown && shown.length > 0 && (
+        <label className="flex items-center gap-2 lg:hidden">
+          <span className="text-muted">Sort by</span>
+          <select
+            value={search.by ?? "agent"}
+            onChange={(event) => sortBy(event.target.value as AgentSort)}
+            className="h-8 rounded border border-control bg-surface px-2 pointer-coarse:h-11"
+          >
+            {SORTS.map((sort) => (
+              <option key={sort} value={sort}>
+                {COLUMNS[sort][0]}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {shown && shown.length > 0 && (
         <table className="block w-full table-fixed border-collapse lg:table">
           <caption className="sr-only">Agents</caption>
           <thead className="max-lg:sr-only">
             <tr className="h-8 border-b text-left">
-              {Object.entries(COLUMNS).map(([name, width]) => (
-                <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
-                  {name}
-                </th>
+              {SORTS.map((sort) => (
+                <SortHead key={sort} sort={sort} search={search} onSort={sortBy} />
               ))}
               <th scope="col" className="w-36">
                 <span className="sr-only">Actions</span>
@@ -100,12 +128,12 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
             </tr>
           </thead>
           <tbody className="max-lg:block">
-            {shown.map((agent) => (
+            {shown.map(({ agent, stats, limit }) => (
               <AgentRow
                 key={agent.id}
                 agent={agent}
-                stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
-                limit={findLimit(limits, `agent:${agent.id}`)}
+                stats={stats}
+                limit={limit}
                 onAct={(action) => choose(agent, action)}
                 onTry={() => void navigate({ to: "/agents/$id/try", params: { id: agent.id } })}
                 onEdit={() => setDialog({ agent, what: "edit" })}
@@ -115,37 +143,34 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
           </tbody>
         </table>
       )}
-      {dialog?.what === "edit" && <AgentDialog agent={dialog.agent} onClose={close} />}
-      {dialog?.what === "limit" && dialog.agent && (
-        <LimitDialog
-          name={`agent:${dialog.agent.id}`}
-          limit={limits.find(({ name }) => name === `agent:${dialog.agent?.id}`)}
-          onClose={close}
-        />
-      )}
-      {dialog?.what === "disable" && dialog.agent && <Disable agent={dialog.agent} act={act} onClose={close} />}
+      <AgentDialogs dialog={dialog} limits={limits} act={act} onClose={close} />
     </div>
   );
 }
 
-/** Stats of an agent that the console reports none of, once it reports others: it is idle. */
-const idle = (id: string): AgentStats => ({ agent_id: id, running: 0, queued: 0 });
+const SORTS = Object.keys(COLUMNS) as AgentSort[];
 
-type DisableProps = { agent: Agent; act: ReturnType<typeof useAgentAction>; onClose: () => void };
+type SortHeadProps = { sort: AgentSort; search: AgentsSearch; onSort: (sort: AgentSort) => void };
 
-function Disable({ agent, act, onClose }: DisableProps) {
+/** Head of a column, by which the agents are sorted. */
+function SortHead({ sort, search, onSort }: SortHeadProps) {
+  const [name, width] = COLUMNS[sort];
+  const isSorted = sort === (search.by ?? "agent");
+  const Icon = search.reverse ? ArrowUp : ArrowDown;
   return (
-    <AlertDialog
-      open
-      onOpenChange={(open) => !open && onClose()}
-      title={`Disable ${agent.name}?`}
-      verb="Disable"
-      kind="danger"
-      isPending={act.isPending}
-      onConfirm={() => act.mutate({ agent, action: "disable" }, { onSuccess: onClose })}
-      fields={<ProblemState error={act.error} />}
+    <th
+      scope="col"
+      aria-sort={isSorted ? (search.reverse ? "descending" : "ascending") : undefined}
+      className={`px-2 font-medium text-muted ${width}`}
     >
-      <p>It gets no more work, and no job can be assigned to it. What it is doing goes on; it can be enabled again.</p>
-    </AlertDialog>
+      <button
+        type="button"
+        onClick={() => onSort(sort)}
+        className="inline-flex min-h-6 items-center gap-1 hover:text-text"
+      >
+        {name}
+        {isSorted && <Icon aria-hidden size={12} />}
+      </button>
+    </th>
   );
 }

@@ -6,7 +6,7 @@ import { makePatch } from "@/lib/merge-patch";
 import { useRefetchLimited } from "@/limits/mutations";
 import { toAgentValues, toNewAgent } from "./agent-values";
 
-export type AgentAction = "pause" | "resume" | "disable" | "enable";
+export type AgentAction = "pause" | "resume" | "disable" | "enable" | "close";
 
 const PATHS = {
   pause: "/api/agents/{agent_id}/pause",
@@ -20,7 +20,8 @@ export function useAgentAction() {
     mutationKey: ["agents", "act"],
     mutationFn: ({ agent, action }: { agent: Agent; action: AgentAction }): Promise<Agent> => {
       const seen = { path: { agent_id: agent.id }, ifMatch: agent.version };
-      if (action !== "enable") return api.post(PATHS[action], seen);
+      if (action !== "enable" && action !== "close") return api.post(PATHS[action], seen);
+      // Any change of an agent closes its circuit.
       return api.patch("/api/agents/{agent_id}", { ...seen, body: { enabled: true } });
     },
     onSettled,

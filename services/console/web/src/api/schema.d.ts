@@ -1779,7 +1779,7 @@ export interface components {
             description: string;
             tags: string[];
         };
-        /** @description How an agent does: now, and over the last 24 hours. */
+        /** @description How an agent does: now, and over the last 24 hours; from `wait` on only where one agent is asked for. */
         AgentStats: {
             agent_id: string;
             running: number;
@@ -1809,6 +1809,39 @@ export interface components {
              * @description of a judging of its results
              */
             mean_judge_s?: number;
+            /** @description executions that ended uncancelled; failures of the judge are not among them */
+            ended: number;
+            /** @description of those, whose results were accepted */
+            completed: number;
+            /** @description and whose results were not; the others failed */
+            refused: number;
+            /**
+             * @description of its jobs: by it and by judges
+             * @example 0.0123
+             */
+            cost_usd: string;
+            tokens: number;
+            /**
+             * @description for each execution that ended
+             * @example 0.0123
+             */
+            mean_cost_usd?: string;
+            /** @description from being asked for to the first claim */
+            wait?: components["schemas"]["Percentiles"];
+            /** @description of a call of it */
+            agent?: components["schemas"]["Percentiles"];
+            /** @description of a judging of its results */
+            judge?: components["schemas"]["Percentiles"];
+            /** @description executions that failed, by code; the 50 that were most */
+            failures: {
+                [key: string]: number;
+            };
+            /** @description results that were not accepted, by each required criterion that did not pass; the 50 most */
+            refusals: {
+                [key: string]: number;
+            };
+            /** @description of the last 31 days, the newest 20, newest first */
+            circuit_changes: components["schemas"]["CircuitChange"][];
         };
         AgentStatsPage: {
             items: components["schemas"]["AgentStats"][];
@@ -1896,6 +1929,17 @@ export interface components {
          * @enum {string}
          */
         CheckOutcome: "passed" | "failed" | "not_applicable";
+        /** @description How the circuit of an agent opened, again or anew, or closed. */
+        CircuitChange: {
+            /** Format: date-time */
+            at: string;
+            circuit: string;
+            /**
+             * Format: date-time
+             * @description left out where it closed
+             */
+            open_until?: string;
+        };
         /** @description What the lint says of criteria. */
         CriteriaRemarks: {
             warnings: components["schemas"]["CriterionWarning"][];
@@ -8801,6 +8845,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_page_token` of the page before */
                 page_token?: string;
+                /** @description of this agent alone, with its percentiles, failures and refusals */
+                agent_id?: string;
             };
             header?: never;
             path?: never;

@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { parseAuditSearch } from "@/access/audit-search";
+import { parseAgentsSearch } from "@/agents/sort";
 import { Shell } from "@/app/shell/Shell";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
@@ -15,6 +16,7 @@ const NewJobPage = lazyPage(async () => (await import("@/jobs/form/NewJobPage"))
 const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage")).BatchesPage);
 const BatchPage = lazyPage(async () => (await import("@/batches/BatchPage")).BatchPage);
 const AgentsPage = lazyPage(async () => (await import("@/agents/AgentsPage")).AgentsPage);
+const AgentPage = lazyPage(async () => (await import("@/agents/AgentPage")).AgentPage);
 const TryPage = lazyPage(async () => (await import("@/agents/try/TryPage")).TryPage);
 const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).LimitsPage);
 const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
@@ -84,11 +86,16 @@ const batch = createRoute({
 const agents = createRoute({
   getParentRoute,
   path: "/agents",
-  validateSearch: (search: RawSearch): { register?: true } =>
-    String(search.register) === "true" ? { register: true } : {},
+  validateSearch: (search: RawSearch) => parseAgentsSearch(search),
+  component: () => <AgentsPage key={String(agents.useSearch().register)} search={agents.useSearch()} />,
+});
+
+const agent = createRoute({
+  getParentRoute,
+  path: "/agents/$id",
   component: () => {
-    const { register } = agents.useSearch();
-    return <AgentsPage key={String(register)} isRegistering={register} />;
+    const { id } = agent.useParams();
+    return <AgentPage key={id} id={id} />;
   },
 });
 
@@ -173,7 +180,7 @@ const audit = createRoute({
 /** Router: every page with the search parameters of its address. */
 export const router = createRouter({
   routeTree: root.addChildren([
-    ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, tryAgent, limits],
+    ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, agent, tryAgent, limits],
     ...[judges, judge, criteriaSet, playground, evaluations, overview, deadLetters],
     ...[sessions, tokens, tenants, audit],
   ]),

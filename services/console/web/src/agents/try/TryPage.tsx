@@ -2,13 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { describeProtocol } from "@/agents/protocols";
+import { agentQuery } from "@/agents/queries";
 import { ReadState } from "@/api/ProblemState";
 import { useTitle } from "@/lib/use-title";
 import { Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 import { TryForm } from "./TryForm";
 import { TryOutcome } from "./TryOutcome";
-import { agentQuery, isDone, triesQuery } from "./tries";
+import { isDone, triesQuery } from "./tries";
 
 /** Page on which an agent is called once without a job, with what it was sent, and what it answered. */
 export function TryPage({ agentId, tryId }: { agentId: string; tryId?: string }) {
@@ -17,8 +18,8 @@ export function TryPage({ agentId, tryId }: { agentId: string; tryId?: string })
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <nav aria-label="Around the agent" className="text-muted">
-        <Link to="/agents" className="inline-flex min-h-6 items-center hover:text-text">
-          <ChevronLeft aria-hidden size={14} /> Agents
+        <Link to="/agents/$id" params={{ id: agentId }} className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> The agent
         </Link>
       </nav>
       <ReadState query={agent} what="the agent">

@@ -2,7 +2,7 @@ import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/r
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import { toApiError } from "@/api/problem";
-import type { Agent, AgentTry, NewAgentTry } from "@/api/types";
+import type { AgentTry, NewAgentTry } from "@/api/types";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
 
 const ASKED_EVERY_MS = 1_000;
@@ -28,12 +28,6 @@ export function toNewTry({ title, description, criteria, payload, check }: TryVa
     check,
   };
 }
-
-export const agentQuery = (id: string) =>
-  queryOptions({
-    queryKey: ["agents", "one", id],
-    queryFn: ({ signal }): Promise<Agent> => api.get("/api/agents/{agent_id}", { path: { agent_id: id }, signal }),
-  });
 
 export const triesQuery = (agentId: string) =>
   queryOptions({
