@@ -37,7 +37,7 @@ const LAYERS: readonly (readonly string[])[][] = [
     ],
   ],
   [["jobs/model"], ["policy"], ["judging"]],
-  [["results", "results/views", "results/model"], ["live"]],
+  [["results", "results/views", "results/worker", "results/model"], ["live"]],
   [["api"]],
   [["ui/display", "ui/overlays"]],
   [["ui/controls"]],

@@ -1,6 +1,8 @@
+import { readMarkdown } from "./verdict";
+
 type EvidenceQuoteProps = { text: string; isFocused: boolean; onShow: () => void };
 
-/** Quotation that a judge gave as evidence, which leads to its place in the result. */
+/** Quotation that a judge gave as evidence, as it is read and at most three lines of it, which leads to its place in the result. */
 export function EvidenceQuote({ text, isFocused, onShow }: EvidenceQuoteProps) {
   return (
     <button
@@ -10,9 +12,11 @@ export function EvidenceQuote({ text, isFocused, onShow }: EvidenceQuoteProps) {
       onClick={onShow}
       className="mt-1 block max-w-full text-left wrap-anywhere hover:underline"
     >
-      <mark className="box-decoration-clone px-0.5">
-        “<bdi>{text}</bdi>”
-      </mark>
+      <span className="line-clamp-3">
+        <mark className="box-decoration-clone px-0.5">
+          “<bdi>{readMarkdown(text)}</bdi>”
+        </mark>
+      </span>
     </button>
   );
 }

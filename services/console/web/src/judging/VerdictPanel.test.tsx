@@ -49,3 +49,13 @@ it("does not say that nobody judged it", () => {
   render(<VerdictPanel {...PANEL} verdict={aVerdict({ model: undefined })} />);
   expect(screen.queryByText(/judged by/)).not.toBeInTheDocument();
 });
+
+it.each([
+  ["## It is **signed by** [both](https://x.example)", "It is signed by both"],
+  ["`a * b` and *so* on", "a * b and so on"],
+  ["2 * 3 * 4, snake_case_name", "2 * 3 * 4, snake_case_name"],
+])("a quotation of Markdown, %s, is shown as it is read", (quote, read) => {
+  const criteria = [{ text: "It is", outcome: "pass" as const, evidence: [quote] }];
+  render(<VerdictPanel {...PANEL} verdict={aVerdict({ criteria })} />);
+  expect(screen.getByRole("button")).toHaveTextContent(`“${read}”`);
+});

@@ -4,6 +4,18 @@ import { formatCount, formatDuration, formatMoney, pluralize } from "@/lib/forma
 /** Name a quotation of a criterion, by its place, among all of a verdict. */
 export const nameQuote = (criterion: string, at: number) => `${criterion} ${at}`;
 
+const MARKS = [
+  /!?\[([^[\]]*)\]\([^()\s]*\)/g,
+  /\*\*(?=\S)([^*]*)(?<=\S)\*\*/g,
+  /__(?=\S)([^_]*)(?<=\S)__/g,
+  /(?<![\w*])\*(?=\S)([^*\n]*)(?<=\S)\*(?![\w*])/g,
+  /`([^`\n]+)`/g,
+  /^ {0,3}(?:#{1,6}|>) +(.*)/gm,
+];
+
+/** Read a quotation of Markdown: its words without the marks around them. */
+export const readMarkdown = (quote: string) => MARKS.reduce((text, mark) => text.replaceAll(mark, "$1"), quote);
+
 /** Whether nothing but unproven criteria is in the way of a result: then its judge has failed, and not its agent. */
 export function isUnproven({ criteria, judge_error: error }: Verdict): boolean {
   const open = criteria.filter(({ required = true, outcome }) => required && outcome !== "pass");

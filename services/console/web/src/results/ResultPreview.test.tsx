@@ -1,10 +1,11 @@
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Quote } from "@/results/model/evidence";
 import { TEXT_SHOWN_CHARS } from "@/results/model/limits";
 import { renderPage } from "@/testing/render";
 import { on, problem } from "@/testing/server";
+import { FakeWorker } from "@/testing/worker";
 import { ResultPreview } from "./ResultPreview";
 
 const SOURCE = { jobId: "poem", version: 4 };
@@ -26,14 +27,18 @@ it("a quote beyond the cut is shown all the same", () => {
 
 it("a quote is brought into sight place by place, also after another view was chosen", async () => {
   const quotes = [{ id: "c", text: "moon" }];
-  const preview = (turn: number) => (
-    <ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} focus={{ id: "c", turn }} />
+  const preview = (turn?: number) => (
+    <ResultPreview
+      value={"# moon\n\nmoon"}
+      source={SOURCE}
+      quotes={quotes}
+      focus={turn === undefined ? null : { id: "c", turn }}
+    />
   );
-  const { container, rerender } = render(<ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} />);
+  const { container, rerender } = render(preview());
   expect(await screen.findByRole("heading", { name: "moon" })).toBeVisible();
-  expect(await screen.findByText("evidence is marked in 2 places")).toBeVisible();
   await userEvent.click(screen.getByRole("tab", { name: "Text" }));
-  expect(screen.getByRole("status")).toHaveTextContent("evidence is marked in 2 places");
+  expect(container.querySelector("mark")).toBeNull(); // no criterion is in hand
   rerender(preview(0));
   const current = () => [...container.querySelectorAll("mark")].map((mark) => mark.hasAttribute("aria-current"));
   expect(current()).toEqual([true, false]);
@@ -41,6 +46,18 @@ it("a quote is brought into sight place by place, also after another view was ch
   rerender(preview(1));
   expect(screen.getByRole("tab", { name: "Markdown", selected: true })).toBeVisible();
   expect(await screen.findByText("place 2 of 2")).toBeVisible();
+});
+
+it("only the evidence of the criterion in hand is marked", () => {
+  const quotes = [
+    { id: "a 0", criterion: "a", text: "moon" },
+    { id: "a 1", criterion: "a", text: "June" },
+    { id: "b 0", criterion: "b", text: "sun" },
+  ];
+  const { container } = render(
+    <ResultPreview value="sun, moon, June" source={SOURCE} quotes={quotes} focus={{ id: "a 1", turn: 0 }} />,
+  );
+  expect([...container.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["moon", "June"]);
 });
 
 it("HTML stays text, wherever it is shown", async () => {
@@ -126,11 +143,87 @@ it("two results are compared line by line, and as a whole where they are too lar
     <ResultPreview value={"a\nb\n"} source={SOURCE} compared={{ name: "submission 1", value: "a\nc\n" }} />,
   );
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
-  expect(screen.getByRole("region", { name: /^This one compared/ })).toHaveTextContent(/− c.*\+ b/);
+  const lines = await screen.findByRole("region", { name: /^This one compared/ });
+  expect(lines).toHaveTextContent(/− *c.*\+ *b/);
   unmount();
-  render(<ResultPreview value={"a".repeat(200_000)} source={SOURCE} compared={{ name: "submission 1", value: "b" }} />);
+  vi.spyOn(FakeWorker.prototype, "postMessage").mockImplementation(function (this: FakeWorker) {
+    this.onmessage({ data: { problem: "they are too different" } });
+  });
+  render(<ResultPreview value="a" source={SOURCE} compared={{ name: "submission 1", value: "b" }} />);
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
-  expect(screen.getByText(/too large or too different/)).toBeVisible();
+  expect(await screen.findByText(/too large or too different/)).toBeVisible();
+});
+
+it("two texts of Markdown are compared by their blocks, and JSON by its paths", async () => {
+  const { unmount } = render(
+    <ResultPreview
+      value={"# Trip\n\nWe go by **train**.\n\nBye."}
+      source={SOURCE}
+      compared={{ name: "submission 1", value: "# Trip\n\nWe go by **ship**.\n\nBye." }}
+    />,
+  );
+  await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
+  expect((await screen.findByText("train")).tagName).toBe("INS");
+  expect(screen.getByText("ship").tagName).toBe("DEL");
+  expect(screen.getByRole("heading", { name: "Trip" })).toBeVisible();
+  expect(screen.getByText("1 block changed, 0 added, 0 removed since submission 1")).toBeVisible();
+  unmount();
+  render(
+    <ResultPreview
+      value={{ a: { b: [1, 2, 9] }, id: 1 }}
+      source={SOURCE}
+      compared={{ name: "submission 1", value: { a: { b: [1, 3, 9] }, id: 1, c: "x" } }}
+    />,
+  );
+  await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
+  expect(await screen.findByText(/2 values? changed|1 value changed|removed since/)).toBeVisible();
+  expect(screen.getByText("c")).toBeVisible();
+});
+
+it("a text that keeps the worker busy without end is shown as text", async () => {
+  vi.spyOn(FakeWorker.prototype, "postMessage").mockImplementation(function (this: FakeWorker) {
+    this.onmessage({ data: { problem: "it takes too long" } });
+  });
+  render(<ResultPreview value={`# x\n${"]".repeat(37_000)}`} source={SOURCE} />);
+  expect(await screen.findByText(/shown as text: it cannot be drawn/)).toBeVisible();
+  expect(screen.getByText(/shown 4,000 of/)).toBeVisible();
+});
+
+it("an object is a page of its fields: texts as they read, lists of objects as tables, the rest as a tree", async () => {
+  const value = {
+    title: "Prices",
+    ok: true,
+    summary: "# Summary\n\nAll is **well**.",
+    code: "def f():\n    return 1",
+    language: "python",
+    rows: [
+      { name: "pear", price: 10 },
+      { name: "apple", price: 9 },
+    ],
+    chart: "data:image/png;base64,iVBORw0KGgo=",
+    rest: { deep: { er: 1 } },
+  };
+  const { container } = render(<ResultPreview value={value} source={SOURCE} />);
+  expect(await screen.findByRole("heading", { name: "Summary" })).toBeVisible();
+  expect(screen.getByText("title").closest("div")).toHaveTextContent("Prices");
+  expect(screen.getByText("def")).toHaveClass("hljs-keyword");
+  expect(screen.getByRole("img", { name: "chart" })).toHaveAttribute("src", value.chart);
+  expect(screen.getByRole("button", { name: /deep/ })).toBeVisible();
+  const names = () => [...container.querySelectorAll("tbody tr td:first-child")].map((cell) => cell.textContent);
+  expect(names()).toEqual(["pear", "apple"]);
+  await userEvent.click(screen.getByRole("button", { name: "price" }));
+  expect(names()).toEqual(["apple", "pear"]);
+  expect(screen.getByRole("columnheader", { name: "price" })).toHaveAttribute("aria-sort", "ascending");
+});
+
+it("a search finds what is not drawn yet, and an outline leads there", async () => {
+  const text = Array.from({ length: 900 }, (_, at) => `## Part ${at}\n\nparagraph ${at}`).join("\n\n");
+  const { container } = render(<ResultPreview value={text} source={SOURCE} />);
+  const search = await screen.findByRole("searchbox", { name: "Find in the result" });
+  expect(container.querySelectorAll("*").length).toBeLessThan(3_000);
+  await userEvent.type(search, "paragraph 77{Enter}");
+  expect(screen.getByRole("status")).toHaveTextContent("place 2 of 11");
+  expect(screen.getByRole("combobox", { name: "Outline" })).toHaveTextContent("Part 400");
 });
 
 it("a quote is shown in the tree and in the table where it stands, however deep or far down", async () => {
@@ -145,7 +238,7 @@ it("a quote is shown in the tree and in the table where it stands, however deep 
     />
   );
   const { container, rerender, unmount } = render(view(tree));
-  expect(container.querySelectorAll("mark")).toHaveLength(1); // what is folded is not drawn
+  await userEvent.click(screen.getByRole("tab", { name: "JSON" }));
   rerender(view(tree, 0));
   expect(screen.getByRole("tab", { name: "JSON", selected: true })).toBeVisible();
   expect(await screen.findByText("place 1 of 2")).toBeVisible();

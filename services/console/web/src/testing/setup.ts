@@ -7,6 +7,7 @@ import { liveStatus } from "@/live/live-status";
 import { unseenJobs } from "@/live/unseen-jobs";
 import { shownToasts } from "@/ui/feedback/toast";
 import { server } from "./server";
+import { FakeWorker } from "./worker";
 
 configure({ asyncUtilTimeout: 5_000 });
 
@@ -21,6 +22,7 @@ globalThis.ResizeObserver = class {
   unobserve() {}
   disconnect() {}
 } as typeof ResizeObserver;
+globalThis.Worker = FakeWorker as unknown as typeof Worker;
 Element.prototype.hasPointerCapture = () => false;
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.scrollTo = () => undefined;

@@ -2,8 +2,8 @@ import { PLACES_MAX, QUOTES_MAX } from "./limits";
 
 /** Range of a text in Unicode characters: first, and one after the last. */
 type Span = readonly [from: number, to: number];
-/** Quote, and its places in the stored result as far as the server found them. */
-export type Quote = { id: string; text: string; spans?: readonly Span[] };
+/** Quote of a criterion's evidence, and its places in the stored result as far as the server found them. */
+export type Quote = { id: string; criterion?: string; text: string; spans?: readonly Span[] };
 /** Quote to show; each turn shows its next place. */
 export type Focus = { id: string; turn: number };
 type Range = { from: number; to: number };
@@ -48,7 +48,7 @@ export function findRenderedRanges(text: string, quote: string): Range[] {
   return matchAll(text, sought);
 }
 
-const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+export const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 const BEYOND_16_BITS = /[\ud800-\udbff][\udc00-\udfff]/g;
 
@@ -98,8 +98,18 @@ function findSeparate(find: (quote: Quote) => Range[], quotes: readonly Quote[],
   return separate.sort((a, b) => a.from - b.from);
 }
 
+/** Keep the quotes of the criterion in hand: others would hide where it is met. */
+export function keepInHand(quotes: readonly Quote[], focus: Focus | null): readonly Quote[] {
+  const asked = quotes.find(({ id }) => id === focus?.id);
+  return asked
+    ? quotes.filter(
+        (quote) => quote === asked || (quote.criterion !== undefined && quote.criterion === asked.criterion),
+      )
+    : [];
+}
+
 /** Pick the place of a focus; after the last comes the first again. */
-export function pickPlace(places: readonly Place[], { id, turn }: Focus): Place | undefined {
+export function pickPlace<T extends Place>(places: readonly T[], { id, turn }: Focus): T | undefined {
   const own = places.filter((place) => place.id === id);
   return own[turn % own.length];
 }

@@ -1,7 +1,7 @@
-import { stringifyJson } from "@/lib/exact-json";
-import { MARKDOWN_DEPTH_MAX, MARKDOWN_MARKS_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
+import { isBranch, stringifyJson } from "@/lib/exact-json";
+import { MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
 
-export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
+export type View = "text" | "markdown" | "fields" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
 
 export type InspectedResult = {
@@ -9,6 +9,8 @@ export type InspectedResult = {
   views: View[];
   /** Text in which quotes are found, and which is compared. */
   text: string;
+  /** Whether the text is JSON, and not what somebody wrote. */
+  isJson?: boolean;
   rows?: Row[];
   /** A data: address; never one that the browser would fetch. */
   image?: string;
@@ -24,29 +26,29 @@ const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^[\]]+
 /** Find out what a result is by its content alone; what an agent says of it is only a claim. */
 export function inspectResult(value: unknown): InspectedResult {
   const image = toImage(value);
-  if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), image };
+  if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), isJson: true, image };
   if (typeof value === "string") {
     return { views: HTML.test(value) ? [...textViews(value), "html"] : textViews(value), text: value };
   }
   const inner = findMainText(value);
   if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner };
   const text = stringifyJson(value, 2);
-  const rows = toRows(value);
-  if (rows) return { views: ["table", "json", "text"], text, rows };
-  return { views: ["json", "text"], text };
+  const rows = toRows(isRow(value) && Object.keys(value).length === 1 ? Object.values(value)[0] : value);
+  if (rows) return { views: ["table", "json", "text"], text, isJson: true, rows };
+  return {
+    views: isRow(value) && Object.keys(value).length > 0 ? ["fields", "json", "text"] : ["json", "text"],
+    text,
+    isJson: true,
+  };
 }
 
 function textViews(text: string): View[] {
-  return isRenderable(text) && MARKDOWN.test(text) ? ["markdown", "text"] : ["text"];
+  return isMarkdown(text) ? ["markdown", "text"] : ["text"];
 }
 
-/**
- * Whether Markdown can be parsed: deeply nested quotes and lists would overflow the parser's stack, and its time grows
- * with the square of the marks that may belong together.
- */
-function isRenderable(text: string): boolean {
-  if (text.length > MARKDOWN_MAX_CHARS || (text.match(/[[\]*_~]/g)?.length ?? 0) > MARKDOWN_MARKS_MAX) return false;
-  return !text.split("\n").some((line) => (line.match(/^[>\s*+-]*/)?.[0].length ?? 0) > MARKDOWN_DEPTH_MAX);
+/** Whether a text looks like Markdown, and is short enough to be parsed. */
+export function isMarkdown(text: string): boolean {
+  return text.length <= MARKDOWN_MAX_CHARS && MARKDOWN.test(text);
 }
 
 /** Find the text of an object that has one field, a text. */
@@ -59,7 +61,7 @@ function findMainText(value: unknown): string | undefined {
   return TEXT_KEYS.includes(key) && typeof text === "string" ? text : undefined;
 }
 
-function toImage(value: unknown): string | undefined {
+export function toImage(value: unknown): string | undefined {
   if (typeof value === "string") return IMAGE.test(value) ? value : undefined;
   if (typeof value !== "object" || value === null) return undefined;
   const object = value as Record<string, unknown>;
@@ -72,13 +74,12 @@ function toImage(value: unknown): string | undefined {
   return IMAGE.test(address) ? address : undefined;
 }
 
-const isRow = (value: unknown): value is Row => typeof value === "object" && value !== null && !Array.isArray(value);
+const isRow = (value: unknown): value is Row => isBranch(value) && !Array.isArray(value);
 
-function toRows(value: unknown): Row[] | undefined {
-  const list = Array.isArray(value) ? value : isRow(value) ? Object.values(value)[0] : undefined;
-  const isAlone = Array.isArray(value) || (isRow(value) && Object.keys(value).length === 1);
-  if (!isAlone || !Array.isArray(list) || list.length === 0 || !list.every(isRow)) return undefined;
-  return listColumns(list).length <= TABLE_COLUMNS_MAX ? list : undefined;
+/** Return the rows of a list of objects. */
+export function toRows(value: unknown): Row[] | undefined {
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isRow)) return undefined;
+  return listColumns(value).length <= TABLE_COLUMNS_MAX ? value : undefined;
 }
 
 export function listColumns(rows: readonly Row[]): string[] {

@@ -27,7 +27,7 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
   return (
     <div>
       <EvidenceStatus marked={places.length} own={own.length} at={current && own.indexOf(current)} />
-      <pre ref={box} dir="auto" className="font-sans text-sm whitespace-pre-wrap wrap-anywhere">
+      <pre ref={box} dir="auto" className="max-w-[36em] font-sans text-base whitespace-pre-wrap wrap-anywhere">
         <MarkedText text={shown} places={places} current={current?.from} />
       </pre>
       {shown.length < text.length && (

@@ -1,14 +1,15 @@
-import { findRenderedPlaces, type Place, type Quote } from "@/results/model/evidence";
+import type { Place } from "@/results/model/evidence";
+import type { Finder } from "./document-entries";
 
-const BLOCKS = "p, li, h1, h2, h3, h4, h5, h6, pre, td, th, blockquote";
+const BLOCKS = "p, li, h1, h2, h3, h4, h5, h6, pre, td, th, dt, dd, blockquote";
 
 /** Place of a quote in what is drawn of a text, also across marks such as bold. */
 export type RenderedPlace = Place & { range: Range };
 
-/** Find the places of quotes in what was drawn of a Markdown text. */
-export function findPlacesIn(root: Node, quotes: readonly Quote[], asked?: string): RenderedPlace[] {
+/** Find places in what was drawn of a document. */
+export function findPlacesIn(root: Node, find: Finder): RenderedPlace[] {
   const { text, locate } = readText(root);
-  return findRenderedPlaces(text, quotes, asked).flatMap((place) => {
+  return find(text).flatMap((place) => {
     const [start, end] = [locate(place.from, false), locate(place.to, true)];
     if (!start || !end) return [];
     const range = new Range();

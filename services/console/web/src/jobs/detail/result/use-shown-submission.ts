@@ -26,6 +26,7 @@ export function useShownSubmission(jobId: string, submissions: readonly Submissi
       (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
         (evidence ?? []).map((quote, at) => ({
           id: nameQuote(text, at),
+          criterion: text,
           text: quote,
           spans: spans?.[at] as [number, number][],
         })),

@@ -1,0 +1,92 @@
+import { isBranch } from "@/lib/exact-json";
+import { escapeRegExp, findRenderedPlaces, type Place, type Quote } from "@/results/model/evidence";
+import { SEARCHED_MAX, SEARCHED_VALUES_MAX } from "@/results/model/limits";
+import type { Part } from "@/results/model/list-parts";
+import type { Block } from "@/results/worker/blocks";
+
+/** So much of a result as is drawn at once, and the text that is read in it. */
+export type Entry = { text: string } & ({ block: Block } | { part: Exclude<Part, { kind: "document" }> });
+export type EntryPlace = Place & { entry: number };
+export type Finder = (text: string) => Place[];
+/** Id of what is typed into the search. */
+export const SEARCHED = "\u0000searched";
+
+/** List what is drawn of parts, with the blocks that the worker made of their texts. */
+export function listEntries(parts: readonly Part[], documents: readonly Block[][]): Entry[] {
+  let at = 0;
+  return parts.flatMap((part): Entry[] =>
+    part.kind === "document"
+      ? (documents[at++] ?? []).map((block) => ({ block, text: block.text }))
+      : [{ part, text: readPart(part) }],
+  );
+}
+
+function readPart(part: Exclude<Part, { kind: "document" }>): string {
+  switch (part.kind) {
+    case "name":
+      return part.name;
+    case "facts":
+      return part.facts.flat().join("\n");
+    case "table":
+      return readStrings(part.rows);
+    case "tree":
+      return readStrings(part.value);
+    case "image":
+      return "";
+  }
+}
+
+/** Read the strings of a value, in the order of a tree. */
+function readStrings(value: unknown): string {
+  const texts: string[] = [];
+  const waiting: unknown[] = [value];
+  for (let seen = 0; waiting.length > 0 && seen < SEARCHED_VALUES_MAX; seen += 1) {
+    const next = waiting.pop();
+    if (isBranch(next)) waiting.push(...Object.values(next).toReversed());
+    else texts.push(String(next));
+  }
+  return texts.join("\n");
+}
+
+/** Create what finds the places of a search, else those of quotes. */
+export function createFinder(query: string, quotes: readonly Quote[], asked: string | undefined): Finder {
+  const sought = query.trim();
+  if (sought === "") return (text) => findRenderedPlaces(text, quotes, asked);
+  const pattern = new RegExp(sought.split(/\s+/).map(escapeRegExp).join("\\s+"), "giu");
+  return (text) => {
+    const places: Place[] = [];
+    for (const { index, 0: match } of text.matchAll(pattern)) {
+      places.push({ id: SEARCHED, from: index, to: index + match.length });
+      if (places.length === SEARCHED_MAX) break;
+    }
+    return places;
+  };
+}
+
+/** Find places in all that is drawn or would be; each is of the entry in which it begins. */
+export function findInEntries(entries: readonly Entry[], find: Finder): EntryPlace[] {
+  const ends: number[] = [];
+  let length = 0;
+  for (const { text } of entries) {
+    length += text.length + 1;
+    ends.push(length);
+  }
+  let entry = 0;
+  return find(entries.map(({ text }) => text).join("\n")).map((place) => {
+    while ((ends[entry] ?? Number.POSITIVE_INFINITY) <= place.from) entry += 1;
+    return { ...place, entry };
+  });
+}
+
+/** Count the places before one in its entry. */
+export const countBefore = (own: readonly EntryPlace[], current: EntryPlace) =>
+  own.filter(({ entry, from }) => entry === current.entry && from < current.from).length;
+
+/** List the headings: names of fields, and those of their texts. */
+export function listHeadings(entries: readonly Entry[]) {
+  return entries.flatMap((each, entry) => {
+    if ("part" in each) return each.part.kind === "name" ? [{ entry, depth: 1, text: each.text }] : [];
+    const { node } = each.block;
+    return node.type === "heading" && !node.isContinued ? [{ entry, depth: node.depth, text: each.text }] : [];
+  });
+}
