@@ -59,9 +59,6 @@ async def test_hostile_results_do_nothing_in_any_view(page: Page, visitor: Visit
         agent.answers[job.id] = lambda _, result=result: result
         await system.client.execute_job(job.id)
         await system.at_rest(job.id)
-        agent.answers[job.id] = lambda _, result=result: [result, HOSTILE]
-        again = await system.client.resubmit_job(job.id)
-        await system.logged(job.id, lambda log, again=again: log.execution_id == again.id and log.kind == "completed")
         await page.goto(f"/jobs/{job.id}")
         shown = page.get_by_role("region", name="Result", exact=True)
         tabs = shown.get_by_role("tab")
@@ -76,7 +73,7 @@ async def test_hostile_results_do_nothing_in_any_view(page: Page, visitor: Visit
 
 async def test_300_kb_of_markdown_are_read_at_once(page: Page, system: System, agent: Agent):
     part = "## Part {0}\n\n" + "The *pier* is **sound**, says `inspector`. " * 12 + "\n\n- one\n- two {0}\n\n"
-    text = "# Report\n\n" + "".join(part.format(number) for number in range(520))
+    text = "# Report\n\n" + "".join(part.format(number) for number in range(560))
     assert len(text) > 300_000
     job_id = await done(system, agent, "Report on each pier", {"text": text}, acceptance_criteria='Says "two 517"')
     await page.goto(f"/jobs/{job_id}")

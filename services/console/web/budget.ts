@@ -3,6 +3,10 @@ import type { Plugin, Rolldown } from "vite";
 
 const SCRIPT_MAX_KB = 200;
 const STYLE_MAX_KB = 15;
+/** All that a job's page loads: the parser of its result, too, which runs in a worker. */
+const JOB_MAX_KB = 300;
+const JOB_PARTS = ["JobPage", "DocumentView"];
+const JOB_WORKER = /\/worker-[^/]*\.js$/;
 const PAGE = "index";
 const DOCS = /\/docs-/; // the description of the API is a page of its own
 
@@ -27,6 +31,12 @@ export function budget(): Plugin {
         .toSorted(([, a], [, b]) => Number(b) - Number(a));
       this.info(`first load: ${script} KB of script (at most ${SCRIPT_MAX_KB}), ${style} KB of style`);
       this.info(`later: ${later.map(([name, size]) => `${name} ${size}`).join(", ")}`);
+      const job = new Set([...first, ...loadedWith(bundle, (part) => JOB_PARTS.includes(part.name))]);
+      const workers = Object.keys(bundle).filter((name) => JOB_WORKER.test(name));
+      const jobScript = kilobytes([...job, ...workers].map((name) => textOf(bundle, name)));
+      this.info(`a job's page: ${jobScript} KB of script (at most ${JOB_MAX_KB})`);
+      if (workers.length !== 1) this.error("the worker of results is not found");
+      if (jobScript > JOB_MAX_KB) this.error(`a job's page has ${jobScript} KB of script, over ${JOB_MAX_KB}`);
       if (script > SCRIPT_MAX_KB) this.error(`the first load has ${script} KB of script, over ${SCRIPT_MAX_KB}`);
       if (style > STYLE_MAX_KB) this.error(`the page has ${style} KB of style, over ${STYLE_MAX_KB}`);
     },
@@ -34,7 +44,10 @@ export function budget(): Plugin {
 }
 
 /** The entry, and all that it cannot begin without. */
-function firstLoad(bundle: Bundle): Set<string> {
+const firstLoad = (bundle: Bundle) => loadedWith(bundle, (part) => part.isEntry && part.name === PAGE);
+
+/** Parts, and all that they cannot begin without. */
+function loadedWith(bundle: Bundle, isWanted: (part: Rolldown.OutputChunk) => boolean): Set<string> {
   const found = new Set<string>();
   const follow = (name: string) => {
     const part = bundle[name];
@@ -42,8 +55,7 @@ function firstLoad(bundle: Bundle): Set<string> {
     found.add(name);
     part.imports.forEach(follow);
   };
-  for (const part of Object.values(bundle))
-    if (part.type === "chunk" && part.isEntry && part.name === PAGE) follow(part.fileName);
+  for (const part of Object.values(bundle)) if (part.type === "chunk" && isWanted(part)) follow(part.fileName);
   return found;
 }
 

@@ -26,7 +26,7 @@ async function opened(by: "Edit" | "Edit criteria" = "Edit", job: Job = JOB) {
     await user.click(await screen.findByRole("button", { name: "More" }));
     await user.click(screen.getByRole("menuitem", { name: "Edit criteria" }));
   }
-  const dialog = screen.getByRole("dialog", { name: "Edit the job" });
+  const dialog = await screen.findByRole("dialog", { name: "Edit the job" });
   const save = () => within(dialog).getByRole("button", { name: "Save" });
   const type = async (label: string, text: string) => user.type(within(dialog).getByLabelText(label), text);
   return { ...view, dialog, save, type };

@@ -3,11 +3,11 @@ export const TEXT_SHOWN_CHARS = 4_000;
 export const TEXT_MAX_CHARS = 500_000;
 export const MARKDOWN_MAX_CHARS = 1_000_000;
 /** The worker that parses or compares is ended after it: marks without end cost the square of their number. */
-export const WORK_TIMEOUT_MS = 5_000;
+export const WORK_TIMEOUT_MS = 15_000;
 /** Quotes, lists and emphasis within each other; what is deeper is drawn as text. */
 export const NESTED_MAX = 20;
 /** Elements, and so many characters as cost as much to draw, of a block: larger ones are drawn as several. */
-export const BLOCK_WEIGHT_MAX = 100;
+export const BLOCK_WEIGHT_MAX = 120;
 export const CHARS_PER_WEIGHT = 100;
 export const CODE_COLOURED_CHARS = 50_000;
 /** Fields of an object that are drawn each by itself. */

@@ -74,6 +74,10 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
   });
   const shown = virtual.getVirtualItems();
   const pending = useRef<Focus | null>(null);
+  const scrolled = useRef<Focus | null>(null);
+  const letGo = () => {
+    pending.current = null;
+  };
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each target
   useEffect(() => {
     pending.current = target;
@@ -87,8 +91,9 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
     const ranges = drawn.filter(({ id, range }) => id === current?.id && here?.contains(range.startContainer));
     const range = current && ranges[countBefore(own, current)]?.range;
     const place = range?.startContainer.parentElement;
-    if (place && pending.current === target) {
-      pending.current = null;
+    // As what is above gets its height, the place may move out of sight again, until the reader scrolls.
+    if (place && pending.current === target && (scrolled.current !== target || !isWithin(place, root))) {
+      scrolled.current = target;
       place.scrollIntoView?.({ block: "center" });
     }
     const names = globalThis.CSS?.highlights; // a browser without them shows the place all the same
@@ -108,12 +113,18 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
         found={own.length}
         at={current ? own.indexOf(current) : 0}
         isEvidence={target !== null && target.id !== SEARCHED}
-        onGo={(entry) => virtual.scrollToIndex(entry, { align: "start" })}
+        onGo={(entry) => {
+          letGo();
+          virtual.scrollToIndex(entry, { align: "start" });
+        }}
       />
       <section
         ref={box}
         aria-label="Result as it reads"
         tabIndex={0}
+        onWheel={letGo}
+        onPointerDown={letGo}
+        onKeyDown={letGo}
         className="prose-result min-h-0 overflow-auto -outline-offset-2 max-lg:max-h-[60dvh] lg:grow"
       >
         <div className="relative" style={{ height: virtual.getTotalSize() }}>
@@ -140,6 +151,11 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
       </section>
     </div>
   );
+}
+
+function isWithin(place: Element, box: Element): boolean {
+  const [inner, outer] = [place.getBoundingClientRect(), box.getBoundingClientRect()];
+  return inner.top < outer.bottom && inner.bottom > outer.top;
 }
 
 function estimateHeight(entry: Entry | undefined): number {

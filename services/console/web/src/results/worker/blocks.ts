@@ -30,7 +30,7 @@ export type Item = { isContinued?: boolean; isDone: boolean | null; children: No
 /** Block of a document: so much as is drawn at once, and the text that is read in it. */
 export type Block = { node: Node; text: string };
 
-export function readInlines(inlines: readonly Inline[]): string {
+function readInlines(inlines: readonly Inline[]): string {
   return inlines.map(readInline).join("");
 }
 

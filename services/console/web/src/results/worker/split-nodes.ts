@@ -6,17 +6,17 @@ export function toBlocks(nodes: readonly Node[]): Block[] {
   return nodes.flatMap(splitNode).map((node) => ({ node, text: readNode(node) }));
 }
 
-const weighText = (text: string) => 1 + text.length / CHARS_PER_WEIGHT;
+const weighText = (text: string) => text.length / CHARS_PER_WEIGHT;
 const sum = <T>(all: readonly T[], weigh: (each: T) => number): number =>
   all.reduce((total, each) => total + weigh(each), 1);
 
 function weighInline(inline: Inline): number {
   if ("children" in inline) return sum(inline.children, weighInline);
-  return "value" in inline ? weighText(inline.value) : 1;
+  return inline.type === "text" ? weighText(inline.value) : 1 + weighText("value" in inline ? inline.value : "");
 }
 
 const weighRow = (row: Row) => sum(row, (cell) => sum(cell, weighInline));
-const weighToken = ([text]: Token) => weighText(text);
+const weighToken = ([text, kind]: Token) => weighText(text) + (kind ? 1 : 0);
 const weighItem = ({ children }: Item) => sum(children, weighNode);
 
 function weighNode(node: Node): number {

@@ -6,7 +6,7 @@ import { useRefusal } from "@/api/me";
 import type { Job, JobLog } from "@/api/types";
 import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
 import { usePendingAction } from "@/jobs/actions/mutations";
-import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
+import type { Part } from "@/jobs/form/EditJobDialog";
 import { explainRefusalOfAll } from "@/jobs/list/bulk/operation";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { waitingQuery } from "@/jobs/model/queries";
@@ -20,7 +20,10 @@ import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { JobFacts } from "./JobFacts";
 import { JobProgress } from "./JobProgress";
 
-/** Read when it is first opened. */
+/** Read when they are first opened. */
+const EditJobDialog = lazy(() =>
+  loadPart(async () => ({ default: (await import("@/jobs/form/EditJobDialog")).EditJobDialog })),
+);
 const OperationDialog = lazy(() => loadPart(() => import("@/jobs/list/bulk/OperationDialog")));
 
 type JobHeaderProps = {
@@ -83,8 +86,8 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
           </Menu>
         </JobActionButtons>
       </div>
-      {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
       <Suspense>
+        {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
         {isRejudging && (
           <OperationDialog
             kind="rejudge"

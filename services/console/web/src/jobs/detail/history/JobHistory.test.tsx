@@ -86,7 +86,7 @@ it("submissions are compared whose entries are not read yet", async () => {
   const { user } = await renderPage(<JobPage id="poem" />);
   await user.click(await screen.findByRole("tab", { name: "Diff with submission 1" }));
   const diff = await screen.findByRole("region", { name: "This one compared with submission 1" });
-  expect(diff).toHaveTextContent(/− text 1.*\+ text 2/);
+  expect(diff).toHaveTextContent(/− *text 1.*\+ *text 2/);
   expect(within(diff).getByText("1").tagName).toBe("DEL");
 });
 
