@@ -84,7 +84,10 @@ function Changes({ rows, unit, beforeName, afterName }: ChangesProps) {
           </Button>
         )}
       </p>
-      <section aria-label={`${afterName} compared with ${beforeName}`} className="prose-result space-y-1">
+      <section
+        aria-label={`${afterName} compared with ${beforeName}`}
+        className={unit === "line" ? "font-mono text-xs wrap-anywhere" : "prose-result space-y-1"}
+      >
         {all.slice(0, limit).map((row, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name, and never move
           <Fragment key={at}>
