@@ -1,13 +1,10 @@
-import { Fragment, type ReactNode, useMemo, useState } from "react";
-import { cn } from "@/lib/cn";
+import { Fragment, useMemo, useState } from "react";
 import { pluralize } from "@/lib/format";
 import { DIFF_AROUND_BLOCKS, DIFF_BLOCKS_SHOWN } from "@/results/model/limits";
-import type { Node } from "@/results/worker/blocks";
-import type { BlockChange, Words } from "@/results/worker/compare-blocks";
 import { useWorker } from "@/results/worker/use-worker";
 import { Button } from "@/ui/controls/button";
 import { Loading, Skeleton } from "@/ui/display/states";
-import { DrawnNode } from "./DrawnNode";
+import { DiffRow, type JsonRow, type Row } from "./DiffRow";
 
 type DiffViewProps = {
   before: string;
@@ -54,9 +51,6 @@ export function DiffView({ before, after, kind = "text", beforeName, afterName }
 
 const UNITS = { markdown: "block", json: "value", text: "line" };
 
-type JsonRow = { kind: "added" | "removed" | "changed"; path: string; before?: string; after?: string };
-type Row = BlockChange | JsonRow;
-
 const toRow = (change: { path: string; before?: string; after?: string }): JsonRow => ({
   ...change,
   kind: change.before === undefined ? "added" : change.after === undefined ? "removed" : "changed",
@@ -91,7 +85,7 @@ function Changes({ rows, unit, beforeName, afterName }: ChangesProps) {
         {all.slice(0, limit).map((row, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name, and never move
           <Fragment key={at}>
-            {typeof row === "number" ? <Folded count={row} unit={unit} /> : <Change row={row} />}
+            {typeof row === "number" ? <Folded count={row} unit={unit} /> : <DiffRow row={row} />}
           </Fragment>
         ))}
       </section>
@@ -123,86 +117,6 @@ function foldUnchanged(rows: readonly Row[]): (Row | number)[] {
     else kept.push(1);
   }
   return kept;
-}
-
-/** What a row was and is: one below the other, and beside it where the window is wide. */
-function Change({ row }: { row: Row }) {
-  if (row.kind === "same") return <DrawnNode node={row.block.node} />;
-  const [before, after] = toSides(row);
-  return (
-    <div>
-      {"path" in row && (
-        <p className="font-mono text-xs wrap-anywhere">
-          <bdi>{row.path || "the whole"}</bdi>
-        </p>
-      )}
-      <div className="grid gap-x-3 xl:grid-cols-2">
-        {before === undefined ? <div className="max-xl:hidden" /> : <Side kind="removed">{before}</Side>}
-        {after !== undefined && <Side kind="added">{after}</Side>}
-      </div>
-    </div>
-  );
-}
-
-function toSides(row: Exclude<Row, { kind: "same" }>): [before?: ReactNode, after?: ReactNode] {
-  if ("path" in row) return [row.before && <Json text={row.before} />, row.after && <Json text={row.after} />];
-  if (row.kind === "added") return [undefined, <DrawnNode key="after" node={row.block.node} />];
-  if (row.kind === "removed") return [<DrawnNode key="before" node={row.block.node} />];
-  if (row.kind !== "changed") return [];
-  const { before, after, words } = row;
-  return words
-    ? [
-        <DrawnWords key="before" node={before.node} words={words.before} tag="del" />,
-        <DrawnWords key="after" node={after.node} words={words.after} tag="ins" />,
-      ]
-    : [<DrawnNode key="before" node={before.node} />, <DrawnNode key="after" node={after.node} />];
-}
-
-const LOOKS = {
-  added: { sign: "+", tint: "bg-completed-tint" },
-  removed: { sign: "−", tint: "bg-failed-tint" },
-};
-
-function Side({ kind, children }: { kind: keyof typeof LOOKS; children: ReactNode }) {
-  const { sign, tint } = LOOKS[kind];
-  return (
-    <div className={cn("flex min-w-0 gap-2 px-1", tint)}>
-      <span className="sr-only">{kind}: </span>
-      <span aria-hidden className="shrink-0 select-none">
-        {sign}
-      </span>
-      <div className="min-h-5 min-w-0 grow">{children}</div>
-    </div>
-  );
-}
-
-const Json = ({ text }: { text: string }) => (
-  <p dir="auto" className="font-mono text-xs whitespace-pre-wrap">
-    {text}
-  </p>
-);
-
-const CHANGED = { ins: "bg-completed/30", del: "bg-failed/30" };
-
-/** Text of a block; the words that differ are marked. */
-function DrawnWords({ node, words, tag: Tag }: { node: Node; words: Words; tag: "ins" | "del" }) {
-  return (
-    <p
-      dir="auto"
-      className={cn(
-        "whitespace-pre-wrap",
-        node.type === "heading" && "font-semibold",
-        node.type === "code" && "font-mono text-xs",
-      )}
-    >
-      {words.map(({ text, isChanged }, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: pieces have no other name, and never move
-        <Fragment key={at}>
-          {isChanged ? <Tag className={cn("rounded-sm no-underline", CHANGED[Tag])}>{text}</Tag> : text}
-        </Fragment>
-      ))}
-    </p>
-  );
 }
 
 function TextColumn({ name, text }: { name: string; text: string }) {
