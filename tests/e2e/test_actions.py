@@ -77,8 +77,8 @@ async def test_what_was_not_met_is_submitted_again_and_compared(page: Page, syst
     assert "A door, please." in str(agent.calls[job.id][-1][1]["feedback"])
     await page.get_by_role("tab", name="Diff with submission 1").click()
     diff = page.get_by_role("region", name="This one compared with submission 1")
-    await expect(diff).to_contain_text("+ It has a door.")
-    await expect(diff).not_to_contain_text("+ A house.")
+    await expect(diff).to_contain_text("added: +It has a door.")
+    await expect(diff).not_to_contain_text("+A house.")
     await expect(verdict).to_contain_text("Submission 1: not met")
 
 
