@@ -76,7 +76,7 @@ export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }:
       <td className={`${CELL} whitespace-nowrap max-lg:w-full`}>
         <Times stats={stats} />
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>
+      <td className={`${CELL} whitespace-nowrap lg:max-xl:hidden`}>
         <LabelledValue name="Cost a job">
           {Number(stats?.mean_cost_usd ?? 0) > 0 ? formatMoney(stats?.mean_cost_usd ?? 0) : "–"}
         </LabelledValue>

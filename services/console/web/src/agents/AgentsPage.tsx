@@ -28,7 +28,7 @@ const COLUMNS: Record<AgentSort, [name: string, width: string]> = {
   load: ["Load", "w-44"],
   success: ["Success", "w-22"],
   answers: ["Answers in", "w-28"],
-  cost: ["Cost a job", "w-26"],
+  cost: ["Cost a job", "w-26 lg:max-xl:hidden"],
   limits: ["Limits", "w-36"],
 };
 
