@@ -29,7 +29,7 @@ async def test_a_long_history_is_read_as_far_as_one_looks(page: Page, system: Sy
     await expect(page.get_by_role("region", name="Criteria and verdict")).to_contain_text("Submission 1: not met")
     await page.get_by_role("tab", name="Diff with submission 1").click()
     diff = page.get_by_role("region", name="This one compared with submission 1")
-    await expect(diff).to_contain_text("+ It has a door.")
+    await expect(diff).to_contain_text("added: +It has a door.")
     whole = [request.url for request in asked if "view=full" in request.url]
     assert len(whole) == 2, "the bodies of two entries are read"
     await keep(page, "history-long")
