@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "agents list": ("", "ListAgents"),
     "agents pause": ("{agent_id}", "Pause"),
     "agents resume": ("{agent_id}", "Pause"),
+    "agents show": ("{agent_id}", "GetAgent"),
     "agents tries": ("{agent_id}", "ListAgentTries"),
     "agents update": ("{agent_id} --name x", "UpdateAgent"),
     "audit export": ("", "ExportAudit"),
