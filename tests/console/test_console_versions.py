@@ -50,6 +50,7 @@ _NOTHING = "it changes nothing"
 UNVERSIONED = {
     ("POST", "/api/jobs"): _MADE,
     ("POST", "/api/agents/{agent_id}/tries"): _MADE,
+    ("PUT", "/api/inbox"): "each caller has one of its own, whose groups are named one by one",
     ("POST", "/api/batches"): _MADE,
     ("POST", "/api/batches/{operation_id}/pause"): _MOVED,
     ("POST", "/api/batches/{operation_id}/resume"): _MOVED,

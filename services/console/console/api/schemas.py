@@ -12,7 +12,7 @@ from fastapi import Query
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
-from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictModel, Tenant, Text
+from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictModel, Tenant, Text, matches
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.versions import Least, NamedJudgePolicy, Share
 from contracts.resources import Amount, JobFilter, NewJob
@@ -29,7 +29,9 @@ PageSize = Annotated[int, Field(ge=0), AfterValidator(lambda size: min(size, 2**
 Item = TypeVar("Item")
 
 
-GroupId = Annotated[Text, StringConstraints(max_length=64)]
+GroupId = Annotated[
+    str, StringConstraints(max_length=64, pattern=matches(r"^[a-z0-9_-]+$", "must be the id of a group of the inbox"))
+]
 Code = Annotated[Text, StringConstraints(max_length=64)]
 CriterionText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
 

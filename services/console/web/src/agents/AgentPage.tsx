@@ -21,8 +21,8 @@ import { agentQuery, idle, jobsOfQuery, statsOfQuery } from "./queries";
 /** One agent: how it does and why, what it works on, what bounds it, and what can be done about it. */
 export function AgentPage({ id }: { id: string }) {
   const query = useQuery(agentQuery(id));
-  const read = useQuery(statsOfQuery(id)).data;
-  const stats = read === null ? idle(id) : read;
+  const figures = useQuery(statsOfQuery(id));
+  const stats = figures.data === null ? idle(id) : figures.data;
   const limits = useQuery(limitsQuery(null)).data ?? []; // also those of all agents
   const agent = query.data;
   useTitle(agent ? agent.name : "Agent");
@@ -41,18 +41,17 @@ export function AgentPage({ id }: { id: string }) {
           <Skeleton className="h-48" />
         </div>
       </ReadState>
-      {agent && (
+      {agent && figures.isPending && <Skeleton className="h-80" />}
+      {agent && !figures.isPending && (
         <>
           <AgentHead agent={agent} stats={stats} limit={findLimit(limits, `agent:${id}`)} act={act} open={open} />
           {what !== "disable" && <ProblemState error={act.error} />}
           <Cause agent={agent} stats={stats} />
-          {stats ? (
+          {stats && (
             <>
               <AgentFigures stats={stats} />
               <AgentTroubles id={id} stats={stats} />
             </>
-          ) : (
-            <Skeleton className="h-80" />
           )}
           <div className="grid gap-6 md:grid-cols-2">
             <Jobs id={id} title="Calls now" status="IN_PROGRESS" none="It works on nothing now." />

@@ -40,14 +40,15 @@ export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
     ...agentsQuery,
     refetchInterval: ({ state }) => (state.data?.some(isCardAwaited) ? CARD_POLL_MS : false),
   });
-  const stats = useQuery(statsQuery).data;
+  const { data: stats, isPending: isUncounted } = useQuery(statsQuery); // without them rows would grow once they are there
   const limits = useQuery(limitsQuery(null)).data ?? []; // also those of all agents
   const [dialog, setDialog] = useKeptState<OpenDialog | null>("dialog", isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
   const navigate = useNavigate();
   const refuse = useRefusal();
   const tenant = useTenant();
-  const entries = agents.data
+  const listed = isUncounted ? undefined : agents.data;
+  const entries = listed
     ?.filter((agent) => isUsable(agent, tenant))
     .map((agent) => ({
       agent,
@@ -84,7 +85,7 @@ export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
         </Button>
       </div>
       {dialog?.what !== "disable" && <ProblemState error={act.error} />}
-      <ReadState query={agents} what="agents">
+      <ReadState query={{ ...agents, isPending: agents.isPending || isUncounted }} what="agents">
         <div className="space-y-2">
           <Skeleton className="h-12" />
           <Skeleton className="h-12" />

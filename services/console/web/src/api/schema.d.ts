@@ -8869,7 +8869,19 @@ export interface operations {
                      *           "running": 2,
                      *           "queued": 5,
                      *           "success_rate": 0.96,
-                     *           "mean_duration_s": 6.5
+                     *           "mean_duration_s": 6.5,
+                     *           "ended": 50,
+                     *           "completed": 48,
+                     *           "refused": 1,
+                     *           "cost_usd": "2.13",
+                     *           "tokens": 81200,
+                     *           "failures": {
+                     *             "agent_timeout": 1
+                     *           },
+                     *           "refusals": {
+                     *             "Says what the repair costs": 1
+                     *           },
+                     *           "circuit_changes": []
                      *         }
                      *       ]
                      *     }
