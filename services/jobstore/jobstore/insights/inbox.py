@@ -180,8 +180,9 @@ class Inboxes:
 
     async def _read(self, key: Tenants, tenant: str) -> _Found:
         now = asyncio.get_running_loop().time()
+        sums = await self._waiting.get() if key is None else None
         async with self._database.session(tenant) as session:
-            waiting = await self._waiting.read(session)
+            waiting = sums or await self._waiting.read(session)
             ended = await read_ended(session, created_after := get_span_begin(waiting.at - SHOWN, 24 * HOUR_S))
         own = min(key) if key is not None and len(key) == 1 else ""  # whoever acts on it, acts on that tenant's
         groups = [*group_waits(waiting.sums, own), *group_ended(ended, created_after, own)]
