@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { ArrowDown, ArrowUp, Plus } from "lucide-react";
+import { Plus } from "lucide-react";
 import { agentsQuery, isUsable } from "@/api/agents";
 import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
@@ -10,6 +10,7 @@ import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { findLimit, limitsQuery } from "@/limits/queries";
 import { Button } from "@/ui/controls/button";
+import { SortHead } from "@/ui/controls/sort-head";
 import { EmptyState, Skeleton } from "@/ui/display/states";
 import { AgentDialogs, type OpenDialog } from "./AgentDialogs";
 import { AgentRow } from "./AgentRow";
@@ -121,7 +122,13 @@ export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
           <thead className="max-lg:sr-only">
             <tr className="h-8 border-b text-left">
               {SORTS.map((sort) => (
-                <SortHead key={sort} sort={sort} search={search} onSort={sortBy} />
+                <SortHead
+                  key={sort}
+                  name={COLUMNS[sort][0]}
+                  order={sort === (search.by ?? "agent") ? (search.reverse ? "descending" : "ascending") : undefined}
+                  onSort={() => sortBy(sort)}
+                  className={COLUMNS[sort][1]}
+                />
               ))}
               <th scope="col" className="w-36">
                 <span className="sr-only">Actions</span>
@@ -150,28 +157,3 @@ export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
 }
 
 const SORTS = Object.keys(COLUMNS) as AgentSort[];
-
-type SortHeadProps = { sort: AgentSort; search: AgentsSearch; onSort: (sort: AgentSort) => void };
-
-/** Head of a column, by which the agents are sorted. */
-function SortHead({ sort, search, onSort }: SortHeadProps) {
-  const [name, width] = COLUMNS[sort];
-  const isSorted = sort === (search.by ?? "agent");
-  const Icon = search.reverse ? ArrowUp : ArrowDown;
-  return (
-    <th
-      scope="col"
-      aria-sort={isSorted ? (search.reverse ? "descending" : "ascending") : undefined}
-      className={`px-2 font-medium text-muted ${width}`}
-    >
-      <button
-        type="button"
-        onClick={() => onSort(sort)}
-        className="inline-flex min-h-6 items-center gap-1 hover:text-text"
-      >
-        {name}
-        {isSorted && <Icon aria-hidden size={12} />}
-      </button>
-    </th>
-  );
-}

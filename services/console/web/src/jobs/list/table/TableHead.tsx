@@ -1,9 +1,9 @@
-import { ArrowDown, ArrowUp, Columns3 } from "lucide-react";
+import { Columns3 } from "lucide-react";
 import { COLUMNS, type Column, type ColumnId, SORTS, type Sort } from "@/jobs/fields";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
-import { cn } from "@/lib/cn";
 import { Button } from "@/ui/controls/button";
 import { Checkbox } from "@/ui/controls/field";
+import { SortHead } from "@/ui/controls/sort-head";
 import { Popover } from "@/ui/overlays/popover";
 
 type TableHeadProps = {
@@ -30,29 +30,22 @@ export function TableHead({ columns, search, isEmpty, isAll, onAll, onSort }: Ta
         </th>
         {columns.map(({ id, key, name, px }) => {
           const sort = SORTS.find((each) => each.key === key)?.word;
-          const isSorted = sort !== undefined && (search.sort ?? "created") === sort;
-          const Arrow = search.ascending ? ArrowUp : ArrowDown;
+          if (sort === undefined) {
+            return (
+              <th key={id} scope="col" className="px-2 font-medium text-muted" style={{ width: px }}>
+                {name}
+              </th>
+            );
+          }
+          const isSorted = (search.sort ?? "created") === sort;
           return (
-            <th
+            <SortHead
               key={id}
-              scope="col"
-              aria-sort={isSorted ? (search.ascending ? "ascending" : "descending") : undefined}
-              className={cn("px-2 font-medium text-muted", sort && "pointer-coarse:h-11")}
+              name={name}
+              order={isSorted ? (search.ascending ? "ascending" : "descending") : undefined}
+              onSort={() => onSort(sort)}
               style={{ width: px }}
-            >
-              {sort ? (
-                <button
-                  type="button"
-                  onClick={() => onSort(sort)}
-                  className="inline-flex min-h-6 items-center gap-1 hover:text-text pointer-coarse:min-h-11"
-                >
-                  {name}
-                  {isSorted && <Arrow aria-hidden size={12} />}
-                </button>
-              ) : (
-                name
-              )}
-            </th>
+            />
           );
         })}
       </tr>
