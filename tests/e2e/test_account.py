@@ -15,6 +15,7 @@ async def arrive_as(visitor: Visitor, secret: str, path: str = "/", **options) -
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("button", name="Account")).to_be_visible()
     await page.goto(path)
+    await expect(page.get_by_role("button", name="Account")).to_be_visible()  # until then nobody is known to be in
     return page
 
 

@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { ProblemState, ReadState } from "@/api/ProblemState";
@@ -23,7 +23,11 @@ export function AgentPage({ id }: { id: string }) {
   const query = useQuery(agentQuery(id));
   const figures = useQuery(statsOfQuery(id));
   const stats = figures.data === null ? idle(id) : figures.data;
+  const calls = useQuery(jobsOfQuery(id, "IN_PROGRESS"));
+  const newest = useQuery(jobsOfQuery(id));
   const limits = useQuery(limitsQuery(null)).data ?? []; // also those of all agents
+  // What stands further down would move if a list above it were shown later.
+  const isComplete = ![figures, calls, newest].some((each) => each.isPending);
   const agent = query.data;
   useTitle(agent ? agent.name : "Agent");
   const [what, open] = useKeptState<OpenDialog["what"] | null>("dialog", null);
@@ -41,8 +45,8 @@ export function AgentPage({ id }: { id: string }) {
           <Skeleton className="h-48" />
         </div>
       </ReadState>
-      {agent && figures.isPending && <Skeleton className="h-80" />}
-      {agent && !figures.isPending && (
+      {agent && !isComplete && <Skeleton className="h-80" />}
+      {agent && isComplete && (
         <>
           <AgentHead agent={agent} stats={stats} limit={findLimit(limits, `agent:${id}`)} act={act} open={open} />
           {what !== "disable" && <ProblemState error={act.error} />}
@@ -54,8 +58,8 @@ export function AgentPage({ id }: { id: string }) {
             </>
           )}
           <div className="grid gap-6 md:grid-cols-2">
-            <Jobs id={id} title="Calls now" status="IN_PROGRESS" none="It works on nothing now." />
-            <Jobs id={id} title="Newest jobs" none="It has had no job." />
+            <Jobs id={id} title="Calls now" query={calls} status="IN_PROGRESS" none="It works on nothing now." />
+            <Jobs id={id} title="Newest jobs" query={newest} none="It has had no job." />
             {stats && <CircuitHistory stats={stats} />}
             <Bounds agent={agent} limit={findLimit(limits, `agent:${id}`)} onEdit={() => open("edit")} />
           </div>
@@ -72,8 +76,15 @@ function Cause({ agent, stats }: { agent: Agent; stats?: AgentStats }) {
   return cause && <p className="rounded border border-control bg-sunken p-3 wrap-anywhere">{cause}</p>;
 }
 
-function Jobs({ id, title, status, none }: { id: string; title: string; status?: "IN_PROGRESS"; none: string }) {
-  const query = useQuery(jobsOfQuery(id, status));
+type JobsProps = {
+  id: string;
+  title: string;
+  query: Pick<UseQueryResult<Job[]>, "data" | "error">;
+  status?: "IN_PROGRESS";
+  none: string;
+};
+
+function Jobs({ id, title, query, status, none }: JobsProps) {
   return (
     <Section title={title}>
       <ProblemState error={query.error} />
