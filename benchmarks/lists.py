@@ -29,6 +29,7 @@ from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
 from console.api.schemas import FacetsQuery, JobsQuery
 from jobstore.engine.database import Database
+from jobstore.jobs.finding import look_up
 from jobstore.jobs.lists import list_job_facets, list_jobs
 from localstack.backing import infrastructure
 from signoff.status import JobOrder
@@ -36,6 +37,8 @@ from signoff.status import JobOrder
 Q = TypeVar("Q", bound=BaseModel)
 
 LISTS: Final = "/api/jobs"
+#: For how long a worker counts after its last report.
+ALIVE_S: Final = 90.0
 #: Jobs of a page.
 PAGE: Final = 100
 #: The bar of a list's 95th percentile, and how many lists the page of figures names.
@@ -62,6 +65,7 @@ FILTERS: Final[dict[str, Mapping[str, str]]] = {
     "criterion": {"criterion": "Names both parties"},
     "cost": {"cost_usd_min": "0.9"},
     "duration": {"duration_s_max": "3"},
+    "reason": {"reason": "no_worker"},
     "created": {"created_after": "2020-01-01T00:00:00Z"},
     "text, many": {"text": "translate"},
     "text, few": {"text": "customer 10006"},
@@ -106,11 +110,12 @@ async def look(database: Database, path: str, asked: Mapping[str, str]) -> Looke
     async with explaining(database) as connection:
         if path == LISTS:
             query = _parse(JobsQuery, asked)
-            chosen = query.to_job_filter(query.status)
+            chosen = await look_up(connection, query.to_job_filter(query.status), ALIVE_S)
             await list_jobs(connection, limit=PAGE, chosen=chosen, order=query.sort, texts=False)
         else:
             facets = _parse(FacetsQuery, asked)
-            await list_job_facets(connection, facets.field, facets.to_job_filter(facets.status), limit=20)
+            chosen = await look_up(connection, facets.to_job_filter(facets.status), ALIVE_S)
+            await list_job_facets(connection, facets.field, chosen, limit=20)
     return connection.looked
 
 

@@ -60,6 +60,7 @@ from contracts.fields import (
     narrow,
 )
 from contracts.judging.policy import JudgePolicy, Name, Reference
+from contracts.waiting import WaitReason
 from signoff import types
 from signoff.fields import Model, Money, ReportedMoney, Time, optional
 from signoff.jsontext import Json
@@ -364,6 +365,7 @@ class NewJobFilter(StrictModel, types.JobFilter):
     not_batch_ids: list[UUID] = narrow(max_length=20)
     not_codes: list[Annotated[Text, StringConstraints(max_length=64)]] = narrow(max_length=20)
     not_criteria_not_met: list[_CriterionText] = narrow(max_length=20)
+    reasons: list[WaitReason] = narrow(max_length=20)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,11 @@
 """Declare the codes of the reasons that hold executions back, and who can remove a reason."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator, StringConstraints
+
+from contracts.fields import Text
 
 
 class WaitCode(StrEnum):
@@ -29,6 +33,34 @@ class WaitCode(StrEnum):
     AGENT_DISABLED = "agent_disabled"
     AGENT_MISSING = "agent_missing"
 
+
+#: The codes under which sums of what waits count jobs. A job that nobody has assigned yet is counted under none.
+COUNTED: Final = tuple(code.value for code in WaitCode if code is not WaitCode.AGENT_MISSING)
+
+
+def _check_reason(text: str) -> str:
+    code = split_reason(text)[0]
+    if code not in COUNTED:
+        raise ValueError(
+            f"must be one of {', '.join(COUNTED)}, or one of these with a name behind it, as in "
+            f"limit_paused:agent:scribe; not {code[:100]!r}"
+        )
+    return text
+
+
+def split_reason(text: str) -> tuple[str, str]:
+    """Return the code and the name of `CODE:NAME`; the name is empty if only the code is given: it stands for any."""
+    code, _, name = text.partition(":")
+    return code, name
+
+
+def join_reason(code: str, name: str) -> str:
+    """Return a reason as a filter has it, of the code and the name of a sum."""
+    return f"{code}:{name}" if name else code
+
+
+#: What a job waits for, in a filter. A name may be all capabilities of a job.
+WaitReason: TypeAlias = Annotated[Text, StringConstraints(max_length=13_000), AfterValidator(_check_reason)]
 
 #: What helps where limits are lost; until then nothing begins.
 CONFIRM_LIMITS: Final = (

@@ -248,6 +248,10 @@ class JobFilter(Model):
     not_criteria_not_met: list[str] = Field(
         default_factory=list, description="the last verdict did not pass any of them: left out"
     )
+    reasons: list[str] = Field(
+        default_factory=list,
+        description="any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe`",
+    )
 
 
 class JobCounts(Model):

@@ -284,7 +284,10 @@ async def test_a_list_leaves_out_what_is_negated(signoff, jobstore):
     assert ([*chosen.not_agent_ids], [*chosen.not_tenants]) == (["writer"], ["press"])
     assert ([*chosen.not_labels], [*chosen.not_codes]) == (["team:red", "team:blue"], ["no_progress"])
     assert [*chosen.not_criteria_not_met] == ["It rhymes"]
-    for option, wrong in (("--not-agent", "nobody"), ("--not-label", "team"), ("--not-batch", "nightly")):
+    assert (await signoff("jobs", "list", "--waiting-for", "no_worker", "--waiting-for", "queue")).status == 0
+    assert [*jobstore.asked(jobs_pb.ListJobsRequest)[-1].filter.reasons] == ["no_worker", "queue"]
+    wrongs = {"--not-agent": "nobody", "--not-label": "team", "--not-batch": "nightly", "--waiting-for": "paused"}
+    for option, wrong in wrongs.items():
         assert (await signoff("jobs", "list", option, wrong)).status != 0, option
 
 

@@ -179,6 +179,19 @@ async def test_a_list_is_of_jobs_by_how_they_ended(http, jobstore, sort):
             assert answer.status == 422, name
 
 
+async def test_a_list_is_of_what_waits_for_a_reason(http, jobstore):
+    given = {"reason": ["no_worker", "limit_paused:agent:a:b", ""]}
+    for address, request in (("/api/jobs", jobs_pb.ListJobsRequest), ("/api/job-counts", jobs_pb.CountJobsRequest)):
+        async with http.get(address, params=given) as answer:
+            assert answer.status == 200, await answer.text()
+        assert [*jobstore.asked(request)[-1].filter.reasons] == ["no_worker", "limit_paused:agent:a:b"]
+    async with http.get("/api/jobs", params={"reason": "paused"}) as answer:
+        assert answer.status == 422
+        told = await answer.text()
+    assert "reason: must be one of not_before" in told
+    assert "not 'paused'" in told
+
+
 BATCH_ID = "0199d5a8-0000-7000-8000-00000000000a"
 
 

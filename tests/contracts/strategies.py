@@ -242,6 +242,7 @@ job_filters = st.builds(
     not_labels=st.lists(st.sampled_from(["team:a", "team:b:c", "x:"]), max_size=2),
     not_batch_ids=st.lists(st.uuids(), max_size=2),
     not_criteria_not_met=st.lists(texts(), max_size=2),
+    reasons=st.lists(st.sampled_from(["no_worker", "limit_paused:agent:a"]), max_size=2),
 )
 waiting_sums = st.builds(
     WaitingSum,

@@ -203,6 +203,7 @@ PLURALS = {
     "label": "labels",
     "code": "codes",
     "kind": "kinds",
+    "reason": "reasons",
     "not_agent_id": "not_agent_ids",
     "not_tenant": "not_tenants",
     "not_label": "not_labels",

@@ -2059,6 +2059,7 @@ class JobFilter(_message.Message):
     NOT_BATCH_IDS_FIELD_NUMBER: _builtins.int
     NOT_CODES_FIELD_NUMBER: _builtins.int
     NOT_CRITERIA_NOT_MET_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     tenant: _builtins.str
     batch_id: _builtins.str
@@ -2108,6 +2109,12 @@ class JobFilter(_message.Message):
     def not_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def not_criteria_not_met(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of them: what a job waits for now, as sums of what waits count it. The code of a reason, or the code and a name,
+        `limit_paused:agent:scribe`. Where more jobs wait, lists, counts and facets look at the newest, as `searched` says.
+        """
+
     def __init__(
         self,
         *,
@@ -2133,10 +2140,11 @@ class JobFilter(_message.Message):
         not_batch_ids: _abc.Iterable[_builtins.str] | None = ...,
         not_codes: _abc.Iterable[_builtins.str] | None = ...,
         not_criteria_not_met: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_cost_usd_max", b"_cost_usd_max", "_cost_usd_min", b"_cost_usd_min", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "cost_usd_max", b"cost_usd_max", "cost_usd_min", b"cost_usd_min", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_cost_usd_max", b"_cost_usd_max", "_cost_usd_min", b"_cost_usd_min", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "cost_usd_max", b"cost_usd_max", "cost_usd_min", b"cost_usd_min", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "not_agent_ids", b"not_agent_ids", "not_batch_ids", b"not_batch_ids", "not_codes", b"not_codes", "not_criteria_not_met", b"not_criteria_not_met", "not_labels", b"not_labels", "not_tenants", b"not_tenants", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_cancelled", b"_cancelled", "_cost_usd_max", b"_cost_usd_max", "_cost_usd_min", b"_cost_usd_min", "_criterion_not_met", b"_criterion_not_met", "_duration_s_max", b"_duration_s_max", "_duration_s_min", b"_duration_s_min", "_id_part", b"_id_part", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "cancelled", b"cancelled", "codes", b"codes", "cost_usd_max", b"cost_usd_max", "cost_usd_min", b"cost_usd_min", "created_after", b"created_after", "created_before", b"created_before", "criterion_not_met", b"criterion_not_met", "duration_s_max", b"duration_s_max", "duration_s_min", b"duration_s_min", "id_part", b"id_part", "labels", b"labels", "not_agent_ids", b"not_agent_ids", "not_batch_ids", b"not_batch_ids", "not_codes", b"not_codes", "not_criteria_not_met", b"not_criteria_not_met", "not_labels", b"not_labels", "not_tenants", b"not_tenants", "reasons", b"reasons", "statuses", b"statuses", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015

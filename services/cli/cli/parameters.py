@@ -272,6 +272,13 @@ filter_options: Final = Options(
         "Whose last execution was not completed for this reason, a code. May be repeated: any of them.",
         "codes",
     ),
+    option(
+        "--waiting-for",
+        list[str],
+        "Waiting for this now: the code of a reason, or CODE:NAME. May be repeated: any of them.",
+        "reasons",
+        metavar="CODE[:NAME]",
+    ),
     option("--criterion-not-met", str, "Whose last verdict did not pass this required criterion.", metavar="TEXT"),
     option("--not-agent", list[str], "Not this agent's. May be repeated.", "not_agent_ids", **_agent),
     option("--not-tenant", list[str], "Not of this tenant. May be repeated.", "not_tenants"),

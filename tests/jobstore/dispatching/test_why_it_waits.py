@@ -5,6 +5,7 @@ Whoever is offered had no reason but its turn, and whoever is held back has one.
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +23,7 @@ from jobstore.executions.rows import Executions, WorkerRoom
 from jobstore.executions.store import note_worker
 from jobstore.insights.processes import Report
 from jobstore.jobs.model import Clock, Execution, ExecutionStage, ExecutionState
-from jobstore.jobs.waits import explain_jobs, sum_up_all
+from jobstore.jobs.waits import explain_jobs, list_waiting, sum_up_all
 from jobstore.limits.rules import flow_of, wildcard
 from jobstore.limits.store import WILDCARD
 from jobstore.subjects import STORES
@@ -199,13 +200,18 @@ async def test_whoever_is_offered_was_held_back_by_nothing_and_whoever_is_not_by
 @pytest.mark.parametrize("seed", range(5))
 async def test_sums_count_what_each_is_told(database: Database, seed: int) -> None:
     world = await World(database, seed).make()
-    told: dict[tuple[str, str], int] = {}
-    for waiting in (await world.explain()).values():
+    told: dict[tuple[str, str], set[str]] = {}
+    for execution_id, waiting in (await world.explain()).items():
         for reason in waiting.reasons[:1]:
-            told[reason.code, reason.name] = told.get((reason.code, reason.name), 0) + 1
+            told.setdefault((reason.code, reason.name), set()).add(str(execution_id))
     async with database.session() as session:
         now = await sum_up_all(session, OFFER_TERMS.alive_s)
-    assert {(each.code, each.name): each.count for each in now.sums} == told
+        for (code, name), job_ids in told.items():
+            found = await list_waiting(session, [f"{code}:{name}"], OFFER_TERMS.alive_s, 100)
+            assert (len(found), {*found}) == (len(job_ids), job_ids), "a filter finds what a sum counts"
+        found = await list_waiting(session, [code for code, _ in told], OFFER_TERMS.alive_s, 100)
+    assert {*found} == {*chain(*told.values())}
+    assert {(each.code, each.name): each.count for each in now.sums} == {key: len(of) for key, of in told.items()}
     assert now.queued == len(await world.list_queued())
 
 

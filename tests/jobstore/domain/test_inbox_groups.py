@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.resources import NewOperation
+from contracts.resources import NewJobFilter, NewOperation
 from contracts.waiting import WaitCode
 from jobstore.insights.grouping import (
     GROUPS_MAX,
@@ -66,29 +66,24 @@ def test_what_waits_for_its_turn_or_a_time_needs_nobody(code: WaitCode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "chosen"),
-    [
-        ("agent:writer", {"agent_id": "writer"}),
-        ("tenant:press", {"tenant": "press"}),
-        ("label:team=a=b", {"labels": {"team": "a=b"}}),
-        (f"batch:{BATCH}", {"batch_id": BATCH}),
-        ("protocol:a2a", {}),
-    ],
+    "name",
+    ["agent:writer", "tenant:press", "label:team=a=b", f"batch:{BATCH}"],
 )
-def test_a_pause_is_lifted_by_its_name_and_its_jobs_are_listed_by_it(name: str, chosen: dict[str, Any]) -> None:
+def test_a_pause_is_lifted_by_its_name_and_its_jobs_are_listed_by_it(name: str) -> None:
     group = only(group_waits([wait("limit_paused", name)]))
     assert (group.kind, group.resume) == (InboxKind.PAUSED, name)
     assert group.filter is not None
     given = group.filter.model_dump(exclude_defaults=True)
-    assert given == {"statuses": [JobStatus.ASSIGNED, JobStatus.IN_PROGRESS], **chosen}
+    assert given == {"reasons": [f"limit_paused:{name}"]}
 
 
-def test_the_jobs_of_a_circuit_are_its_agents_and_those_of_a_judge_are_under_way() -> None:
+def test_a_group_of_what_waits_lists_the_jobs_that_wait_for_it_in_its_tenant() -> None:
     circuit, judge = group_waits([wait("circuit_open", "writer"), wait("judge_away")], "press")
     assert circuit.filter is not None
     assert judge.filter is not None
-    assert (circuit.filter.agent_id, circuit.filter.tenant) == ("writer", "press")
-    assert (judge.filter.statuses, judge.filter.tenant) == ([JobStatus.IN_PROGRESS], "press")
+    assert (circuit.filter.reasons, circuit.filter.tenant) == (["circuit_open:writer"], "press")
+    assert (judge.filter.reasons, judge.filter.tenant) == (["judge_away"], "press")
+    NewJobFilter.model_validate(circuit.filter.model_dump(exclude_defaults=True))
 
 
 def test_what_failed_is_retried_by_agent_and_code_and_says_what_to_do() -> None:

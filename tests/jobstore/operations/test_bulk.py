@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from batch_world import CALLER, NOBODY, World, asked, ended, judged
 from pydantic import ValidationError
+from support.jobstore.administered import pause_limit
 from support.jobstore.steps import Steps, unproven
 
 from contracts.resources import NewAgent, NewOperation
@@ -90,6 +91,25 @@ async def test_an_operation_is_not_of_what_its_filter_leaves_out(world: World) -
     assert (operation.total, operation.filter.not_labels) == (3, ["team:red"])
     items = await reported(world, operation.id)
     assert {item.job_id for item in items} == {job.job_id for job in others}
+
+
+async def test_an_operation_is_of_what_waits_for_a_reason_or_of_none_of_it(world: World) -> None:
+    """Beyond what an operation may hold, some that match would be left out: it is refused."""
+    tenant = uuid4().hex
+    waiting = [await Steps(world.database, world.runner).requested(tenant=tenant) for _ in range(3)]
+    await world.jobs(2, tenant=tenant)
+    async with world.database.transaction() as connection:
+        await pause_limit(connection, f"tenant:{tenant}", paused=True)
+    named = {"tenant": tenant, "reasons": [f"limit_paused:tenant:{tenant}", "no_agent_matches"]}
+    small = Batches(Callers(world.database), world.runner, world.operator, items_max=2)
+    with pytest.raises(InvalidError) as refused:
+        await small.create(NewOperation(kind="cancel", filter=named), "", BOOTSTRAP)
+    assert refused.value.code == "batch_too_large"
+    new = resources.NewOperation(kind="OPERATION_KIND_CANCEL", filter=named)
+    assert (await world.doors.PreviewOperation(pb.PreviewOperationRequest(operation=new), CALLER)).total == 3
+    operation = await made(world, "cancel", filter=named)
+    assert (operation.total, operation.filter and operation.filter.reasons) == (3, named["reasons"])
+    assert {item.job_id for item in await reported(world, operation.id)} == {job.job_id for job in waiting}
 
 
 async def test_all_that_match_are_assigned_each_once_whatever_dies(world: World) -> None:

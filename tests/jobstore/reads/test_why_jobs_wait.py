@@ -10,17 +10,34 @@ from sqlalchemy import text
 from support.jobstore.administered import disable_agent, pause_limit, put_agent, put_limit
 from support.jobstore.steps import Steps, seen
 
-from contracts.resources import NewAgent, NewLimit
+from contracts.resources import JobFilter, NewAgent, NewLimit
 from jobstore.engine.database import Database
 from jobstore.engine.scoped import ScopedConnection
 from jobstore.executions.commands import ExecuteJob
 from jobstore.executions.leases import renew
 from jobstore.insights.overview import WaitingSums
+from jobstore.jobs import lists
+from jobstore.jobs.finding import look_up
 from jobstore.jobs.model import SIGNOFF, ExecutionStage
-from jobstore.jobs.waits import explain_jobs, sum_up_all, sum_up_batch
-from signoff.status import ReportKind
+from jobstore.jobs.waits import explain_jobs, list_waiting, sum_up_all, sum_up_batch
+from jobstore.operations.snapshots import count_matching
+from signoff.status import JobOrder, ReportKind
 
 ALIVE_S = 60.0
+
+
+async def listed(database: Database, order: JobOrder, **chosen: Any) -> list[str]:
+    """All that match, page by page."""
+    found, after = list[str](), None
+    while True:
+        async with database.transaction() as connection:
+            wanted = await look_up(connection, JobFilter(**chosen), ALIVE_S)
+            page = await lists.list_jobs(connection, limit=150, chosen=wanted, order=order, after=after)
+            counts = await lists.count_jobs(connection, wanted)
+        found += [view["id"] for view in page.views]
+        if (after := page.next) is None:
+            assert sum(counts.by_status.values()) == len(found)
+            return found
 
 
 async def codes(steps: Steps) -> list[tuple[str, str]]:
@@ -61,6 +78,7 @@ async def test_a_life_waits_for_an_executor_and_then_for_a_validator(steps: Step
         now = await sum_up_all(session, ALIVE_S)
     assert [(each.code, each.count) for each in now.sums] == [("judge_away", 1)]
     assert now.judging == 1, "it is with a validator, and counted once"
+    assert await listed(database, JobOrder.CREATED, reasons=["judge_away"]) == [steps.job_id]
 
 
 async def test_a_call_that_failed_waits_for_its_next_one_with_a_worker_or_in_the_queue(
@@ -96,6 +114,8 @@ async def test_a_job_for_which_an_agent_is_looked_for_names_those_that_are_off(
     assert await codes(steps) == [("agent_disabled", off), ("limit_paused", f"agent:{resting}")]
     async with database.session() as session:
         sums = (await sum_up_all(session, ALIVE_S)).sums
+    assert await listed(database, JobOrder.CREATED, reasons=[f"agent_disabled:{off}"]) == [steps.job_id]
+    assert await listed(database, JobOrder.CREATED, reasons=[f"limit_paused:agent:{resting}"]) == []
     assert ("agent_disabled", off, 1) in [(each.code, each.name, each.count) for each in sums]
     other = await Steps(database, steps.runner).created(agent_id=None)
     assert await codes(other) == [("agent_missing", "")]
@@ -174,6 +194,20 @@ async def test_all_that_wait_are_summed_up_as_each_is_explained(
     assert everything.queued == sum(firsts.values()) == 600
     times = {"not_before", "retry_backoff"}
     assert {code for code, _ in firsts} == {"queue", *times, "limit_paused", "limit_concurrency", "circuit_open"}
+    own = frozenset({"flows-7", "flows-8"})
+    for code, name in firsts:
+        reason, about = f"{code}:{name}" if name else code, (code, name)
+        counted = sorted(id_ for id_, w in each.items() if (w.reasons[0].code, w.reasons[0].name) == about)
+        for order in (JobOrder.CREATED_DESC, JobOrder.UPDATED, JobOrder.PRIORITY_DESC):
+            assert sorted(await listed(database, order, reasons=[reason])) == counted, (reason, order)
+        async with database.transaction() as connection:
+            caller = ScopedConnection(connection.driver, own)
+            of_own = await list_waiting(caller, [reason], ALIVE_S, 600)
+        assert sorted(of_own) == [id_ for id_ in counted if int(id_.removeprefix("flows-")) % 60 in {7, 8}]
+    chosen = [f"{code}:{name}" for code, name in firsts]
+    assert len(await listed(database, JobOrder.CREATED, reasons=chosen)) == 600
+    assert len(await listed(database, JobOrder.CREATED, reasons=chosen, tenant="flows-7")) == 10
+    assert await listed(database, JobOrder.CREATED, reasons=["judge_away"]) == []
     await sql(database, "DELETE FROM limits")
     await sql(database, "DELETE FROM circuits")
 
@@ -196,6 +230,30 @@ _LIMITS = """
 INSERT INTO limits (name, concurrency, rate_period_s, paused) VALUES ('tenant:*', 4, 1, false),
     ('tenant:flows-7', NULL, 1, true), ('label:team=2', 0, 1, false), ('agent:flows-5', 2, 1, false)
 """
+
+
+async def test_of_more_jobs_than_are_looked_up_those_that_became_due_last_are_found_and_that_is_said(
+    steps: Steps, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operation on such a filter is refused: it would leave some out."""
+    await steps.created()
+    await sql(database, "DELETE FROM executions")
+    await sql(database, "DELETE FROM jobs WHERE id LIKE 'flows-%'")
+    await sql(database, _FLOWS)
+    await sql(database, _OF_FLOWS)
+    await sql(database, "UPDATE executions SET due_at = now() - interval '1 d' WHERE tenant <> 'flows-7'")
+    monkeypatch.setattr("jobstore.jobs.finding.COUNTED_MAX", 10)
+    async with database.transaction() as connection:
+        for limit, has_more in ((10, True), (600, False)):
+            chosen = await look_up(connection, JobFilter(reasons=["no_worker"]), ALIVE_S, limit)
+            page = await lists.list_jobs(connection, limit=500, chosen=chosen)
+            counts = await lists.count_jobs(connection, chosen)
+            facets = await lists.list_job_facets(connection, "tenant", chosen, 5)
+            assert [each.searched is not None for each in (page, counts, facets)] == [has_more, True, True]
+            assert (await count_matching(connection, chosen, 600) > 600) is has_more
+            if has_more:
+                assert {view["tenant"] for view in page.views} == {"flows-7"}
+                assert sum(counts.by_status.values()) == 10
 
 
 async def test_a_dear_sum_is_read_once_for_all_and_ahead_of_who_asks_next(

@@ -18,7 +18,15 @@ CANARY: Final = "canary"
 #: For how long a stream is listened to.
 LISTENED_S: Final = 0.25
 
-_TEXTS: Final = [{}, {"text": CANARY}, {"id_part": "{job}"}, {"batch_id": "{operation}"}, {"tenant": "{tenant}"}]
+_WAITING: Final = {"reasons": ["no_worker", "no_room", "queue", "limit_paused"]}
+_TEXTS: Final = [
+    {},
+    {"text": CANARY},
+    {"id_part": "{job}"},
+    {"batch_id": "{operation}"},
+    {"tenant": "{tenant}"},
+    _WAITING,
+]
 _NAMED: Final = {"job_ids": ["{job}"]}
 #: The requests of each call of tenants, with the names of what they are about. A new call needs an entry.
 REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {

@@ -16,6 +16,7 @@ from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictMo
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.versions import Least, NamedJudgePolicy, Share
 from contracts.resources import Amount, JobFilter, NewJob
+from contracts.waiting import WaitReason
 from signoff.fields import Model, Money, NextPageToken, Time
 from signoff.identity import AccessToken, Caller
 from signoff.jsontext import Json
@@ -94,7 +95,7 @@ class ViewQuery(Model):
 
 #: By the name of a parameter that may be repeated: the field of a JobFilter that has all its values.
 _FIELDS_OF_FILTERS: Final = {
-    **{name: f"{name}s" for name in ("label", "code")},
+    **{name: f"{name}s" for name in ("label", "code", "reason")},
     **{f"not_{name}": f"not_{name}s" for name in ("agent_id", "tenant", "label", "batch_id", "code")},
     "not_criterion_not_met": "not_criteria_not_met",
 }
@@ -130,8 +131,11 @@ class JobsFilter(Model):
     not_batch_id: list[UUID] = repeated(20, "an item of none of them")
     not_code: list[Code] = repeated(20, "none of them")
     not_criterion_not_met: list[CriterionText] = repeated(20, "the last verdict did not pass any of them: left out")
+    reason: list[WaitReason] = repeated(
+        20, "any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe`"
+    )
 
-    @field_validator("label", "code", "not_label", "not_code", mode="before")
+    @field_validator("label", "code", "not_label", "not_code", "reason", mode="before")
     @classmethod
     def _drop_empty(cls, value: object) -> object:
         """Remove empty values from a list, so that `label=` filters by nothing."""

@@ -30,7 +30,7 @@ from jobstore.api.requests import (
 )
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
-from jobstore.engine.sql import PAGE_MAX_BYTES
+from jobstore.engine.sql import PAGE_MAX_BYTES, Connection
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.executions.commands import CancelJob, ExecuteJob
 from jobstore.executions.requesting import ExecutionRequest
@@ -117,8 +117,9 @@ class JobService(JobServiceServicer):
         order = asked if isinstance(asked, JobOrder) else JobOrder.CREATED_DESC
         request.order = request.order or pb.JOB_ORDER_CREATED_DESC  # as page tokens know it, asked for or not
         limit, after = parse_page(request, 50, partial(_parse_place, order))
-        chosen, texts = JobFilter(**read_fields(request.filter)), is_full(request.view)
+        texts = is_full(request.view)
         async with self._database.transaction() as connection:
+            chosen = await self._choose(connection, request.filter)
             page = await lists.list_jobs(connection, limit=limit, chosen=chosen, order=order, after=after, texts=texts)
             await add_last_logs(connection, page.views)
             await add_waiting(connection, page.views, self._runner.terms.alive_s)
@@ -129,16 +130,19 @@ class JobService(JobServiceServicer):
 
     async def CountJobs(self, request: pb.CountJobsRequest, _: Context) -> pb.CountJobsResponse:
         async with self._database.transaction() as connection:
-            counts = await lists.count_jobs(connection, JobFilter(**read_fields(request.filter)))
+            counts = await lists.count_jobs(connection, await self._choose(connection, request.filter))
         return write_message(pb.CountJobsResponse, counts, counts=counts.by_status, capped_at=finding.COUNTED_MAX)
 
     async def ListJobFacets(self, request: pb.ListJobFacetsRequest, _: Context) -> pb.ListJobFacetsResponse:
         limit, after = parse_page(request, 20, lambda count, value: Facet(str(value), int(count)))
         async with self._database.transaction() as connection:
-            chosen = JobFilter(**read_fields(request.filter))
+            chosen = await self._choose(connection, request.filter)
             found = await lists.list_job_facets(connection, request.field, chosen, limit, after)
         token = make_page_token(request, None if found.last is None else (found.last.count, found.last.value))
         return write_message(pb.ListJobFacetsResponse, found, capped_at=finding.COUNTED_MAX, next_page_token=token)
+
+    async def _choose(self, connection: Connection, asked: resources_pb2.JobFilter) -> JobFilter:
+        return await finding.look_up(connection, JobFilter(**read_fields(asked)), self._runner.terms.alive_s)
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
         limit, after = parse_page(request, 100, int)

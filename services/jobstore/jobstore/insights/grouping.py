@@ -6,8 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from contracts.waiting import WaitCode
-from jobstore.limits.rules import agent_limit
+from contracts.waiting import WaitCode, join_reason
 from signoff.errors import ErrorCode
 from signoff.status import InboxKind, JobStatus, OperationKind
 from signoff.types import InboxGroup, InboxOperation, JobFilter, WaitingSum
@@ -31,10 +30,6 @@ _KINDS: Final[Mapping[str, InboxKind]] = {
     WaitCode.LIMIT_USD_PER_DAY: InboxKind.BUDGET,
 }
 _URGENCY: Final = {kind: place for place, kind in enumerate(InboxKind)}
-#: What executions stand at that wait for a worker, and those whose results wait.
-_REQUESTED: Final = (JobStatus.ASSIGNED, JobStatus.IN_PROGRESS)
-_JUDGED: Final = frozenset({WaitCode.JUDGE_AWAY, WaitCode.JUDGE_MISSING})
-_OF_CIRCUITS: Final = frozenset({WaitCode.CIRCUIT_OPEN, WaitCode.CIRCUIT_PROBING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +69,6 @@ def group_waits(sums: Iterable[WaitingSum], tenant: str = "") -> list[InboxGroup
 
 
 def _group_wait(each: WaitingSum, kind: InboxKind, tenant: str) -> InboxGroup:
-    code = WaitCode(each.code)
-    statuses = (JobStatus.PENDING,) if kind is InboxKind.NO_AGENT_MATCHES else _REQUESTED
-    chosen = {"statuses": statuses[-1:] if code in _JUDGED else statuses, **_filter_by_name(code, each.name)}
     return InboxGroup(
         id=make_id(kind, each.code, each.name),
         kind=kind,
@@ -86,19 +78,8 @@ def _group_wait(each: WaitingSum, kind: InboxKind, tenant: str) -> InboxGroup:
         since=each.since,
         remedy=each.remedy,
         resume=each.name if kind is InboxKind.PAUSED else None,
-        filter=_make_filter(**{"tenant": tenant, **chosen}),
+        filter=_make_filter(tenant=tenant, reasons=[join_reason(each.code, each.name)]),
     )
-
-
-def _filter_by_name(code: WaitCode, name: str) -> dict[str, object]:
-    """Return the fields of a filter that choose the jobs under a limit, or of an agent, as far as there are such."""
-    limit = agent_limit(name) if code in _OF_CIRCUITS else name
-    kind, _, value = limit.partition(":")
-    if kind == "label":
-        key, _, word = value.partition("=")
-        return {"labels": {key: word}}
-    field = {"agent": "agent_id", "tenant": "tenant", "batch": "batch_id"}.get(kind)
-    return {} if field is None else {field: value}
 
 
 def group_ended(rows: Iterable[Ended], created_after: datetime, tenant: str = "") -> list[InboxGroup]:

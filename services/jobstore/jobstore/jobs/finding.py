@@ -17,11 +17,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from contracts.resources import JobFilter
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.transitions import cut_criterion
+from jobstore.jobs.waits import list_waiting
 from jobstore.schema.columns import MATCHED, Filter, find_names
 from jobstore.schema.tables import job_texts, jobs, operation_items
 from signoff.status import JobOrder
 from signoff.values import to_nanos
 
+#: Up to how many jobs that match are counted: more take long.
+COUNTED_MAX: Final = 10_000
 #: Jobs with matching words that are looked at: the newest of them.
 FOUND_MAX: Final = 20_000
 #: The columns by which jobs are filtered, counted or sorted, each with the fields of a JobFilter that are about it.
@@ -89,6 +92,41 @@ _IS_ITEM: Final = sa.text(
         OR jobs.batch_id = :batch_id AND NOT EXISTS (SELECT FROM operations WHERE id = :batch_id))
     """
 )
+
+
+class KnownFilter(JobFilter):
+    """A filter whose reasons are looked up: `waiting` are the ids of the jobs that wait for any of these.
+
+    `has_more`: more jobs wait for them than were looked up.
+    """
+
+    waiting: list[str]
+    has_more: bool
+
+
+async def look_up(connection: Connection, chosen: JobFilter, alive_s: float, limit: int = COUNTED_MAX) -> JobFilter:
+    """Return a filter with the newest jobs, `limit` at most, that wait for its reasons now; without reasons as it is.
+
+    `alive_s`: for how long a worker counts after its last report.
+    """
+    if not chosen.reasons:
+        return chosen
+    found = await list_waiting(connection, chosen.reasons, alive_s, limit + 1)
+    return KnownFilter.model_construct(**dict(chosen), waiting=found[:limit], has_more=len(found) > limit)
+
+
+def has_more_waiting(chosen: JobFilter) -> bool:
+    """Return whether more jobs wait for the reasons of a filter than were looked up."""
+    return isinstance(chosen, KnownFilter) and chosen.has_more
+
+
+def where_waiting(query: Query, chosen: JobFilter, table: Columns = jobs.c) -> Query:
+    """Restrict a query to the jobs that wait for a reason of a filter, if that has any."""
+    if not isinstance(chosen, KnownFilter):
+        return query
+    ids = sa.func.unnest(sa.literal(chosen.waiting, sa.ARRAY(sa.Text)))
+    # An array, so that the planner looks the jobs up by their ids.
+    return query.where(table["id"] == sa.any_(sa.func.ARRAY(sa.select(ids).scalar_subquery())))
 
 
 def is_search(chosen: JobFilter) -> bool:
@@ -186,7 +224,7 @@ def where_matching(
     """Restrict a query to the jobs that match a filter.
 
     `table`: jobs, or a query of jobs that is named `jobs`; `items_max`: how many of the newest items of a batch are
-    looked at; `by_row`: the query has few rows, each of which is looked up among the items of the batch.
+    looked at; `by_row`: the query has few rows, each of which waits as is asked, and is looked up among the items.
     """
     for name, each in FILTERS.items():
         conditions = _list_bounds(table[name], each, chosen)
@@ -199,6 +237,8 @@ def where_matching(
         if conditions and each.where:
             conditions.append(sa.text(f"jobs.{each.where}"))
         query = query.where(*conditions)
+    if not by_row:
+        query = where_waiting(query, chosen, table)
     if is_search(chosen):
         query = query.where(sa.or_(holds(jobs.c, chosen), is_found(chosen)))
     return where_not_excluded(query, chosen, table)
@@ -305,8 +345,7 @@ def get_place(row: Row, order: JobOrder) -> Place:
     return tuple(row[str(column.key)] for column in get_order_columns(order))
 
 
-#: Up to how many jobs that match are counted, and how many of them, the newest, are sorted: more take long.
-COUNTED_MAX: Final = 10_000
+#: How many of the newest jobs that match are sorted: more take long.
 SORTED_MAX: Final = 5_000
 #: Jobs that are searched for the middle of a word, which no index finds: the newest.
 SEARCHED_MAX: Final = 20_000
@@ -355,7 +394,8 @@ async def _walk(
     rows: list[Row] = []
     indexed = _choose_indexed(chosen, order)
     for part in PARTS.get(order, WHOLE):
-        walked = sort_and_seek(where_matching(sa.select(*_MATCHED).where(part), indexed), order, after).limit(bound)
+        matching = where_waiting(where_matching(sa.select(*_MATCHED).where(part), indexed), chosen)
+        walked = sort_and_seek(matching, order, after).limit(bound)
         table = walked.subquery("jobs").c
         query = where_matching(sa.select(*get_order_columns(order, table)), chosen, table, by_row=True)
         rows += await connection.execute(sort_and_seek(query, order, None, table).limit(limit - len(rows)))
@@ -394,8 +434,8 @@ async def _sort_newest(
 
 async def is_cut(connection: Connection, chosen: JobFilter, number: int, bound: int) -> bool:
     """Return whether more jobs may match than the `number` found: it is `bound`, or the batch has as many items."""
-    if number >= bound or chosen.batch_id is None:
-        return number >= bound
+    if number >= bound or has_more_waiting(chosen) or chosen.batch_id is None:
+        return number >= bound or has_more_waiting(chosen)
     last = sa.select(sa.func.max(operation_items.c.item)).where(operation_items.c.operation_id == chosen.batch_id)
     return (await connection.scalar(last) or 0) >= bound
 

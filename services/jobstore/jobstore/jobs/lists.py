@@ -60,6 +60,8 @@ async def list_jobs(
     find = finding.search_jobs if is_search(chosen) else finding.find_jobs
     found, searched = await find(connection, limit, chosen, order, after)
     rows, is_cut = await fetch_page(connection, _BY_ID[texts], {"job_ids": [row.id for row in found]}, bodies=texts)
+    if finding.has_more_waiting(chosen):
+        searched = min(searched or finding.COUNTED_MAX, finding.COUNTED_MAX)
     has_next = is_cut or len(found) == limit
     return JobPage([*map(make_job_view, rows)], get_place(found[len(rows) - 1], order) if has_next else None, searched)
 
@@ -88,12 +90,12 @@ _CANCELLED: Final = "cancelled"
 async def count_jobs(connection: Connection, chosen: JobFilter) -> Counts:
     """Count the jobs that match a filter, by status, ignoring the filter's statuses; call within a transaction.
 
-    Each status is counted up to COUNTED_MAX; with a search, a batch or exclusions, only the newest jobs are counted.
+    Each status is counted up to COUNTED_MAX; with a search, a batch, reasons or exclusions, only the newest jobs are.
     Cancelled jobs are counted under their status, too.
     """
     await connection.execute(PLAN_ANEW)
     rest = chosen.model_copy(update={"statuses": []})
-    if not is_search(rest) and rest.batch_id is None and not has_exclusions(rest):
+    if not (is_search(rest) or rest.batch_id or rest.reasons or has_exclusions(rest)):
         return await _count_each(connection, rest)
     columns = (jobs.c.id, jobs.c.status, jobs.c.cancelled)
     if is_search(rest):

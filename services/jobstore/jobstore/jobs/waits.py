@@ -1,7 +1,8 @@
 """Read why executions wait. Each answer is read by one statement, so that all of it is of one moment."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +11,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
-from contracts.waiting import WaitCode
+from contracts.waiting import WaitCode, split_reason
 from jobstore.engine.scoped import of_all, scope
 from jobstore.engine.sql import Connection, Parameters
 from jobstore.executions.leases import ARE_LOST, is_alive
@@ -34,6 +35,9 @@ PARSED_AT_ONCE: Final = 50_000
 
 _QUEUED: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 _JUDGE_AWAY: Final = "stage = 'JUDGING' AND state = 'LEASED' AND judge_away_at IS NOT NULL"
+#: Executions that wait out of the queue, of which those of one stage, state and tenant wait for the same.
+_PUBLISHED: Final = f"(state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' OR {_JUDGE_AWAY})"
+_UNMATCHED: Final = "status = 'PENDING' AND capabilities <> '{}'"
 #: An execution that was asked for later is due at that time; any other that is not due was tried, or offered, before.
 _IS_AGAIN: Final = "({0}due_at IS DISTINCT FROM {0}not_before)"
 #: The executions before `e`, in the order of jobs.waiting and executions.fair_share: of a higher rank, or a lower id.
@@ -86,7 +90,7 @@ _OF_QUEUE: Final = (
 #: Counts each queue along the index, from queue to queue as the dispatcher goes: grouping all rows takes ten times as
 #: long. Of executions that are not due the times are looked up.
 _QUEUES: Final = f"""
-    SELECT 'EXECUTING' AS stage, 'QUEUED' AS state, tenant, flow, counted.*
+    SELECT 'EXECUTING' AS stage, 'QUEUED' AS state, queues.*, counted.*
     FROM clock CROSS JOIN (
         WITH RECURSIVE queues AS (
             (SELECT tenant, flow, priority FROM executions WHERE {_QUEUED} ORDER BY tenant, flow, priority LIMIT 1)
@@ -109,14 +113,13 @@ _OF_ALL: Final = f"""
     SELECT *, NULL::timestamptz AS judge_away_at, '{{}}'::text[] AS needed, '[]'::json AS candidates
     FROM ({_QUEUES}) AS queued
     UNION ALL
-    SELECT stage, state, tenant, '{{}}', min(due_at), false, count(*), NULL, min(judge_away_at), '{{}}', '[]'
-    FROM executions WHERE state = 'OFFERED' OR stage = 'JUDGING' AND state = 'QUEUED' OR {_JUDGE_AWAY}
-    GROUP BY stage, state, tenant
+    SELECT stage, state, tenant, '{{}}', NULL, min(due_at), false, count(*), NULL, min(judge_away_at), '{{}}', '[]'
+    FROM executions WHERE {_PUBLISHED} GROUP BY stage, state, tenant
     UNION ALL
-    SELECT NULL, NULL, '', '{{}}', NULL, false, count, NULL, NULL, capabilities,
+    SELECT NULL, NULL, tenant, '{{}}', NULL, NULL, false, count, NULL, NULL, capabilities,
         coalesce(({_CANDIDATES.format(of="waiting")}), '[]')
     FROM (SELECT capabilities, tenant, count(*) AS count FROM jobs
-        WHERE status = 'PENDING' AND capabilities <> '{{}}' GROUP BY capabilities, tenant) AS waiting
+        WHERE {_UNMATCHED} GROUP BY capabilities, tenant) AS waiting
 """  # noqa: S608 - words of our own
 #: Names that hold nothing back are left out, so that thousands of flows that wait for the same become one.
 _SHOWN_OF_ALL: Final = """
@@ -247,6 +250,32 @@ _UNDER_WAY: Final = text(
 _SELECT_JOBS: Final = _select(_OF_JOBS)
 _SELECT_BATCH: Final = _select(_OF_BATCH)
 _SELECT_ALL: Final = _select(_OF_ALL, _SHOWN_OF_ALL)
+_SELECT_EACH: Final = _select(_OF_ALL)
+#: The jobs of `kinds` of waits as _OF_ALL has them; of each queue the newest, along its index.
+_OF_KINDS: Final = text(
+    f"""
+    WITH kinds AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:kinds AS jsonb)) AS kind (stage text, state text, tenant text,
+            flow text[], priority smallint, is_due boolean, is_again boolean, needed text[])
+    )
+    SELECT job_id FROM (
+        SELECT queued.* FROM kinds CROSS JOIN LATERAL (
+            SELECT job_id, due_at FROM executions AS e WHERE {_QUEUED}
+            AND (tenant, flow, priority) = (kinds.tenant, kinds.flow, kinds.priority)
+            AND due_at > CASE WHEN is_due THEN '-infinity' ELSE CAST(:now AS timestamptz) END
+            AND due_at <= CASE WHEN is_due THEN CAST(:now AS timestamptz) ELSE 'infinity' END
+            AND (is_due OR {_IS_AGAIN.format("")} = is_again)
+            ORDER BY due_at DESC LIMIT :limit) AS queued
+        WHERE kinds.priority IS NOT NULL
+        UNION ALL
+        SELECT job_id, created_at FROM executions WHERE {_PUBLISHED}
+        AND (stage, state, tenant) IN (SELECT stage, state, tenant FROM kinds WHERE priority IS NULL)
+        UNION ALL
+        SELECT id, created_at FROM jobs WHERE {_UNMATCHED}
+        AND (capabilities, tenant) IN (SELECT needed, tenant FROM kinds WHERE stage IS NULL)
+    ) AS waiting ORDER BY due_at DESC LIMIT :limit
+    """  # noqa: S608 - words of our own
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +314,17 @@ class WaitingNow:
     turn_since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _QueueWait(_FlowWait):
+    """The wait of the executions of one queue, which has a `priority`, or of others that wait for the same."""
+
+    priority: int | None = None
+
+
 _AROUND: Final = TypeAdapter(Circumstances)
 _JOB_WAITS: Final = TypeAdapter(list[_JobWait])
 _FLOW_WAITS: Final = TypeAdapter(list[_FlowWait])
+_QUEUE_WAITS: Final = TypeAdapter(list[_QueueWait])
 
 
 async def explain_jobs(
@@ -340,6 +377,27 @@ def _sum_up_all(around: Circumstances, rooms: Mapping[ExecutionStage, Room], rea
         judging=judging + rooms[ExecutionStage.JUDGING].leased,
         turn_since=min((wait.oldest_at for wait in turns if wait.oldest_at), default=None),
     )
+
+
+async def list_waiting(connection: Connection, reasons: Collection[str], alive_s: float, limit: int) -> list[str]:
+    """Return the ids of the jobs that `sum_up_all` counts under any of the `reasons`: the `limit` newest of them."""
+    around, read = await _read(connection, _SELECT_EACH, {}, alive_s)
+    kinds = await asyncio.to_thread(_choose_kinds, around, read, reasons)
+    asked = {"kinds": json.dumps(kinds), "now": around.now, "limit": limit}
+    return await connection.scalars(_OF_KINDS, asked) if kinds else []
+
+
+def _choose_kinds(around: Circumstances, read: str, reasons: Collection[str]) -> list[dict[str, object]]:
+    """Return the kinds of waits whose first reason is one of `reasons`."""
+    asked = {split_reason(each) for each in reasons}
+    chosen = []
+    for wait in _QUEUE_WAITS.validate_json(read):
+        for first in explain(wait, around)[:1]:
+            if not asked.isdisjoint({(first.code, ""), (first.code, first.name)}):
+                is_due = wait.due_at is None or wait.due_at <= around.now
+                names = ("stage", "state", "tenant", "flow", "priority", "is_again", "needed")
+                chosen.append({name: getattr(wait, name) for name in names} | {"is_due": is_due})
+    return chosen
 
 
 async def _read(

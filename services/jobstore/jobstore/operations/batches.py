@@ -14,6 +14,7 @@ from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.jobs.commands import Answer, Once
+from jobstore.jobs.finding import look_up
 from jobstore.jobs.model import UNPROVEN, Actor, RequestKey, hash_spec
 from jobstore.jobs.waits import sum_up_batch
 from jobstore.judging.rules import Kind
@@ -71,16 +72,17 @@ class Batches:
         batch. RefusedError: no job matches the filter. InvalidError (`batch_too_large`): there are too many jobs.
         """
         check_batch_size(len(job_ids) + len(new))
-        obstacle = None
+        obstacle, found = None, chosen
         async with self._answering.transaction() as session:
-            if chosen is not None:
-                obstacle = _refuse_number(await snapshots.count_matching(session, chosen, BATCH_MAX), BATCH_MAX)
-            owner = await _find_owner(session, chosen, job_ids, [job.tenant for job in new])
+            if found is not None:
+                found = await self._look_up(session, found, BATCH_MAX)
+                obstacle = _refuse_number(await snapshots.count_matching(session, found, BATCH_MAX), BATCH_MAX)
+            owner = await _find_owner(session, found, job_ids, [job.tenant for job in new])
         tenant = _find_key_tenant(chosen)
         batch_id = self._derive_id("batch", tenant, key=idempotency_key)
         spec = OperationSpec(
             items=make_items(self._worker.ids, batch_id, job_ids, new),
-            snapshot=snapshots.matching_items(OperationKind.EXECUTE, chosen, BATCH_MAX) if chosen is not None else None,
+            snapshot=snapshots.matching_items(OperationKind.EXECUTE, found, BATCH_MAX) if found is not None else None,
             name=name,
             parameters=_dump_filter(chosen),
             tenant=owner,
@@ -122,6 +124,7 @@ class Batches:
         obstacle: PermanentError | None = None
         async with self._answering.transaction() as session:
             if chosen is not None:
+                chosen = await self._look_up(session, chosen, self._items_max)
                 matching = await snapshots.count_matching(session, chosen, self._items_max)
                 obstacle = _refuse_number(matching, self._items_max)
             try:
@@ -151,9 +154,14 @@ class Batches:
         """Return an operation's preview; make nothing. InvalidError (`unknown_judge_policy`): unknown or retired."""
         chosen = _limit_to_rested(new)
         async with self._answering.transaction() as session:
+            if chosen is not None:
+                chosen = await self._look_up(session, chosen, self._items_max)
             named = list(dict.fromkeys(new.job_ids))
             judge = await find_version(session, Kind.JUDGE, new.judge) if new.judge is not None else None
             return await snapshots.make_preview(session, new.kind, chosen or named, self._items_max, judge)
+
+    async def _look_up(self, connection: Connection, chosen: JobFilter, limit: int) -> JobFilter:
+        return await look_up(connection, chosen, self._runner.terms.alive_s, limit)
 
     async def _create(
         self, command: CreateOperation, key: RequestKey | None, *, waits: bool = True

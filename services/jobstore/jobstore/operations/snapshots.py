@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, cast, func, liter
 
 from contracts.resources import JobFilter
 from jobstore.engine.sql import PLAN_ANEW, Connection, is_verdict
-from jobstore.jobs.finding import Query, where_matching
+from jobstore.jobs.finding import Query, has_more_waiting, where_matching
 from jobstore.jobs.reads import JOB_COLUMNS, make_job_view
 from jobstore.jobs.rows import JobView
 from jobstore.judging.rules import Version
@@ -100,7 +100,12 @@ def _get_target(kind: OperationKind) -> ColumnElement[UUID | None]:
 
 
 async def count_matching(connection: Connection, chosen: JobFilter, limit: int) -> int:
-    """Return how many jobs match a filter, counted up to `limit` + 1; call this within a transaction."""
+    """Return how many jobs match a filter, counted up to `limit` + 1; call this within a transaction.
+
+    If more jobs wait for its reasons than were looked up, these count as too many: some that match may be missing.
+    """
+    if has_more_waiting(chosen):
+        return limit + 1
     return await count_items(connection, where_matching(select(jobs.c.id), chosen).limit(limit + 1))
 
 

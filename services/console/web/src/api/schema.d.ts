@@ -2445,6 +2445,8 @@ export interface components {
             not_codes: string[];
             /** @description the last verdict did not pass any of them: left out */
             not_criteria_not_met: string[];
+            /** @description any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe` */
+            reasons: string[];
         };
         /** @description Jobs by what they are; all that is given must hold. */
         JobFilterInput: {
@@ -2489,6 +2491,8 @@ export interface components {
             not_codes?: string[];
             /** @description the last verdict did not pass any of them: left out */
             not_criteria_not_met?: string[];
+            /** @description any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe` */
+            reasons?: string[];
         };
         /** @description One recorded transition. */
         JobLog: {
@@ -4418,6 +4422,8 @@ export interface operations {
                 not_code?: string[];
                 /** @description the last verdict did not pass any of them: left out */
                 not_criterion_not_met?: string[];
+                /** @description any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe` */
+                reason?: string[];
                 /** @description any of them */
                 status?: components["schemas"]["JobStatus"][];
                 /** @description with `-` the newest, or the most, first */
@@ -8611,6 +8617,8 @@ export interface operations {
                 not_code?: string[];
                 /** @description the last verdict did not pass any of them: left out */
                 not_criterion_not_met?: string[];
+                /** @description any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe` */
+                reason?: string[];
             };
             header?: never;
             path?: never;
@@ -8692,6 +8700,8 @@ export interface operations {
                 not_code?: string[];
                 /** @description the last verdict did not pass any of them: left out */
                 not_criterion_not_met?: string[];
+                /** @description any of them: what a job waits for now, `CODE`, or `CODE:NAME` as in `limit_paused:agent:scribe` */
+                reason?: string[];
                 /** @description status, agent, tenant, batch, code, criterion, label (its names), or `label:NAME` (its values) */
                 field: string;
                 /** @description any of them */
