@@ -1,7 +1,11 @@
 """What is asked for most often takes few clicks, which the browser counts; a wait for what must be seen is no click."""
 
 import asyncio
+import json
+import os
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -169,3 +173,34 @@ async def test_two_submissions_are_compared_by_two(page: Page, system: System, a
     for words in ("The south quay is cracked.", "It was dark."):
         await expect(diff.get_by_text(words)).to_be_in_viewport()
     assert await clicks(page) == 2
+
+
+async def test_what_the_list_shows_is_copied_as_curl_by_three(page: Page, system: System):
+    job = await system.create(id="it:is.brass", title="Polish the brass")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto("/")
+    await page.get_by_role("link", name="Jobs", exact=True).click()
+    await page.keyboard.press("/")
+    await page.keyboard.type("polish the brass")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("polish"))
+    await expect(row(page, job.title)).to_be_visible()
+    assert [each["id"] for each in await read_in_shell(page, system, "curl")] == [job.id]
+    assert await clicks(page) == 3
+    assert [each["id"] for each in await read_in_shell(page, system, "CLI", "--json")] == [job.id]
+
+
+async def read_in_shell(page: Page, system: System, words: str, *more: str) -> list[dict[str, str]]:
+    """Copy what is shown, run it in a shell that knows a token, and return the items that it prints."""
+    await page.get_by_role("button", name="Copy as").click()
+    await page.get_by_role("dialog").get_by_role("button", name=f"Copy as {words}").click()
+    await expect(page.get_by_text(f"Copied as {words}").first).to_be_visible()
+    command = " ".join((await page.evaluate("navigator.clipboard.readText()"), *more))
+    known = {"SIGNOFF_TOKEN": system.endpoints["token"], "SIGNOFF_JOBSTORE": system.endpoints["grpc"]}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", command, env={**known, "PATH": path}, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await shell.communicate()
+    items: list[dict[str, str]] = json.loads(printed)["items"]
+    return items

@@ -1,4 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
+import { copiesOf } from "@/api/copies";
 import { useRefusal } from "@/api/me";
 import type { Agent, AgentStats, Limit } from "@/api/types";
 import { formatCount, shortenId } from "@/lib/format";
@@ -100,6 +101,7 @@ export function AgentHead({ agent, stats, limit, act, open }: HeadProps) {
         )
       }
       choices={choices}
+      copies={copiesOf("agent", agent.id)}
     />
   );
 }

@@ -102,3 +102,10 @@ it("tells when its circuit opened and closed", async () => {
   expect(closed).toHaveTextContent("Closed");
   expect(opened).toHaveTextContent("Opened for 5.0 s");
 });
+
+it("is copied as a command, by two clicks", async () => {
+  const { user } = await agentPage();
+  await user.click(await screen.findByRole("button", { name: "More for writer" }));
+  await user.click(screen.getByRole("menuitem", { name: "Copy as CLI" }));
+  expect(await navigator.clipboard.readText()).toBe("signoff agents show writer");
+});

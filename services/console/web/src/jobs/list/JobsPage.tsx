@@ -11,6 +11,7 @@ import { useSelection } from "@/jobs/list/bulk/use-selection";
 import { FilterBar, SortChoice } from "@/jobs/list/filters/FilterBar";
 import { SavedViews } from "@/jobs/list/filters/SavedViews";
 import { StatusCounts } from "@/jobs/list/filters/StatusCounts";
+import { copiesOfList } from "@/jobs/list/search/copies";
 import { canAscend, isFiltered, type JobsSearch } from "@/jobs/list/search/jobs-search";
 import { rememberList, useCurrentRow } from "@/jobs/list/state/list-memory";
 import { countsQuery, useJobs } from "@/jobs/list/state/queries";
@@ -24,6 +25,7 @@ import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply-changes";
 import { Button } from "@/ui/controls/button";
+import { CopyMenu } from "@/ui/overlays/copy-menu";
 import { EmptyList, ListError, ListFooter, NewRowsPill, RowPlaceholders } from "./ListStates";
 
 const HIDDEN_AT_FIRST = COLUMNS.filter(({ isHidden }) => isHidden).map(({ id }) => id);
@@ -91,6 +93,7 @@ export function JobsPage({ search: inAddress }: { search: JobsSearch }) {
             {isNarrow && <SortChoice search={search} onChange={change} />}
             <SavedViews search={inAddress} onOpen={show} />
             {!isNarrow && <ColumnChoice hidden={hidden} onChange={setHidden} />}
+            <CopyMenu copies={copiesOfList(search)} />
             <NewJob />
           </div>
         </div>

@@ -1,5 +1,6 @@
 import { Check, Copy as CopyIcon } from "lucide-react";
 import { useEffect, useState } from "react";
+import { copyText } from "@/lib/clipboard";
 import { announce } from "@/ui/feedback/announcer";
 import { Button } from "./button";
 
@@ -16,13 +17,9 @@ export function CopyButton({ text, label, className }: CopyButtonProps) {
     return () => clearTimeout(timer);
   }, [isDone]);
   const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setDone(true);
-      announce("Copied");
-    } catch {
-      announce("The browser does not let the page copy");
-    }
+    const isCopied = await copyText(text);
+    setDone(isCopied);
+    announce(isCopied ? "Copied" : "The browser does not let the page copy");
   };
   const Icon = isDone ? Check : CopyIcon;
   return (

@@ -1,6 +1,8 @@
 import { MoreHorizontal } from "lucide-react";
 import type { ReactNode } from "react";
 import { Button } from "@/ui/controls/button";
+import { CopyItems } from "@/ui/overlays/copy-items";
+import type { Copy } from "@/ui/overlays/copy-menu";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
 
 /** Fact of a thing; one that is not set is left out. */
@@ -16,12 +18,14 @@ type ThingHeadProps = {
   /** Button of the likely step. */
   step?: ReactNode;
   choices: readonly Choice[];
+  /** What it can be copied as: `copiesOf` its kind and id. */
+  copies?: readonly Copy[];
 };
 
 const isSet = ([, value]: Fact) => value != null && value !== false && value !== "";
 
 /** Head of every page of a thing: its badge, title and facts, one button for the likely step, and all else in a menu. */
-export function ThingHead({ badge, title, facts, step, choices }: ThingHeadProps) {
+export function ThingHead({ badge, title, facts, step, choices, copies }: ThingHeadProps) {
   return (
     <header className="space-y-2 border-b pb-4">
       <div className="flex flex-wrap items-start justify-between gap-3">
@@ -45,6 +49,7 @@ export function ThingHead({ badge, title, facts, step, choices }: ThingHeadProps
                 {words}
               </MenuItem>
             ))}
+            {copies && <CopyItems copies={copies} />}
           </Menu>
         </div>
       </div>
