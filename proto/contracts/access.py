@@ -105,7 +105,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         VIEWERS,
         Of.TENANT,
         (
-            *("GetOperation", "ListOperationItems", "ListOperations", "WatchOperation"),
+            *("GetOperation", "GetOperationGroups", "ListOperationItems", "ListOperations", "WatchOperation"),
             *("ListLimits", "GetLimit", "GetOverview", "GetAgentStats"),
             *("GetInbox", "UpdateInbox"),
         ),

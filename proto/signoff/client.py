@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         JobLog,
         Limit,
         Operation,
+        OperationGroups,
         OperationItem,
         OperationPreview,
         Overview,
@@ -421,6 +422,10 @@ class AsyncClient(JudgingClient, IdentityClient):
     async def get_operation(self, operation_id: UUID | str, **call: Unpack[Call]) -> Operation:
         """Return an operation as it stands."""
         return await self._ask("GetOperation", "operation", operation_id=operation_id, **call)
+
+    async def get_operation_groups(self, operation_id: UUID | str, **call: Unpack[Call]) -> OperationGroups:
+        """Return what of a batch failed or was not accepted and stands so now, by what it needs."""
+        return await self._ask("GetOperationGroups", operation_id=operation_id, **call)
 
     async def preview_operation(
         self, operation: Request = None, /, *, timeout_s: float | None = None, **fields: Any

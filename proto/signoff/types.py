@@ -234,6 +234,11 @@ class Operation(Model):
         "what its executions, or its judgings, have cost so far, as far as it is known; not given where it makes none"
     )
     tokens: int | None = optional("that these have taken")
+    expected_cost_usd: SumOfMoney | None = optional(
+        "an estimate of what it will have cost: for each item that is left, what those that ended cost on average; "
+        "left out where nothing is known or left"
+    )
+    acceptance_rate: float | None = optional("the share of what was judged that was accepted")
     filter: JobFilter | None = optional("by which its jobs were chosen when it was made")
     agent_id: str | None = optional("to whom it assigns its jobs")
     judge: str | None = optional("of `rejudge`: by which judge policy and version")
@@ -356,6 +361,14 @@ class InboxGroup(Model):
     snoozed_until: Time | None = optional("if it is put off: until it grows, or until then")
 
 
+class OperationGroups(Model):
+    """What of a batch failed or was not accepted and stands so now, by what it needs."""
+
+    groups: list[InboxGroup] = Field(
+        default_factory=list, description="of its newest 10,000 items that were carried out, as of the inbox"
+    )
+
+
 class InboxHappened(Model):
     """What happened since the viewer's last visit, counted by minutes over a day, and by hours before that."""
 
@@ -436,6 +449,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     "CountJobsResponse": JobCounts,
     "CreateJobResponse": SavedJob,
     "CriteriaSet": judging.NamedCriteriaSet,
+    "GetOperationGroupsResponse": OperationGroups,
     "GetOverviewResponse": Overview,
     "GetRejudgeReportResponse": judging.RejudgeReport,
     "GoldenSet": judging.NamedGoldenSet,

@@ -53,6 +53,7 @@ REQUESTS: Mapping[str, Any] = {
     "GetJudgings": {"judgings_id": "{judgings_id}"},
     "GetLimit": {"name": "{limit}"},
     "GetOperation": {"operation_id": "{operation_id}"},
+    "GetOperationGroups": {"operation_id": "{operation_id}"},
     "GetReceipt": {"job_id": "{job_id}"},
     "GetRejudgeReport": {"operation_id": "{operation_id}"},
     "GetResult": {"job_id": "{job_id}", "version": 1},

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from decimal import Decimal
 
 import pytest
 from support.fake_operations import id_of
 
 from contracts.resources import NewAgent, NewJob
 from signoff.status import JobLogStatus
+from signoff.types import InboxGroup, InboxOperation, JobFilter
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 
@@ -49,6 +51,43 @@ async def test_a_batch_says_which_jobs_were_refused_first_and_where_the_rest_is(
     assert f"and 2 more: signoff bulk report {K} --outcome refused" in ran.out
     rest = await signoff("bulk", "report", K, "--outcome", "refused", "--json")
     assert [(item["code"], item["outcome"]) for item in rest.json["items"]] == [("unknown_job", "REFUSED")] * 12
+
+
+async def test_a_batch_says_what_failed_by_what_it_needs_and_what_does_that(signoff, jobstore):
+    await made(signoff, jobstore, "FAILED", "COMPLETED")
+    batch_id = id_of("k")
+    chosen = JobFilter(statuses=["FAILED"], agent_id="writer", codes=["agent_status"], batch_id=batch_id)
+    jobstore.groups = [
+        InboxGroup(
+            id="failed-1",
+            kind="failed",
+            code="agent_status",
+            agent_id="writer",
+            count=1,
+            newest_job_id="k0",
+            message="it said 500",
+            remedy="mend the agent",
+            operation=InboxOperation(kind="retry", filter=chosen),
+            filter=chosen,
+        )
+    ]
+    for words in (["batches", "get"], ["bulk", "get"]):
+        assert (await signoff(*words, K)).out.splitlines()[-4:] == [
+            "1 failed writer agent_status",
+            "  newest: k0: it said 500",
+            "  mend the agent",
+            f"  signoff bulk retry --agent writer --code agent_status --batch {batch_id}",
+        ]
+    told = (await signoff("batches", "get", K, "--json")).json
+    assert (told["total"], told["groups"][0]["count"]) == (2, 1)
+
+
+async def test_a_batch_says_how_much_was_accepted_and_what_it_may_cost(signoff, jobstore):
+    await made(signoff, jobstore, "COMPLETED", None)
+    known = jobstore.operations[id_of("k")]
+    about = {"acceptance_rate": 0.5, "cost_usd": Decimal("1.5"), "expected_cost_usd": Decimal(3)}
+    jobstore.operations[id_of("k")] = known.model_copy(update=about)
+    assert "50% accepted · 1.5 USD of about 3 USD" in (await signoff("batches", "get", K)).out
 
 
 async def test_a_batch_of_new_jobs_is_read_from_standard_input(signoff, jobstore):

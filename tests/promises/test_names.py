@@ -228,6 +228,7 @@ ROUTES_OF_CALLS = {
         for verb in ("Get", "Pause", "Resume", "Cancel", "Retry", "Watch")
     },
     "ListOperations": ["list_operations", "list_batches"],
+    "GetOperationGroups": ["get_operation_groups", "get_batch_groups"],
     "ListOperationItems": ["list_operation_items", "list_batch_items"],
 }
 #: Calls without a route, and routes without a call.

@@ -15,7 +15,7 @@ from contracts.resources import JobFilter, LimitPatch, NewLimit, NewOperation, j
 from servicekit.process.runtime import VERSION
 from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
-from signoff.types import Inbox, InboxHappened, Job, Limit, Operation, OperationItem, WaitingSum
+from signoff.types import Inbox, InboxGroup, InboxHappened, Job, Limit, Operation, OperationItem, WaitingSum
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
@@ -58,6 +58,7 @@ class FakeOperations(OperationsServiceServicer):
         self.diagnosis = pb.DiagnoseResponse(version=VERSION, alive_s=20, processes=workers)
         self.dead_letters = {"a-dlq": 2}
         self.inbox = Inbox(groups=[], happened=InboxHappened(since=datetime(2026, 5, 1, tzinfo=UTC)))
+        self.groups: list[InboxGroup] = []
         self.inbox_updates: list[pb.UpdateInboxRequest] = []
 
     async def GetOverview(self, request, context):
@@ -172,6 +173,9 @@ class FakeOperations(OperationsServiceServicer):
             about = {"name": new.name, "filter": chosen, "agent_id": new.agent_id}
             await self._begin(operation_id, ids, new.kind, **about)
         return write_message(pb.CreateOperationResponse, {"operation": self.operation(operation_id)})
+
+    async def GetOperationGroups(self, request, context):
+        return write_message(pb.GetOperationGroupsResponse, {"groups": self.groups})
 
     async def ListOperationItems(self, request, context):
         operation = self.operation(request.operation_id)

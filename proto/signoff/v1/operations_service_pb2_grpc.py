@@ -40,6 +40,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationResponse.FromString,
                 _registered_method=True)
+        self.GetOperationGroups = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetOperationGroups',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationGroupsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationGroupsResponse.FromString,
+                _registered_method=True)
         self.PreviewOperation = channel.unary_unary(
                 '/signoff.v1.OperationsService/PreviewOperation',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.PreviewOperationRequest.SerializeToString,
@@ -168,6 +173,14 @@ class OperationsServiceServicer:
 
     def GetOperation(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOperationGroups(self, request, context):
+        """Returns what of a batch failed or was not accepted and stands so now, in groups as of GetInbox; none of what executes
+        nothing.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -353,6 +366,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationResponse.SerializeToString,
             ),
+            'GetOperationGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOperationGroups,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationGroupsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOperationGroupsResponse.SerializeToString,
+            ),
             'PreviewOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.PreviewOperation,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.PreviewOperationRequest.FromString,
@@ -502,6 +520,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/GetOperation',
             signoff_dot_v1_dot_operations__service__pb2.GetOperationRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.GetOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOperationGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetOperationGroups',
+            signoff_dot_v1_dot_operations__service__pb2.GetOperationGroupsRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetOperationGroupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,10 @@ class OperationsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     GetOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationRequest, _operations_service_pb2.GetOperationResponse]
+    GetOperationGroups: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationGroupsRequest, _operations_service_pb2.GetOperationGroupsResponse]
+    """Returns what of a batch failed or was not accepted and stands so now, in groups as of GetInbox; none of what executes
+    nothing.
+    """
     PreviewOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PreviewOperationRequest, _operations_service_pb2.PreviewOperationResponse]
     """Returns what an operation would be about, without making it."""
     CreateOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CreateOperationRequest, _operations_service_pb2.CreateOperationResponse]
@@ -101,6 +105,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationRequest, _operations_service_pb2.GetOperationResponse]  # type: ignore[assignment]
+    GetOperationGroups: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationGroupsRequest, _operations_service_pb2.GetOperationGroupsResponse]  # type: ignore[assignment]
+    """Returns what of a batch failed or was not accepted and stands so now, in groups as of GetInbox; none of what executes
+    nothing.
+    """
     PreviewOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PreviewOperationRequest, _operations_service_pb2.PreviewOperationResponse]  # type: ignore[assignment]
     """Returns what an operation would be about, without making it."""
     CreateOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CreateOperationRequest, _operations_service_pb2.CreateOperationResponse]  # type: ignore[assignment]
@@ -171,6 +179,16 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.GetOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetOperationResponse, _abc.Awaitable[_operations_service_pb2.GetOperationResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetOperationGroups(
+        self,
+        request: _operations_service_pb2.GetOperationGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetOperationGroupsResponse, _abc.Awaitable[_operations_service_pb2.GetOperationGroupsResponse]]:
+        """Returns what of a batch failed or was not accepted and stands so now, in groups as of GetInbox; none of what executes
+        nothing.
+        """
 
     @_abc_1.abstractmethod
     def PreviewOperation(

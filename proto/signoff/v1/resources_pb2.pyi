@@ -2241,6 +2241,8 @@ class Operation(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    EXPECTED_COST_USD_FIELD_NUMBER: _builtins.int
+    ACCEPTANCE_RATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: Global___OperationKind.ValueType
     state: Global___OperationState.ValueType
@@ -2265,6 +2267,12 @@ class Operation(_message.Message):
     tokens: _builtins.int
     tenant: _builtins.str
     """Whose it is: the tenant of all its jobs; not set where they are of several, and of those from before 0.3.0."""
+    expected_cost_usd: _builtins.str
+    """An estimate of what it will have cost: for each item that is left, what those that ended cost on average. Not set where
+    nothing is known or left.
+    """
+    acceptance_rate: _builtins.float
+    """The share of what was judged that was accepted; not set where nothing was judged, and where it executes nothing."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Items by their outcome: see OperationItem."""
@@ -2314,17 +2322,23 @@ class Operation(_message.Message):
         tokens: _builtins.int | None = ...,
         refused: _abc.Iterable[Global___OperationItem] | None = ...,
         tenant: _builtins.str | None = ...,
+        expected_cost_usd: _builtins.str | None = ...,
+        acceptance_rate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow", "tenant", b"tenant", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acceptance_rate", b"_acceptance_rate", "_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_expected_cost_usd", b"_expected_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tenant", b"_tenant", "_tokens", b"_tokens", "acceptance_rate", b"acceptance_rate", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "ends_at", b"ends_at", "expected_cost_usd", b"expected_cost_usd", "filter", b"filter", "finished_at", b"finished_at", "judge", b"judge", "name", b"name", "retry_of", b"retry_of", "shadow", b"shadow", "tenant", b"tenant", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "progress", b"progress", "rate_per_s", b"rate_per_s", "refused", b"refused", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "tenant", b"tenant", "tokens", b"tokens", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acceptance_rate", b"_acceptance_rate", "_actor", b"_actor", "_agent_id", b"_agent_id", "_cost_usd", b"_cost_usd", "_expected_cost_usd", b"_expected_cost_usd", "_judge", b"_judge", "_name", b"_name", "_retry_of", b"_retry_of", "_shadow", b"_shadow", "_tenant", b"_tenant", "_tokens", b"_tokens", "acceptance_rate", b"acceptance_rate", "actor", b"actor", "agent_id", b"agent_id", "cost_usd", b"cost_usd", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "expected_cost_usd", b"expected_cost_usd", "filter", b"filter", "finished_at", b"finished_at", "id", b"id", "judge", b"judge", "kind", b"kind", "name", b"name", "progress", b"progress", "rate_per_s", b"rate_per_s", "refused", b"refused", "retry_of", b"retry_of", "shadow", b"shadow", "state", b"state", "tenant", b"tenant", "tokens", b"tokens", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acceptance_rate: _TypeAlias = _typing.Literal["acceptance_rate"]  # noqa: Y015
+    _WhichOneofArgType__acceptance_rate: _TypeAlias = _typing.Literal["_acceptance_rate", b"_acceptance_rate"]  # noqa: Y015
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
     _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
+    _WhichOneofReturnType__expected_cost_usd: _TypeAlias = _typing.Literal["expected_cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__expected_cost_usd: _TypeAlias = _typing.Literal["_expected_cost_usd", b"_expected_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__judge: _TypeAlias = _typing.Literal["judge"]  # noqa: Y015
     _WhichOneofArgType__judge: _TypeAlias = _typing.Literal["_judge", b"_judge"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
@@ -2338,11 +2352,15 @@ class Operation(_message.Message):
     _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
     _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acceptance_rate) -> _WhichOneofReturnType__acceptance_rate | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_cost_usd) -> _WhichOneofReturnType__expected_cost_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge) -> _WhichOneofReturnType__judge | None: ...
     @_typing.overload

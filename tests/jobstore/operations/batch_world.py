@@ -10,6 +10,7 @@ from support.jobstore.steps import CRITERIA, Published, Steps, verdict
 from support.jobstore.terms import IDS
 
 from contracts.judging.policy import Verdict
+from contracts.resources import Usage
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.engine.database import Database
@@ -140,3 +141,14 @@ async def judged(job: Steps, outcome: Outcome | Verdict) -> None:
     said = outcome if isinstance(outcome, Verdict) else verdict(outcome)
     said = said.model_copy(update={"judge": (judging.execution.policy or {}).get("judge")})
     await job.report(judging.execution.lease, ReportKind.VERDICT, verdict=said)
+
+
+async def spend(job: Steps, usd: float, kind: ReportKind = ReportKind.FAILED, **fields: Any) -> None:
+    """The job's execution ends by a report that says what it has cost, in dollars and a hundred tokens a dollar."""
+    claimed = await job.claim()
+    assert claimed.execution is not None
+    usage = Usage(cost_usd=usd, output_tokens=int(usd * 100))
+    if kind is ReportKind.VERDICT:
+        claimed = await job.claim_judging(claimed.execution.lease)
+        assert claimed.execution is not None
+    await job.report(claimed.execution.lease, kind, usage=usage, **fields)

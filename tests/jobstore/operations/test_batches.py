@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from batch_world import NOBODY, World, asked, ended, new
+from batch_world import NOBODY, World, asked, ended, new, spend
 from support.jobstore.steps import Steps, verdict
 from support.jobstore.terms import IDS
 
-from contracts.resources import Policy, Usage
+from contracts.resources import Policy
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.executions.commands import ExecuteJob
 from jobstore.jobs.model import SIGNOFF
@@ -158,17 +158,6 @@ async def test_a_batch_of_which_nothing_is_accepted_has_ended(world: World) -> N
     batch = await world.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
     state = resources.OperationState.Name(batch.state)
     assert (state, batch.counts, batch.refused[0].code) == ("OPERATION_STATE_DONE", {"REFUSED": 1}, "unknown_job")
-
-
-async def spend(job: Steps, usd: float, kind: ReportKind = ReportKind.FAILED, **fields: Any) -> None:
-    """The job's execution ends by a report that says what it has cost, in dollars and a hundred tokens a dollar."""
-    claimed = await job.claim()
-    assert claimed.execution is not None
-    usage = Usage(cost_usd=usd, output_tokens=int(usd * 100))
-    if kind is ReportKind.VERDICT:
-        claimed = await job.claim_judging(claimed.execution.lease)
-        assert claimed.execution is not None
-    await job.report(claimed.execution.lease, kind, usage=usage, **fields)
 
 
 async def execute_alone(world: World, job: Steps) -> None:

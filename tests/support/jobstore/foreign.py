@@ -77,6 +77,7 @@ REQUESTS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     "GetRejudgeReport": [{"operation_id": "{operation}"}],
     "CreateJudgings": [],
     "GetOperation": [{"operation_id": "{operation}"}],
+    "GetOperationGroups": [{"operation_id": "{operation}"}],
     "ListOperationItems": [{"operation_id": "{operation}"}],
     "ListOperations": [{}],
     "WatchOperation": [{"operation_id": "{operation}"}],

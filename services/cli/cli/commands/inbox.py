@@ -1,20 +1,18 @@
 """The command `signoff inbox`."""
 
-import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands.group_views import learn_agents_of, print_group
 from cli.options import parse_seconds
-from cli.output import Output, format_percent, format_time, format_usd, list_agents_of, name_cause
+from cli.output import Output, format_percent, format_time, format_usd
 from cli.session import Session, command, make_app
-from cli.terminal import Styled
 from signoff import AsyncClient
-from signoff.status import OperationKind
 
 if TYPE_CHECKING:
-    from signoff.types import Inbox, InboxGroup, InboxHappened, InboxOperation
+    from signoff.types import Inbox, InboxHappened
 
 app = make_app()
 
@@ -39,8 +37,7 @@ async def inbox(
         raise typer.BadParameter("--for says for how long --not-now puts a group off", param_hint="--for")
     until = None if for_ is None else datetime.now(UTC) + timedelta(seconds=parse_seconds(for_, "--for"))
     found = await jobstore.update_inbox(seen=True, snoozed=not_now or (), until=until, shown=show or (), tenant=tenant)
-    agents = [group.agent_id for group in found.groups if group.agent_id is not None]
-    await cli.learn_agents(jobstore, [*agents, *list_agents_of(found.groups)])
+    await learn_agents_of(cli, jobstore, found.groups)
     show_inbox(cli.out, found)
 
 
@@ -49,9 +46,7 @@ def show_inbox(out: Output, found: "Inbox") -> None:
     out.print(found, describe_happened(found.happened))
     for group in found.groups:
         if group.snoozed_until is None:
-            out.print_line(_describe(out, group))
-            for line in _list_details(group):
-                out.print_line(f"  {line}")
+            print_group(out, group, f"signoff inbox --not-now {group.id}")
     if put_off := len(found.groups) - found.count:
         out.print_line(f"not now: {put_off}")
     if not found.groups:
@@ -68,37 +63,3 @@ def describe_happened(happened: "InboxHappened") -> str:
         format_usd(happened.cost_usd),
     ]
     return f"since {format_time(happened.since)}: {', '.join(parts)}"
-
-
-def _describe(out: Output, group: "InboxGroup") -> Styled:
-    kind = "" if group.code == group.kind else group.kind
-    cause = name_cause(out, group, with_id=False).strip()
-    about = [kind, out.name_agent(group.agent_id, with_id=False), cause, group.criterion or ""]
-    since = "" if group.since is None else f", since {format_time(group.since)}"
-    more = "+" if group.has_more else ""
-    return Styled(f"{group.count}{more} {' '.join(filter(None, about))}{since}", "bold")
-
-
-def _list_details(group: "InboxGroup") -> list[str]:
-    newest = "" if group.newest_job_id is None else f"newest: {group.newest_job_id}"
-    return [
-        *([f"{newest}: {group.message}" if group.message else newest] if newest else []),
-        group.remedy,
-        *([] if group.operation is None else [_make_command(group.operation)]),
-        f"signoff inbox --not-now {group.id}",
-    ]
-
-
-def _make_command(operation: "InboxOperation") -> str:
-    """Return the command line that makes an operation."""
-    chosen = operation.filter
-    options = {
-        "--agent": chosen.agent_id,
-        "--code": next(iter(chosen.codes), None),
-        "--status": "resubmission_required" if operation.kind == OperationKind.RESUBMIT else None,
-        "--criterion-not-met": chosen.criterion_not_met,
-        "--tenant": chosen.tenant,
-        "--created-after": None if chosen.created_after is None else f"{chosen.created_after:%Y-%m-%dT%H:%M:%SZ}",
-    }
-    words = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value is not None]
-    return " ".join([f"signoff bulk {operation.kind}", *words])

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cli.commands.group_views import learn_agents_of, print_group
 from cli.options import read_json_file, validate_resource
 from cli.output import (
     STYLES,
     Output,
     describe_sum,
+    format_percent,
     format_time,
     format_usd,
     list_agents_of,
@@ -142,8 +144,8 @@ async def list_(
 
 @command(bulk_app, "get")
 async def get(cli: Session, jobstore: AsyncClient, operation_id: OperationId) -> None:
-    """Show the state of an operation."""
-    await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, operation_id)))
+    """Show the state of an operation, and what of it failed or was not accepted, by what it needs."""
+    await show_with_groups(cli, jobstore, await find_batch_id(jobstore, operation_id))
 
 
 @command(bulk_app, "report")
@@ -289,8 +291,8 @@ async def list_batches(
 
 @command(batches_app, "get")
 async def get_batch(cli: Session, jobstore: AsyncClient, batch_id: BatchId) -> None:
-    """Show the state of a batch."""
-    await show_operation(cli, jobstore, await jobstore.get_operation(await find_batch_id(jobstore, batch_id)))
+    """Show the state of a batch, and what of it failed or was not accepted, by what it needs."""
+    await show_with_groups(cli, jobstore, await find_batch_id(jobstore, batch_id))
 
 
 @command(batches_app, "watch")
@@ -350,10 +352,13 @@ async def _show_created(cli: Session, jobstore: AsyncClient, created: "Operation
 _GOOD: Final = (JobStatus.COMPLETED, "DONE")
 
 
-async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operation") -> None:
-    """Print an operation, such as a batch, why its executions wait, and the first of its items that were refused."""
+async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operation", **members: Any) -> None:
+    """Print an operation, such as a batch, why its executions wait, and the first of its items that were refused.
+
+    `members`: those of its JSON besides.
+    """
     await cli.learn_agents(jobstore, list_agents_of(operation.waiting))
-    cli.out.print(operation, *_describe(operation))
+    cli.out.print({**vars(operation), **members} if members else operation, *_describe(operation))
     print_sums(cli.out, operation.waiting)
     if operation.refused:
         rows = [
@@ -363,6 +368,16 @@ async def show_operation(cli: Session, jobstore: AsyncClient, operation: "Operat
         cli.out.print_list(["job", "outcome", "why"], rows, wrapped=True)
     if (more := operation.counts.get("REFUSED", 0) - len(operation.refused)) > 0:
         cli.out.print_line(f"and {more} more: signoff bulk report {operation.id} --outcome refused")
+
+
+async def show_with_groups(cli: Session, jobstore: AsyncClient, operation_id: str) -> None:
+    """Print an operation, and the groups of what failed or was not accepted, each with what does something about it."""
+    operation = await jobstore.get_operation(operation_id)
+    groups = (await jobstore.get_operation_groups(operation_id)).groups
+    await show_operation(cli, jobstore, operation, **({"groups": groups} if groups else {}))
+    await learn_agents_of(cli, jobstore, groups)
+    for group in groups:
+        print_group(cli.out, group)
 
 
 def show_operations(out: Output, operations: "Sequence[Operation]", next_page_token: str) -> None:
@@ -444,8 +459,12 @@ def _describe(operation: "Operation") -> list[str | Styled]:
     ]
     if operation.state is OperationState.RUNNING and operation.rate_per_s:
         parts.append(f" · {operation.rate_per_s:.1f}/s")
+    if operation.acceptance_rate is not None:
+        parts.append(f" · {format_percent(operation.acceptance_rate)} accepted")
     if operation.cost_usd:
         parts.append(f" · {format_usd(operation.cost_usd)}")
+    if operation.expected_cost_usd is not None:
+        parts.append(f" of about {format_usd(operation.expected_cost_usd)}")
     if operation.ends_at is not None:
         parts.append(f" · ends about {format_time(operation.ends_at)}")
     return parts

@@ -21,6 +21,7 @@ _CALLS: Final[Mapping[str, tuple[str, ...]]] = {
     "get_result_as_html": ("GetResult",),
     "create_batch": ("ExecuteJobs",),
     "list_batches": ("ListOperations",),
+    "get_batch_groups": ("GetOperationGroups",),
     "list_batch_items": ("ListOperationItems",),
     "watch_operation": ("GetOperation", "WatchOperation"),
     "watch_batch": ("GetOperation", "WatchOperation"),

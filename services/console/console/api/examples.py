@@ -319,6 +319,22 @@ _FAILED: Final[dict[str, Any]] = {
     "codes": ["agent_timeout"],
     **{f"not_{name}": [] for name in ("agent_ids", "tenants", "labels", "batch_ids", "codes", "criteria_not_met")},
 }
+_GROUP: Final[dict[str, Any]] = {
+    "id": "failed-5c0b7a9d2e41",
+    "kind": "failed",
+    "code": "agent_timeout",
+    "name": "",
+    "agent_id": _JOB["agent_id"],
+    "count": 38,
+    "has_more": False,
+    "since": _AT,
+    "newest_at": _AT,
+    "newest_job_id": _JOB["id"],
+    "message": "no answer within 30 s",
+    "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
+    "operation": {"kind": "retry", "filter": _FAILED},
+    "filter": _FAILED,
+}
 
 EXAMPLES: Final[dict[str, Any]] = {
     **{f"{name}Page": {"items": [item], **_BESIDE.get(name, {})} for name, item in _ITEMS.items()},
@@ -407,24 +423,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "waiting": [{**_REASON, "count": 4}],
     },
     "Inbox": {
-        "groups": [
-            {
-                "id": "failed-5c0b7a9d2e41",
-                "kind": "failed",
-                "code": "agent_timeout",
-                "name": "",
-                "agent_id": _JOB["agent_id"],
-                "count": 38,
-                "has_more": False,
-                "since": _AT,
-                "newest_at": _AT,
-                "newest_job_id": _JOB["id"],
-                "message": "no answer within 30 s",
-                "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
-                "operation": {"kind": "retry", "filter": _FAILED},
-                "filter": _FAILED,
-            }
-        ],
+        "groups": [_GROUP],
         "count": 1,
         "happened": {
             "since": _AT,
@@ -435,6 +434,7 @@ EXAMPLES: Final[dict[str, Any]] = {
             "cost_usd": "44.16",
         },
     },
+    "OperationGroups": {"groups": [_GROUP]},
     "InboxVisit": {"seen": True, "snoozed": ["failed-5c0b7a9d2e41"]},
     "QueuedJudgings": {"id": _OPERATION_ID},
     "ReceiptEnvelope": {

@@ -15,7 +15,7 @@ from contracts.fields import Strict
 from contracts.resources import NewOperation
 from signoff import AsyncClient
 from signoff.status import BATCH_KINDS
-from signoff.types import Operation, OperationItem, OperationPreview
+from signoff.types import Operation, OperationGroups, OperationItem, OperationPreview
 
 batches_router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=ManyJsonRoute)
@@ -71,6 +71,12 @@ async def _list(jobstore: AsyncClient, query: OperationsQuery) -> Page[Operation
 async def get_operation(jobstore: CallersJobStore, operation_id: str) -> Operation:
     """How an operation stands."""
     return await jobstore.get_operation(operation_id)
+
+
+@_shared.get("/{operation_id}/groups")
+async def get_operation_groups(jobstore: CallersJobStore, operation_id: str) -> OperationGroups:
+    """Its failures, and what of it was not accepted, by what they need; of those jobs that stand so now."""
+    return await jobstore.get_operation_groups(operation_id)
 
 
 @_shared.get("/{operation_id}/items")

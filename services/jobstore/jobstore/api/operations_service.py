@@ -42,7 +42,7 @@ from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
-from jobstore.insights.inbox import Inboxes
+from jobstore.insights.inbox import Inboxes, read_batch_groups
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, GroupFindings, Process, list_processes, read_backlog
 from jobstore.limits import store as limits
@@ -148,6 +148,14 @@ class OperationsService(OperationsServiceServicer):
     async def GetOperation(self, request: pb.GetOperationRequest, _: Context) -> pb.GetOperationResponse:
         operation = await self._batches.get_operation(request.operation_id)
         return write_message(pb.GetOperationResponse, {"operation": operation})
+
+    async def GetOperationGroups(
+        self, request: pb.GetOperationGroupsRequest, _: Context
+    ) -> pb.GetOperationGroupsResponse:
+        operation = await self._batches.get_operation(request.operation_id)
+        async with self._database.session() as session:
+            groups = await read_batch_groups(session, operation)
+        return write_message(pb.GetOperationGroupsResponse, {"groups": groups})
 
     async def PreviewOperation(
         self, request: pb.PreviewOperationRequest, context: Context

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
+from uuid import UUID
 
 from contracts.waiting import WaitCode, join_reason
 from signoff.errors import ErrorCode
@@ -82,9 +83,11 @@ def _group_wait(each: WaitingSum, kind: InboxKind, tenant: str) -> InboxGroup:
     )
 
 
-def group_ended(rows: Iterable[Ended], created_after: datetime, tenant: str = "") -> list[InboxGroup]:
-    """Return groups of jobs that ended and are not accepted, of those created after a time."""
-    chosen = {"tenant": tenant, "created_after": created_after}
+def group_ended(
+    rows: Iterable[Ended], created_after: datetime | None = None, tenant: str = "", batch_id: UUID | None = None
+) -> list[InboxGroup]:
+    """Return groups of jobs that ended and are not accepted, of those created after a time, or of a batch."""
+    chosen = {"tenant": tenant, "created_after": created_after, "batch_id": batch_id}
     return [_group_failed(row, chosen) if row.is_failed else _group_refused(row, chosen) for row in rows]
 
 

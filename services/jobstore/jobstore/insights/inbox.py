@@ -28,8 +28,8 @@ from jobstore.insights.grouping import (
 from jobstore.insights.overview import BY_MINUTE_MAX_S, WaitingSums
 from jobstore.insights.rollups import HOUR_S, MINUTE_S, get_span_begin
 from jobstore.schema.scopes import OfAll
-from signoff.status import JobStatus
-from signoff.types import Inbox, InboxGroup, InboxHappened
+from signoff.status import BATCH_KINDS, JobStatus
+from signoff.types import Inbox, InboxGroup, InboxHappened, Operation
 from signoff.values import time_text, to_usd
 
 log = logging.getLogger(__name__)
@@ -47,17 +47,26 @@ FIRST: Final = timedelta(days=1)
 #: Characters of a message that are shown.
 MESSAGE_MAX: Final = 500
 
-#: Each status is read along its index, from the newest on.
-_ENDED: Final = text(
-    f"""
-    WITH newest AS MATERIALIZED (
+#: Each status is read along its index, from the newest on. Of a batch the jobs of its newest items are read that were
+#: carried out: what failed before the batch asked for it is none of its failures.
+_OF_STATUSES: Final = """
+    newest AS MATERIALIZED (
         SELECT one.* FROM unnest(CAST(:statuses AS text[])) AS of (status) CROSS JOIN LATERAL (
             SELECT id, status, agent_id, code, not_met_criteria, updated_at, live FROM jobs
             WHERE jobs.status = of.status AND created_at >= :created_after
             ORDER BY created_at DESC, id DESC LIMIT :jobs_max) AS one
-    ), full_of AS (
-        SELECT status FROM newest GROUP BY status HAVING count(*) >= :jobs_max
-    ), grouped AS MATERIALIZED (
+    ), full_of AS (SELECT status FROM newest GROUP BY status HAVING count(*) >= :jobs_max)
+    """
+_OF_BATCH: Final = """
+    newest AS MATERIALIZED (
+        SELECT id, status, agent_id, code, not_met_criteria, updated_at, live FROM jobs
+        WHERE status = ANY(CAST(:statuses AS text[])) AND id IN (
+            SELECT job_id FROM operation_items WHERE operation_id = :batch_id AND answered AND code IS NULL
+            ORDER BY item DESC LIMIT :jobs_max)
+    ), full_of AS (SELECT status FROM newest WHERE :has_more)
+    """
+_GROUPED: Final = f"""
+    , grouped AS MATERIALIZED (
         SELECT status = 'FAILED' AS is_failed, CASE status WHEN 'FAILED' THEN agent_id END AS agent_id,
             CASE status WHEN 'FAILED' THEN code END AS code, criterion, count(*) AS count,
             count(*) FILTER (WHERE status = '{REFUSED[0]}') AS resubmittable,
@@ -74,7 +83,8 @@ _ENDED: Final = text(
         ORDER BY version DESC LIMIT 1) AS message
     FROM grouped
     """  # noqa: S608 - words of our own
-)
+_ENDED: Final = text(f"WITH {_OF_STATUSES}{_GROUPED}")
+_ENDED_OF_BATCH: Final = text(f"WITH {_OF_BATCH}{_GROUPED}")
 _STATUSES: Final = (JobStatus.FAILED, *REFUSED)
 
 _HAPPENED: Final = """
@@ -198,6 +208,15 @@ async def read_ended(connection: Connection, created_after: datetime) -> list[En
     asked = {"statuses": list(_STATUSES), "created_after": created_after}
     rows = await connection.execute(_ENDED, {**asked, "jobs_max": JOBS_MAX, "groups_max": GROUPS_MAX})
     return [Ended(*row) for row in rows]
+
+
+async def read_batch_groups(connection: Connection, batch: Operation) -> list[InboxGroup]:
+    """Return what of a batch failed or was not accepted and stands so now, in groups; none of what executes nothing."""
+    if batch.kind not in BATCH_KINDS or not batch.counts.keys() & set(_STATUSES):
+        return []
+    asked = {"statuses": list(_STATUSES), "batch_id": batch.id, "has_more": batch.total > JOBS_MAX}
+    rows = await connection.execute(_ENDED_OF_BATCH, {**asked, "jobs_max": JOBS_MAX, "groups_max": GROUPS_MAX})
+    return sort_groups(group_ended([Ended(*row) for row in rows], batch_id=batch.id))
 
 
 async def read_happened(connection: Connection, since: datetime, now: datetime, *, of_all: bool) -> InboxHappened:

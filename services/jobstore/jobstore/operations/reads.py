@@ -1,8 +1,9 @@
 """Read operations with their progress, and their items with the outcome of each."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -29,6 +30,9 @@ RATE_OVER_MIN_S: Final = 1.0
 #: Outcomes of items that are not statuses of a job.
 WAITING, REFUSED, CANCELLED, DONE = "WAITING", "REFUSED", "CANCELLED", "DONE"
 
+#: Outcomes of items whose results were judged, and of those of which it is known what they came to cost.
+_JUDGED_WORDS: Final = (JobStatus.COMPLETED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED)
+_ENDED_WORDS: Final = frozenset({*_JUDGED_WORDS, JobStatus.FAILED, DONE})
 #: Kinds of which the time and the cost of each item are known.
 _TIMED_KINDS: Final = (*BATCH_KINDS, OperationKind.REJUDGE)
 _BATCH_KINDS: Final = ", ".join(f"'{kind}'" for kind in BATCH_KINDS)
@@ -182,6 +186,7 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
         lately, over_s = rested, age_s
     rate = lately / max(min(age_s, over_s), RATE_OVER_MIN_S)
     ends_at = None
+    ends_by_itself = has_costs and row.state in {OperationState.RUNNING, OperationState.PAUSED}
     if row.state == OperationState.RUNNING and rate and rested < total:
         ends_at = row.now + timedelta(seconds=(total - rested) / rate)
     nanos, tokens = (sum(int(part[name] or 0) for part in parts) for name in ("cost_nanos", "tokens"))
@@ -197,7 +202,27 @@ def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
         ends_at=ends_at,
         cost_usd=to_usd(nanos) if has_costs else None,
         tokens=tokens if has_costs else None,
+        expected_cost_usd=_expect_cost(parts, total - rested) if ends_by_itself else None,
+        acceptance_rate=_find_acceptance(counts) if row.kind in BATCH_KINDS else None,
     )
+
+
+def _expect_cost(parts: Iterable[Row], left: int) -> Decimal | None:
+    """Return what an operation will have cost, if each item that is left costs the mean of those that ended.
+
+    None: nothing is left, or known of any that ended. What is left may have cost more than that already.
+    """
+    costs = [(int(part.cost_nanos or 0), part.number, part.word in _ENDED_WORDS) for part in parts]
+    ended_nanos = sum(nanos for nanos, _, has_ended in costs if has_ended)
+    ended = sum(number for _, number, has_ended in costs if has_ended)
+    if not left or not ended_nanos:
+        return None
+    return to_usd(max(ended_nanos + ended_nanos * left // ended, sum(nanos for nanos, _, _ in costs)))
+
+
+def _find_acceptance(counts: Mapping[str, int]) -> float | None:
+    judged = sum(counts.get(word, 0) for word in _JUDGED_WORDS)
+    return counts.get(JobStatus.COMPLETED, 0) / judged if judged else None
 
 
 class FrozenPolicy(NamedTuple):

@@ -321,6 +321,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operations/{operation_id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Operation Groups
+         * @description Its failures, and what of it was not accepted, by what they need; of those jobs that stand so now.
+         */
+        get: operations["get_operation_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operations/{operation_id}/items": {
         parameters: {
             query?: never;
@@ -1329,6 +1349,26 @@ export interface paths {
          * @description How an operation stands.
          */
         get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/batches/{operation_id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Operation Groups
+         * @description Its failures, and what of it was not accepted, by what they need; of those jobs that stand so now.
+         */
+        get: operations["get_batch_groups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3439,6 +3479,16 @@ export interface components {
             cost_usd?: string;
             /** @description that these have taken */
             tokens?: number;
+            /**
+             * @description an estimate of what it will have cost: for each item that is left, what those that ended cost on average; left out where nothing is known or left
+             * @example 0.0123
+             */
+            expected_cost_usd?: string;
+            /**
+             * Format: double
+             * @description the share of what was judged that was accepted
+             */
+            acceptance_rate?: number;
             /** @description by which its jobs were chosen when it was made */
             filter?: components["schemas"]["JobFilter"];
             /** @description to whom it assigns its jobs */
@@ -3453,6 +3503,11 @@ export interface components {
             waiting: components["schemas"]["WaitingSum"][];
             /** @description the first ten items that were refused, and why; not in lists */
             refused: components["schemas"]["OperationItem"][];
+        };
+        /** @description What of a batch failed or was not accepted and stands so now, by what it needs. */
+        OperationGroups: {
+            /** @description of its newest 10,000 items that were carried out, as of the inbox */
+            groups: components["schemas"]["InboxGroup"][];
         };
         /** @description One job of an operation. */
         OperationItem: {
@@ -5839,6 +5894,90 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Operation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_operation_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "id": "failed-5c0b7a9d2e41",
+                     *           "kind": "failed",
+                     *           "code": "agent_timeout",
+                     *           "name": "",
+                     *           "agent_id": "writer",
+                     *           "count": 38,
+                     *           "has_more": false,
+                     *           "since": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_at": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_job_id": "poem-1",
+                     *           "message": "no answer within 30 s",
+                     *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
+                     *           "operation": {
+                     *             "kind": "retry",
+                     *             "filter": {
+                     *               "statuses": [
+                     *                 "FAILED"
+                     *               ],
+                     *               "labels": {},
+                     *               "codes": [
+                     *                 "agent_timeout"
+                     *               ],
+                     *               "not_agent_ids": [],
+                     *               "not_tenants": [],
+                     *               "not_labels": [],
+                     *               "not_batch_ids": [],
+                     *               "not_codes": [],
+                     *               "not_criteria_not_met": []
+                     *             }
+                     *           },
+                     *           "filter": {
+                     *             "statuses": [
+                     *               "FAILED"
+                     *             ],
+                     *             "labels": {},
+                     *             "codes": [
+                     *               "agent_timeout"
+                     *             ],
+                     *             "not_agent_ids": [],
+                     *             "not_tenants": [],
+                     *             "not_labels": [],
+                     *             "not_batch_ids": [],
+                     *             "not_codes": [],
+                     *             "not_criteria_not_met": []
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationGroups"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -9875,6 +10014,90 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Operation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_batch_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                operation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "id": "failed-5c0b7a9d2e41",
+                     *           "kind": "failed",
+                     *           "code": "agent_timeout",
+                     *           "name": "",
+                     *           "agent_id": "writer",
+                     *           "count": 38,
+                     *           "has_more": false,
+                     *           "since": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_at": "2026-05-01T12:00:00.000000Z",
+                     *           "newest_job_id": "poem-1",
+                     *           "message": "no answer within 30 s",
+                     *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
+                     *           "operation": {
+                     *             "kind": "retry",
+                     *             "filter": {
+                     *               "statuses": [
+                     *                 "FAILED"
+                     *               ],
+                     *               "labels": {},
+                     *               "codes": [
+                     *                 "agent_timeout"
+                     *               ],
+                     *               "not_agent_ids": [],
+                     *               "not_tenants": [],
+                     *               "not_labels": [],
+                     *               "not_batch_ids": [],
+                     *               "not_codes": [],
+                     *               "not_criteria_not_met": []
+                     *             }
+                     *           },
+                     *           "filter": {
+                     *             "statuses": [
+                     *               "FAILED"
+                     *             ],
+                     *             "labels": {},
+                     *             "codes": [
+                     *               "agent_timeout"
+                     *             ],
+                     *             "not_agent_ids": [],
+                     *             "not_tenants": [],
+                     *             "not_labels": [],
+                     *             "not_batch_ids": [],
+                     *             "not_codes": [],
+                     *             "not_criteria_not_met": []
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationGroups"];
                 };
             };
             401: components["responses"]["Unauthorized"];
