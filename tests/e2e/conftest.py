@@ -72,7 +72,7 @@ async def keep_all(visitor: Visitor, name: str) -> None:
 @pytest.fixture
 async def page(visitor: Visitor) -> Page:
     """The list of jobs, in a window of whoever is signed in."""
-    return await visitor.arrive("/")
+    return await visitor.arrive("/jobs")
 
 
 @pytest.hookimpl(wrapper=True)

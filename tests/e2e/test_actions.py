@@ -28,7 +28,7 @@ async def test_a_login_link_signs_in_once_and_leaves_nothing_in_the_address(visi
     visitor.tolerate("status of 401")
     code = await system.client.create_login_code()
     page = await visitor.arrive(f"/login#{code}", signed_in=False)
-    await expect(page.get_by_role("region", name="List of jobs")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
     assert page.url == f"{system.endpoints['http']}/"
     await page.go_back()
     assert code not in page.url
@@ -37,7 +37,7 @@ async def test_a_login_link_signs_in_once_and_leaves_nothing_in_the_address(visi
     assert code not in page.url
     await page.get_by_label("Token").fill(system.endpoints["token"])
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("region", name="List of jobs")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
     assert page.url == f"{system.endpoints['http']}/"
 
 

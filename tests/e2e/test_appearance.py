@@ -70,18 +70,16 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
         await system.at_rest(f"look-{name}")
     await system.client.resubmit_job("look-not-met")
     await system.logged("look-not-met", lambda log: log.submission == 2 and log.status == "RESUBMISSION_REQUIRED")
-    found = {
-        path.strip("/").replace("/{_}", "") or "jobs": path for path in PAGES if path != "/jobs" and "{" not in path
-    }
+    found = {path.strip("/").replace("/", "-") or "inbox": path for path in PAGES if "{" not in path}
     found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected", "waiting", "sought")}
     await system.client.put_criteria_set("harbours", "Names both quays\noptional: is good")
     ids = {"/jobs/{_}": None, "/batches/{_}": batch.id}
-    ids |= {"/judges/{_}": "default", "/criteria-sets/{_}": "harbours", "/agents/{_}/try": "agent"}
-    found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
+    ids |= {"/quality/judges/{_}": "default", "/quality/criteria-sets/{_}": "harbours", "/agents/{_}/try": "agent"}
+    found |= {path.split("/")[-2] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
     found["agent"], ids["/agents/{_}"] = "/agents/agent", "agent"
     assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
-    found |= {"new-duplicate": "/new?from=look-not-met", "playground-job": "/playground?job=look-not-met"}
-    return found | {"jobs-none": "/?text=nothing-is-called-so"}
+    found |= {"new-duplicate": "/new?from=look-not-met", "playground-job": "/quality/try?job=look-not-met"}
+    return found | {"jobs-none": "/jobs?text=nothing-is-called-so"}
 
 
 WIDTHS, WIDE = (1440, 1100, 768), (1600, 900)
@@ -149,7 +147,7 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
 
 
 async def test_the_filters_of_the_list_are_one_row_on_a_desk(visitor: Visitor):
-    page = await visitor.arrive("/", size=DESK)
+    page = await visitor.arrive("/jobs", size=DESK)
     await settled(page)
     menus = page.get_by_role("search").get_by_role("button")
     await expect(menus).to_have_count(9)
@@ -162,7 +160,7 @@ async def test_the_filters_of_the_list_are_one_row_on_a_desk(visitor: Visitor):
 async def test_filters_are_accessible_and_fit(visitor: Visitor, pages: dict[str, str], size: tuple[int, int]):
     """Those of a tablet in the dark, too."""
     assert pages
-    address = "/?label=harbour:yes&status=FAILED&status=COMPLETED&code=agent_status&costMin=0&period=24h&sort=cost"
+    address = "/jobs?label=harbour:yes&status=FAILED&status=COMPLETED&code=agent_status&costMin=0&period=24h&sort=cost"
     page = await visitor.arrive(address, size=size)
     await settled(page)
     filters = page.get_by_role("button", name="Filters", exact=True)
@@ -218,7 +216,7 @@ async def test_no_column_reaches_into_another(visitor: Visitor, pages: dict[str,
     await system.client.create_agent(
         NewAgent(name=f"Inspector of harbours {width}", url="http://127.0.0.1:9/", capabilities=capabilities)
     )
-    page = await visitor.arrive("/", size=(width, 900))
+    page = await visitor.arrive("/jobs", size=(width, 900))
     for name in ("agents", "batches"):
         await page.goto(pages[name])
         await settled(page)
@@ -237,7 +235,7 @@ async def test_a_job_that_is_not_there_is_said_so(visitor: Visitor):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_the_form_that_asks_for_a_token_is_accessible(visitor: Visitor, theme: Theme):
     visitor.tolerate("status of 401")
-    page = await visitor.arrive("/", theme=theme, signed_in=False)
+    page = await visitor.arrive("/jobs", theme=theme, signed_in=False)
     await expect(page.get_by_label("Token")).to_be_visible()
     found = {"axe": await found_in(page, "sign-in", theme)}
     for width in (*WIDTHS, PHONE[0]):

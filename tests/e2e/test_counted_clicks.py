@@ -25,7 +25,7 @@ LINES = 120
 @pytest.fixture
 async def page(visitor: Visitor) -> Page:
     """The list of jobs, where clicks are counted from the next page on that is opened by its address."""
-    page = await visitor.arrive("/")
+    page = await visitor.arrive("/jobs")
     await page.add_init_script(COUNT)
     return page
 
@@ -69,7 +69,7 @@ async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system:
             await asyncio.gather(*(system.create(id=each, title=f"Clear {each}", tenant="attic") for each in own))
         await system.client.execute_jobs(ids)
         await system.create(title="Leave the yard alone")
-        await page.goto("/")
+        await page.goto("/jobs")
         others = row(page, "Leave the yard alone")
         await expect(others).to_be_visible()
         await page.keyboard.press("/")
@@ -90,7 +90,7 @@ async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system:
 async def test_all_that_match_are_executed_by_three(page: Page, system: System):
     for number in range(FEW):
         await system.create(title=f"Sweep floor {number}", labels={"floor": "yes"})
-    await page.goto("/?label=floor:yes")
+    await page.goto("/jobs?label=floor:yes")
     await page.get_by_role("checkbox", name="Select all that are shown").click()
     await page.get_by_role("button", name=f"Execute all {FEW} jobs that match").click()
     dialog = page.get_by_role("alertdialog", name=f"Execute {FEW} jobs?")
@@ -111,7 +111,7 @@ async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
     try:
         job = await system.create(title="Count the bottles", tenant="cellar", labels={"why": "yes"})
         await system.client.execute_job(job.id)
-        await page.goto("/?label=why:yes")
+        await page.goto("/jobs?label=why:yes")
         why = "tenant cellar is paused"
         await expect(row(page, "Count the bottles")).to_contain_text(why)
         await page.get_by_role("link", name="Count the bottles").click()
@@ -136,7 +136,7 @@ async def test_where_the_time_of_a_job_went_is_seen_by_one(page: Page, system: S
     agent.answers[job.id] = lambda _: work()
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)
-    await page.goto("/?label=time:yes")
+    await page.goto("/jobs?label=time:yes")
     await page.get_by_role("link", name="Wind the clock").click()
     times = page.get_by_role("link", name=re.compile("^waited"))
     await expect(times).to_be_in_viewport()
@@ -166,7 +166,7 @@ async def test_two_submissions_are_compared_by_two(page: Page, system: System, a
     agent.answers[job.id] = answer
     await system.client.execute_job(job.id)
     await system.logged(job.id, lambda log: log.status == "COMPLETED")
-    await page.goto("/?label=compare:yes")
+    await page.goto("/jobs?label=compare:yes")
     await page.get_by_role("link", name="Look at all quays").click()
     await page.get_by_role("tab", name="Diff with submission 1").click()
     diff = page.get_by_role("region", name="This one compared with submission 1")

@@ -13,7 +13,7 @@ NORTH, SOUTH = "The north quay is sound.", "The south quay is cracked."
 
 
 async def test_a_policy_gets_a_version_and_that_is_promoted(visitor: Visitor):
-    page = await visitor.arrive("/judges")
+    page = await visitor.arrive("/quality/judges")
     await page.get_by_role("button", name="Make a policy").click()
     dialog = page.get_by_role("dialog", name="Make a judge policy")
     await dialog.get_by_label("Name").fill("careful")
@@ -39,8 +39,8 @@ async def add_version(page: Page, policy: dict[str, Any]) -> None:
 
 
 async def test_a_result_is_judged_without_a_job(visitor: Visitor):
-    page = await visitor.arrive("/playground")
-    section = page.get_by_role("navigation", name="Main").get_by_role("link", name="Judges")
+    page = await visitor.arrive("/quality/try")
+    section = page.get_by_role("navigation", name="Main").get_by_role("link", name="Quality")
     await expect(section).to_have_attribute("aria-current", "page")
     await settled(page)
     await page.get_by_label("Result", exact=True).fill("The north quay is sound.")
@@ -90,7 +90,7 @@ async def asked_to_promote(page: Page) -> Locator:
 async def test_a_golden_set_refuses_a_version_until_somebody_says_why(visitor: Visitor, system: System, tmp_path: Path):
     visitor.tolerate("status of 409")
     await make_policy(system, "gated", labelled())
-    page = await visitor.arrive("/judges/gated")
+    page = await visitor.arrive("/quality/judges/gated")
     dialog = await asked_to_promote(page)
     await dialog.get_by_role("button", name="Promote").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("golden_not_evaluated")
@@ -115,7 +115,7 @@ async def test_a_report_on_the_golden_set_promotes_a_version(visitor: Visitor, s
     visitor.tolerate("status of 409")
     cases = labelled()[:-1]
     await make_policy(system, "measured", cases)
-    page = await visitor.arrive("/judges/measured")
+    page = await visitor.arrive("/quality/judges/measured")
     dialog = await asked_to_promote(page)
     file = dialog.get_by_label("Report on the golden set")
     await file.set_input_files(await evaluate(system, cases, tmp_path, "measured@1"))
@@ -137,13 +137,18 @@ async def test_pages_of_judges_are_accessible_and_fit(
     assert report
     await system.client.put_criteria_set("quays", "Names both quays\nHas at most 200 words")
     await system.client.put_criteria_set("quays", "Names both quays\ncheck: max_words 200")
-    page = await visitor.arrive("/", size=(widths[0], 900))
+    page = await visitor.arrive("/jobs", size=(widths[0], 900))
     found: dict[str, list[Any]] = {}
 
     async def look(name: str) -> None:
         found[name] = await shifted(page) + await found_at(page, f"judging-{name}", widths)
 
-    addresses = {"all": "/judges", "policy": "/judges/seen", "set": "/criteria-sets/quays", "try": "/playground"}
+    addresses = {
+        "all": "/quality/judges",
+        "policy": "/quality/judges/seen",
+        "set": "/quality/criteria-sets/quays",
+        "try": "/quality/try",
+    }
     for name, address in addresses.items():
         await page.goto(address)
         await settled(page)
@@ -154,12 +159,12 @@ async def test_pages_of_judges_are_accessible_and_fit(
         "version": ("seen", "New version"),
     }
     for name, (policy, button) in dialogs.items():
-        await page.goto(f"/judges/{policy}")
+        await page.goto(f"/quality/judges/{policy}")
         await page.get_by_role("button", name=button, exact=True).click()
         await expect(page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))).to_be_visible()
         await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
         await look(name)
-    await page.goto("/criteria-sets/quays")
+    await page.goto("/quality/criteria-sets/quays")
     await page.get_by_role("button", name="New version").click()
     await page.get_by_label("Criteria", exact=True).fill("Names both quays\nHas at most 200 words")
     await expect(page.get_by_role("button", name="Use it").first).to_be_visible()
@@ -190,7 +195,7 @@ async def report(system: System, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.mark.parametrize("widths", WIDTHS)
 async def test_an_evaluation_is_read_on_the_page(visitor: Visitor, report: Path, widths: tuple[int, ...]):
-    page = await visitor.arrive("/judges", size=(widths[0], 900))
+    page = await visitor.arrive("/quality/judges", size=(widths[0], 900))
     await page.get_by_role("link", name="Evaluations").click()
     await page.get_by_label("Report").set_input_files(report)
     own = page.get_by_role("region", name="looked", exact=True)

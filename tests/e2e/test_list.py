@@ -22,7 +22,7 @@ async def label(system: System) -> str:
 
 
 async def test_the_address_is_the_filter(page: Page, label: str):
-    await page.goto(f"/?label={label}")
+    await page.goto(f"/jobs?label={label}")
     dusted, painted = row(page, "Dust the shelf"), row(page, "Paint the shelf")
     await expect(dusted).to_be_visible()
     await expect(painted).to_be_visible()
@@ -48,7 +48,7 @@ async def test_the_address_is_the_filter(page: Page, label: str):
 
 
 async def test_an_address_that_was_sent_shows_the_same(visitor: Visitor, label: str):
-    page = await visitor.arrive(f"/?label={label}&status=ASSIGNED&sort=updated&ascending=true")
+    page = await visitor.arrive(f"/jobs?label={label}&status=ASSIGNED&sort=updated&ascending=true")
     await expect(row(page, "Paint the shelf")).to_be_visible()
     await expect(row(page, "Dust the shelf")).to_have_count(0)
     await expect(page.get_by_role("columnheader", name="Updated")).to_have_attribute("aria-sort", "ascending")
@@ -57,7 +57,7 @@ async def test_an_address_that_was_sent_shows_the_same(visitor: Visitor, label: 
 async def test_all_can_be_done_by_keyboard_alone(page: Page, system: System):
     first = await system.create(title="Second in line", labels={"keys": "yes"})
     await system.create(title="First in line", labels={"keys": "yes"})
-    await page.goto("/?label=keys:yes")
+    await page.goto("/jobs?label=keys:yes")
     await expect(row(page, "First in line")).to_be_visible()
     press = page.keyboard.press
     await press("j")
@@ -97,7 +97,7 @@ async def test_all_can_be_done_by_keyboard_alone(page: Page, system: System):
 
 async def test_keys_can_be_switched_off(page: Page, system: System):
     await system.create(title="Left in peace", labels={"keys": "off"})
-    await page.goto("/?label=keys:off")
+    await page.goto("/jobs?label=keys:off")
     await expect(row(page, "Left in peace")).to_be_visible()
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_label("Single keys are shortcuts").uncheck()
@@ -124,14 +124,14 @@ async def test_times_are_shown_in_the_zone_that_was_chosen(page: Page, system: S
 async def test_several_jobs_are_executed_at_once(page: Page, system: System):
     for number in (1, 2):
         await system.create(title=f"Tile {number}", labels={"bulk": "yes"})
-    await page.goto("/?label=bulk:yes")
+    await page.goto("/jobs?label=bulk:yes")
     await page.get_by_role("checkbox", name="Select all that are shown").check()
     await page.get_by_role("region", name="Bulk actions").get_by_role("button", name="Execute", exact=True).click()
     dialog = page.get_by_role("alertdialog", name="Execute 2 jobs?")
     await expect(dialog).to_contain_text("label bulk:yes")
     await dialog.get_by_role("button", name="Execute").click()
     await expect(page).to_have_url(re.compile(r"/batches/[0-9a-f-]{36}$"))
-    await page.goto("/?label=bulk:yes")
+    await page.goto("/jobs?label=bulk:yes")
     for number in (1, 2):
         await expect(badge(row(page, f"Tile {number}"), "Completed")).to_be_visible()
 
@@ -188,7 +188,7 @@ async def test_jobs_are_filtered_by_menus_and_by_a_query_and_a_reload_keeps_the_
 async def test_a_phone_shows_a_card_a_job_and_nothing_overflows(visitor: Visitor, system: System):
     long = "Summarise-every-word-of-" * 6
     job = await system.create(title=long, labels={"phone": "yes"}, payload={"numbers": list(range(50))})
-    page = await visitor.arrive("/?label=phone:yes", size=PHONE)
+    page = await visitor.arrive("/jobs?label=phone:yes", size=PHONE)
     card = row(page, long)
     await expect(card).to_be_visible()
     await expect(badge(card, "Assigned")).to_be_visible()

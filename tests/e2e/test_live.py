@@ -47,7 +47,7 @@ async def test_new_jobs_wait_until_they_are_asked_for(page: Page, system: System
 
 async def test_a_row_that_no_longer_matches_stays_where_it_is(page: Page, system: System):
     job = await system.create(title="About to run", labels={"test": "leaving"})
-    await page.goto("/?status=ASSIGNED&label=test:leaving")
+    await page.goto("/jobs?status=ASSIGNED&label=test:leaving")
     await expect(row(page, "About to run")).to_be_visible()
     await expect(page.locator("[data-live=live]")).to_be_visible()
     await system.client.execute_job(job.id)
@@ -167,7 +167,7 @@ async def test_a_part_that_failed_is_loaded_with_the_page_which_keeps_the_select
 ):
     visitor.tolerate("ERR_FAILED")
     job = await system.create(title="Failed to fetch", labels={"test": "parts"})
-    await page.goto("/?label=test:parts")
+    await page.goto("/jobs?label=test:parts")
     await expect(page.locator("[data-live=live]")).to_be_visible()
     await row(page, job.title).get_by_role("checkbox").check()
     await page.route("**/assets/OperationDialog-*.js", lambda route: route.abort(), times=1)

@@ -104,7 +104,7 @@ async def test_somebody_without_a_role_is_told_so_at_the_page(browser: Browser, 
             assert found + [each for size in (DESK, PHONE) for each in await fitted(page, size[0])] == []
             provider.person = {**provider.person, "groups": ["press"]}
             await page.get_by_role("link", name="Sign in with Example").click()
-            await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+            await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
 
 
 async def test_the_way_back_of_a_provider_opens_nothing_twice_or_elsewhere(browser: Browser, postgres: str) -> None:
@@ -114,7 +114,7 @@ async def test_the_way_back_of_a_provider_opens_nothing_twice_or_elsewhere(brows
             page.on("request", lambda request: ways_back.append(request.url) if "/callback" in request.url else None)
             await page.goto("/login")
             await page.get_by_role("link", name="Sign in with Example").click()
-            await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+            await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
         (way_back,) = ways_back
         assert urlsplit(way_back).path == f"{PATH}/callback"
         async with open_page(browser, place) as (page, _):

@@ -44,7 +44,7 @@ async def paths(system: System, agent: Agent) -> dict[str, str]:
     await system.logged(judged.id, lambda log: log.submission == 2 and log.status == "RESUBMISSION_REQUIRED")
     jobs = {name: f"/jobs/{job.id}" for name, job in {"judged": judged, "failed": failed, "table": table}.items()}
     return jobs | {
-        "jobs": f"/?tenant={WORD[:40].lower()}",
+        "jobs": f"/jobs?tenant={WORD[:40].lower()}",
         "batch": f"/batches/{batch.id}",
         "new": f"/new?from={judged.id}",
     }
@@ -54,7 +54,7 @@ async def paths(system: System, agent: Agent) -> dict[str, str]:
 async def test_no_word_makes_a_page_wider(
     visitor: Visitor, paths: dict[str, str], size: tuple[int, int], subtests: pytest.Subtests
 ):
-    page = await visitor.arrive("/", size=size)
+    page = await visitor.arrive("/jobs", size=size)
     for name, path in paths.items():
         with subtests.test(name):
             await page.goto(path)
@@ -99,7 +99,7 @@ async def test_no_character_of_strangers_turns_our_words_round(page: Page, syste
     agent.answers[job.id] = lambda _: {"text": f"{OVERRIDE}it"}
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)
-    await page.goto("/?text=abc")
+    await page.goto("/jobs?text=abc")
     await expect(page.get_by_role("link", name=title)).to_be_visible()
     await page.goto(f"/jobs/{job.id}")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("abc")

@@ -19,7 +19,7 @@ async def label(system: System) -> str:
 
 
 async def test_the_list_is_found_again_as_it_was_left(page: Page, label: str):
-    await page.goto(f"/?label={label.replace(':', '%3A')}&sort=created&status=ASSIGNED")
+    await page.goto(f"/jobs?label={label.replace(':', '%3A')}&sort=created&status=ASSIGNED")
     await expect(row(page, "Brick 119")).to_be_visible()
     address = page.url
     await page.keyboard.press("j")
@@ -51,13 +51,13 @@ async def test_the_list_is_found_again_as_it_was_left(page: Page, label: str):
 
 
 async def test_what_has_the_focus_keeps_its_keys(page: Page, label: str):
-    await page.goto(f"/?label={label}&tenant=nobody")
+    await page.goto(f"/jobs?label={label}&tenant=nobody")
     await expect(page.get_by_text("No job matches")).to_be_visible()
     clear = page.get_by_role("button", name="Clear the filters").first
     await clear.focus()
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile(r"/$"))
-    await page.goto(f"/?label={label}")
+    await page.goto(f"/jobs?label={label}")
     await expect(row(page, "Brick 119")).to_be_visible()
     await page.keyboard.press("j")
     await expect(page.get_by_role("link", name="Brick 119", exact=True)).to_be_focused()
@@ -69,7 +69,7 @@ async def test_what_has_the_focus_keeps_its_keys(page: Page, label: str):
 
 
 async def test_a_range_is_selected_with_shift(page: Page, label: str):
-    await page.goto(f"/?label={label}")
+    await page.goto(f"/jobs?label={label}")
     await page.get_by_role("checkbox", name="Select Brick 119").click()
     await page.get_by_role("checkbox", name="Select Brick 115").click(modifiers=["Shift"])
     await expect(page.get_by_role("region", name="Bulk actions")).to_contain_text("5 jobs selected")
@@ -80,7 +80,7 @@ async def test_a_range_is_selected_with_shift(page: Page, label: str):
 
 async def test_jobs_are_sought_between_exact_times(page: Page, system: System, label: str):
     job = await system.create(title="Dated brick", labels={"wall": "north"})
-    await page.goto(f"/?label={label}")
+    await page.goto(f"/jobs?label={label}")
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("radio", name="UTC").check()
     await page.keyboard.press("Escape")

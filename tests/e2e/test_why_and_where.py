@@ -45,7 +45,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
             )
             await system.client.execute_job(job_id)
             await system.at_rest(job_id)
-        page = await visitor.arrive("/?label=desk:night")
+        page = await visitor.arrive("/jobs?label=desk:night")
         full = "limit tenant:press is reached: 1 of 1 running"
         for number in (1, 2):
             await expect(row(page, f"Proofread edition {number}")).to_contain_text(full)
@@ -61,7 +61,7 @@ async def test_the_list_says_why_each_job_waits(visitor: Visitor, system: System
         await expect(page.get_by_role("dialog", name="Why it waits")).to_contain_text("raise it: signoff limits set")
         await keep(page, "why")
         assert await found_by_axe(page) == []
-        await page.goto("/overview")
+        await page.goto("/system")
         sums = page.get_by_role("region", name="Why executions wait")
         await expect(sums).to_contain_text("limit tenant:press is reached")
         go_on.set()

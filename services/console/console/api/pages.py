@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from console.api.auth import Sessions, find_session, keep_session, session_cookie_name, token_of
 from console.api.schemas import Health
@@ -23,9 +24,17 @@ router = APIRouter()
 #: Paths that are answered with the page, whose router shows what belongs there.
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/agents/{_}/try",
-    "/overview", "/dead-letters", "/limits", "/judges", "/judges/{_}", "/criteria-sets/{_}", "/playground",
-    "/evaluations", "/sessions", "/tokens", "/tenants", "/audit", "/login",
+    "/quality", "/quality/judges", "/quality/judges/{_}", "/quality/criteria-sets/{_}", "/quality/evaluations",
+    "/quality/try", "/system", "/system/workers", "/system/limits", "/system/dead-letters",
+    "/sessions", "/tokens", "/tenants", "/audit", "/login",
 )  # fmt: skip
+#: Paths of pages until release 0.2.0, and where what they showed is now.
+MOVED = {
+    "/overview": "/system", "/limits": "/system/limits", "/dead-letters": "/system/dead-letters",
+    "/judges": "/quality/judges", "/judges/{name}": "/quality/judges/{name}",
+    "/criteria-sets/{name}": "/quality/criteria-sets/{name}", "/playground": "/quality/try",
+    "/evaluations": "/quality/evaluations",
+}  # fmt: skip
 #: The scheme of an Authorization header that has the code of a login link, and the error of one that opens nothing.
 LOGIN_CODE, UNKNOWN_LOGIN_CODE = "login-code", ErrorCode.UNKNOWN_LOGIN_CODE
 
@@ -88,13 +97,28 @@ def _answer_with_session(request: Request, token: str) -> Response:
 
 
 async def show_page(request: Request) -> Response:
-    """Return the page of the console as HTML."""
+    """Return the page of the console as HTML. The list of jobs was at `/`, with its filters: those lead on to it."""
+    if request.url.path == "/" and request.url.query:
+        return _lead_on(request, "/jobs")
     page: Response = request.app.state.page.show_index()
     return page
 
 
+async def lead_on(request: Request) -> Response:
+    """Lead on from where a page was until release 0.2.0, with what it was asked for."""
+    return _lead_on(request, MOVED[request.scope["route"].path].format(**request.path_params))
+
+
+def _lead_on(request: Request, path: str) -> Response:
+    query = f"?{request.url.query}" if request.url.query else ""
+    # Not for ever: a browser would remember it after the release was rolled back.
+    return RedirectResponse(quote(path, safe="/:") + query, status_code=307)
+
+
 for path in PAGES:
     router.add_api_route(path, show_page, include_in_schema=False)
+for path in MOVED:
+    router.add_api_route(path, lead_on, include_in_schema=False)
 
 
 @router.get("/docs", include_in_schema=False)

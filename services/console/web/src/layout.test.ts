@@ -14,7 +14,8 @@ const LAYERS: readonly (readonly string[])[][] = [
   [
     ["agents/try", "agents", "limits"],
     ["batches"],
-    ["overview"],
+    ["inbox"],
+    ["system"],
     ["access"],
     [
       "jobs/detail",

@@ -1,7 +1,7 @@
-import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useMe } from "@/api/me";
 import { useTitle } from "@/lib/use-title";
+import { PageLinks } from "@/ui/display/PageLinks";
 
 /** Pages of who has access, each with the operation by which it is read: one that may not be read is not named. */
 export const ACCESS_PAGES = [
@@ -19,19 +19,7 @@ export function AccessPage({ title, action, children }: AccessPageProps) {
   const me = useMe();
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
-      <nav aria-label="Access" className="flex min-h-6 flex-wrap gap-x-4">
-        {ACCESS_PAGES.filter(({ reads }) => me?.may.includes(reads)).map(({ to, name }) => (
-          <Link
-            key={to}
-            to={to}
-            className="inline-flex min-h-6 items-center text-muted hover:text-text aria-[current=page]:font-medium aria-[current=page]:text-text pointer-coarse:min-h-11"
-            activeOptions={{ includeSearch: false }}
-            search={{}}
-          >
-            {name}
-          </Link>
-        ))}
-      </nav>
+      <PageLinks label="Access" pages={ACCESS_PAGES.filter(({ reads }) => me?.may.includes(reads))} />
       <div className="flex min-h-8 flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">{title}</h1>
         {action}

@@ -78,7 +78,7 @@ export function AgentTroubles({ id, stats }: { id: string; stats: AgentStats }) 
         <Counts counts={stats.failures} none="No execution failed.">
           {(code) => (
             <Link
-              to="/"
+              to="/jobs"
               search={{ agent: id, status: ["FAILED"], code: [code] }}
               className="font-mono text-xs hover:underline"
             >
@@ -90,7 +90,7 @@ export function AgentTroubles({ id, stats }: { id: string; stats: AgentStats }) 
       <Section title="Not accepted, by criterion">
         <Counts counts={stats.refusals} none="No result was refused.">
           {(criterion) => (
-            <Link to="/" search={{ agent: id, criterion }} className="hover:underline">
+            <Link to="/jobs" search={{ agent: id, criterion }} className="hover:underline">
               <bdi>{criterion}</bdi>
             </Link>
           )}

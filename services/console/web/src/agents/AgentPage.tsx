@@ -97,7 +97,7 @@ function Jobs({ id, title, query, status, none }: JobsProps) {
         </ul>
       )}
       <Link
-        to="/"
+        to="/jobs"
         search={{ agent: id, ...(status && { status: [status] }) }}
         className="inline-flex min-h-6 items-center text-accent underline"
       >

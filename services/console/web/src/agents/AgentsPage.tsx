@@ -78,7 +78,7 @@ export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <div className="flex flex-wrap items-center gap-4">
         <h1 className="text-xl font-semibold">Agents</h1>
-        <Link to="/limits" className="ml-auto inline-flex min-h-6 items-center text-accent underline">
+        <Link to="/system/limits" className="ml-auto inline-flex min-h-6 items-center text-accent underline">
           All limits
         </Link>
         <Button kind="primary" reason={refuse("create_agent")} onClick={() => setDialog({ what: "edit" })}>

@@ -8,7 +8,7 @@ import { json, on, problem, serveJobs } from "@/testing/server";
 async function renderApp(): Promise<void> {
   vi.resetModules();
   vi.stubGlobal("EventSource", FakeEventSource);
-  history.replaceState(null, "", "/");
+  history.replaceState(null, "", "/jobs");
   const { App } = await import("./App");
   render(<App />);
 }

@@ -39,7 +39,7 @@ export function App({ loginCode = null }: AppProps) {
   if (isSignedOut) {
     const signedIn = () => {
       client.clear();
-      if (isLoginLink()) void router.navigate({ to: "/", search: {}, replace: true });
+      if (isLoginLink()) void router.navigate({ to: "/", replace: true });
       setSignedOut(false);
     };
     return <SignIn loginCode={isLoginLink() ? loginCode : null} hasEnded={hasEnded} onSignedIn={signedIn} />;

@@ -17,8 +17,8 @@ export function NotFound() {
       title="There is no such page"
       isPage
       action={
-        <Link to="/" search={{}} className="text-accent underline">
-          To the jobs
+        <Link to="/" className="text-accent underline">
+          To the inbox
         </Link>
       }
     />

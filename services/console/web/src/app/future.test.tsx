@@ -96,20 +96,21 @@ async function open(address: string, client = createQueryClient()) {
 }
 
 it.each([
-  ["/", "A_NEW_WORD"],
+  ["/", "Inbox"],
+  ["/jobs", "A_NEW_WORD"],
   ["/jobs/poem", "A_NEW_WORD"],
   ["/new", "Create"],
   ["/batches", "A_NEW_WORD"],
   ["/batches/b", "A_NEW_WORD"],
   ["/agents", "A_NEW_WORD"],
-  ["/limits", "a text"],
-  ["/judges", "a text"],
-  ["/judges/strict", "a text"],
-  ["/criteria-sets/plain", "a text"],
-  ["/playground", "Try a judge"],
-  ["/evaluations", "Evaluations"],
-  ["/overview", "Overview"],
-  ["/dead-letters", "a_new_code"],
+  ["/system/limits", "a text"],
+  ["/quality/judges", "a text"],
+  ["/quality/judges/strict", "a text"],
+  ["/quality/criteria-sets/plain", "a text"],
+  ["/quality/try", "Try a judge"],
+  ["/quality/evaluations", "Evaluations"],
+  ["/system", "System"],
+  ["/system/dead-letters", "a_new_code"],
 ])("%s shows what a server of the future answers", async (address, words) => {
   const errors = vi.spyOn(console, "error").mockImplementation(() => undefined);
   await open(address);
@@ -121,7 +122,7 @@ it.each([
 it("so does an event of the stream", async () => {
   const client = createQueryClient();
   const stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();
-  await open("/", client);
+  await open("/jobs", client);
   FakeEventSource.last.emitOpen();
   const change = answerAnew({ $ref: "#/components/schemas/JobChange" }) as { job: object; log: object };
   const later = { ...change, version: 3, job: { ...change.job, version: 3, status: "ANOTHER_WORD" } };

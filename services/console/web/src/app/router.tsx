@@ -2,54 +2,47 @@ import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/
 import { parseAuditSearch } from "@/access/audit-search";
 import { parseAgentsSearch } from "@/agents/sort";
 import { Shell } from "@/app/shell/Shell";
-import { JobsPage } from "@/jobs/list/JobsPage";
+import { InboxPage } from "@/inbox/InboxPage";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
-import { parseOverviewSearch } from "@/overview/queries";
+import { parseOverviewSearch } from "@/system/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
-import { lazyPage } from "./lazy-page";
+import {
+  AgentPage,
+  AgentsPage,
+  AuditPage,
+  BatchesPage,
+  BatchPage,
+  CriteriaSetPage,
+  DeadLettersPage,
+  EvaluationsPage,
+  JobPage,
+  JobsPage,
+  JudgePage,
+  JudgesPage,
+  LimitsPage,
+  NewJobPage,
+  OverviewPage,
+  PlaygroundPage,
+  SessionsPage,
+  TenantsPage,
+  TokensPage,
+  TryPage,
+} from "./lazy-pages";
 import { parseSearch, stringifySearch } from "./search-params";
-
-// The list is what is seen first, and is loaded with the page.
-const JobPage = lazyPage(async () => (await import("@/jobs/detail/JobPage")).JobPage);
-const NewJobPage = lazyPage(async () => (await import("@/jobs/form/NewJobPage")).NewJobPage);
-const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage")).BatchesPage);
-const BatchPage = lazyPage(async () => (await import("@/batches/BatchPage")).BatchPage);
-const AgentsPage = lazyPage(async () => (await import("@/agents/AgentsPage")).AgentsPage);
-const AgentPage = lazyPage(async () => (await import("@/agents/AgentPage")).AgentPage);
-const TryPage = lazyPage(async () => (await import("@/agents/try/TryPage")).TryPage);
-const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).LimitsPage);
-const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
-const JudgePage = lazyPage(async () => (await import("@/judges/JudgePage")).JudgePage);
-const CriteriaSetPage = lazyPage(async () => (await import("@/judges/CriteriaSetPage")).CriteriaSetPage);
-const EvaluationsPage = lazyPage(async () => (await import("@/judges/evaluations/EvaluationsPage")).EvaluationsPage);
-const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
-const OverviewPage = lazyPage(async () => (await import("@/overview/OverviewPage")).OverviewPage);
-const SessionsPage = lazyPage(async () => (await import("@/access/SessionsPage")).SessionsPage);
-const TokensPage = lazyPage(async () => (await import("@/access/TokensPage")).TokensPage);
-const TenantsPage = lazyPage(async () => (await import("@/access/TenantsPage")).TenantsPage);
-const AuditPage = lazyPage(async () => (await import("@/access/AuditPage")).AuditPage);
-const DeadLettersPage = lazyPage(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 
 type RawSearch = Record<string, string | string[] | undefined>;
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const getParentRoute = () => root;
 
-const jobs = createRoute({
-  getParentRoute,
-  path: "/",
-  validateSearch: (search) => parseJobsSearch(search as RawSearch),
-  component: () => <JobsPage search={jobs.useSearch()} />,
-});
+const inbox = createRoute({ getParentRoute, path: "/", component: InboxPage });
 
-const jobsRedirect = createRoute({
+const jobs = createRoute({
   getParentRoute,
   path: "/jobs",
   validateSearch: (search) => parseJobsSearch(search as RawSearch),
-  beforeLoad: ({ search }) => {
-    throw redirect({ to: "/", search });
-  },
+  component: () => <JobsPage search={jobs.useSearch()} />,
 });
 
 const job = createRoute({
@@ -109,9 +102,17 @@ const tryAgent = createRoute({
   },
 });
 
-const limits = createRoute({ getParentRoute, path: "/limits", component: LimitsPage });
+const limits = createRoute({ getParentRoute, path: "/system/limits", component: LimitsPage });
 
-const judges = createRoute({ getParentRoute, path: "/judges", component: JudgesPage });
+const quality = createRoute({
+  getParentRoute,
+  path: "/quality",
+  beforeLoad: () => {
+    throw redirect({ to: "/quality/judges" });
+  },
+});
+
+const judges = createRoute({ getParentRoute, path: "/quality/judges", component: JudgesPage });
 
 /** Version of a name that is shown, where one is asked for. */
 const parseVersion = (search: RawSearch): { version?: number } => {
@@ -121,7 +122,7 @@ const parseVersion = (search: RawSearch): { version?: number } => {
 
 const judge = createRoute({
   getParentRoute,
-  path: "/judges/$name",
+  path: "/quality/judges/$name",
   validateSearch: parseVersion,
   component: () => {
     const { name } = judge.useParams();
@@ -131,7 +132,7 @@ const judge = createRoute({
 
 const criteriaSet = createRoute({
   getParentRoute,
-  path: "/criteria-sets/$name",
+  path: "/quality/criteria-sets/$name",
   validateSearch: parseVersion,
   component: () => {
     const { name } = criteriaSet.useParams();
@@ -141,7 +142,7 @@ const criteriaSet = createRoute({
 
 const playground = createRoute({
   getParentRoute,
-  path: "/playground",
+  path: "/quality/try",
   validateSearch: ({ job, policy, set }: RawSearch): PlaygroundSearch => ({
     ...(typeof job === "string" && { job }),
     ...(typeof policy === "string" && { policy }),
@@ -153,16 +154,16 @@ const playground = createRoute({
   },
 });
 
-const evaluations = createRoute({ getParentRoute, path: "/evaluations", component: EvaluationsPage });
+const evaluations = createRoute({ getParentRoute, path: "/quality/evaluations", component: EvaluationsPage });
 
-const overview = createRoute({
+const system = createRoute({
   getParentRoute,
-  path: "/overview",
+  path: "/system",
   validateSearch: parseOverviewSearch,
-  component: () => <OverviewPage search={overview.useSearch()} />,
+  component: () => <OverviewPage search={system.useSearch()} />,
 });
 
-const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", component: DeadLettersPage });
+const deadLetters = createRoute({ getParentRoute, path: "/system/dead-letters", component: DeadLettersPage });
 
 const sessions = createRoute({ getParentRoute, path: "/sessions", component: SessionsPage });
 
@@ -180,8 +181,8 @@ const audit = createRoute({
 /** Router: every page with the search parameters of its address. */
 export const router = createRouter({
   routeTree: root.addChildren([
-    ...[jobs, jobsRedirect, job, newJob, batches, batch, agents, agent, tryAgent, limits],
-    ...[judges, judge, criteriaSet, playground, evaluations, overview, deadLetters],
+    ...[inbox, jobs, job, newJob, batches, batch, agents, agent, tryAgent, limits],
+    ...[quality, judges, judge, criteriaSet, playground, evaluations, system, deadLetters],
     ...[sessions, tokens, tenants, audit],
   ]),
   parseSearch,

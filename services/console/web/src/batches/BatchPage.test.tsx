@@ -89,7 +89,7 @@ it("shows what failed and what was refused, each with its code", async () => {
   expect(await within(refusals).findByText("illegal_transition")).toBeVisible();
   expect(within(failures).getByRole("link", { name: "Retried by b-2" })).toHaveAttribute("href", "/batches/b-2");
   expect(refusals).toHaveTextContent("the job is COMPLETED");
-  expect(screen.getByRole("link", { name: "Its jobs in the list" })).toHaveAttribute("href", "/?batch=batch-1");
+  expect(screen.getByRole("link", { name: "Its jobs in the list" })).toHaveAttribute("href", "/jobs?batch=batch-1");
 });
 
 it("pauses at once, and shows it", async () => {

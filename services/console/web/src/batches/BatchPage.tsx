@@ -68,7 +68,7 @@ export function BatchPage({ id }: { id: string }) {
             <BatchLegend batch={batch} />
             {!hasEnded(batch) && <WaitingSums sums={batch.waiting ?? []} />}
             <BatchFacts batch={batch} />
-            <Link to="/" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
+            <Link to="/jobs" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
               Its jobs in the list
             </Link>
           </header>

@@ -41,7 +41,7 @@ export function BatchesPage() {
         <EmptyState
           title="No batches yet"
           action={
-            <Link to="/" search={{}} className="text-accent underline">
+            <Link to="/jobs" search={{}} className="text-accent underline">
               To the jobs
             </Link>
           }

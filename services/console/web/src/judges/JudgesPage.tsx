@@ -35,10 +35,10 @@ export function JudgesPage() {
       <div className="flex flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">Judges</h1>
         <div className="flex flex-wrap gap-2">
-          <Link to="/evaluations" className={LINK}>
+          <Link to="/quality/evaluations" className={LINK}>
             <Scale aria-hidden size={14} /> Evaluations
           </Link>
-          <Link to="/playground" search={{}} className={LINK}>
+          <Link to="/quality/try" search={{}} className={LINK}>
             <FlaskConical aria-hidden size={14} /> Try a judge
           </Link>
         </div>
@@ -61,7 +61,7 @@ export function JudgesPage() {
             reason={refuse("put_judge_policy")}
             onNew={() => make("policy")}
             link={(name, children) => (
-              <Link to="/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+              <Link to="/quality/judges/$name" params={{ name }} search={{}} className="font-medium hover:underline">
                 {children}
               </Link>
             )}
@@ -75,7 +75,12 @@ export function JudgesPage() {
             reason={refuse("put_criteria_set")}
             onNew={() => make("set")}
             link={(name, children) => (
-              <Link to="/criteria-sets/$name" params={{ name }} search={{}} className="font-medium hover:underline">
+              <Link
+                to="/quality/criteria-sets/$name"
+                params={{ name }}
+                search={{}}
+                className="font-medium hover:underline"
+              >
                 {children}
               </Link>
             )}

@@ -45,7 +45,7 @@ export function NamePage<N extends Named>(props: NamePageProps<N>) {
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label={`Around this ${what}`} className="text-muted">
-        <Link to="/judges" className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/quality/judges" className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Judges
         </Link>
       </nav>
@@ -64,7 +64,7 @@ export function NamePage<N extends Named>(props: NamePageProps<N>) {
             <Button kind="primary" reason={reasonNotToAdd} onClick={() => add(true)}>
               <Plus aria-hidden size={14} /> New version
             </Button>
-            <Button reason={reasonNotToTry} onClick={() => void navigate({ to: "/playground", search: trial })}>
+            <Button reason={reasonNotToTry} onClick={() => void navigate({ to: "/quality/try", search: trial })}>
               <FlaskConical aria-hidden size={14} /> Try it
             </Button>
             {props.actions}

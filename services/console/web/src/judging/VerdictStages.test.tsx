@@ -34,7 +34,7 @@ it("says stage by stage who was asked, who said what, and what it cost, once it 
   await user.click(screen.getByText("How it was judged"));
   expect(fold).toHaveAttribute("open");
   expect(screen.getByText("Submission 2 of 3")).toBeVisible();
-  expect(screen.getByRole("link", { name: "strict@3" })).toHaveAttribute("href", "/judges/strict?version=3");
+  expect(screen.getByRole("link", { name: "strict@3" })).toHaveAttribute("href", "/quality/judges/strict?version=3");
   const cheap = screen.getByText("was asked first").closest("li") as HTMLElement;
   const said = within(cheap).getByRole("list", { name: "What was answered, by criterion" });
   expect(

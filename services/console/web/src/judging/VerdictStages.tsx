@@ -48,7 +48,7 @@ function PolicyLink({ reference }: { reference: string }) {
     <span>
       Policy{" "}
       <Link
-        to="/judges/$name"
+        to="/quality/judges/$name"
         params={{ name }}
         search={version ? { version: Number(version) } : {}}
         className="text-accent underline wrap-anywhere"

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
+import { Pencil, Plus, Trash2 } from "lucide-react";
 import { useAgentNames } from "@/api/agents";
 import { useRefusal } from "@/api/me";
 import { ProblemState, ReadState } from "@/api/ProblemState";
+import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
 import type { Limit } from "@/api/types";
 import { useKeptState } from "@/lib/kept";
@@ -30,11 +30,7 @@ export function LimitsPage() {
   const close = () => setDialog(null);
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
-      <nav aria-label="Around the limits" className="text-muted">
-        <Link to="/agents" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
-          <ChevronLeft aria-hidden size={14} /> Agents
-        </Link>
-      </nav>
+      <SystemPages />
       <div className="flex flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">Limits</h1>
         <Button kind="primary" reason={refuse("set_limit")} onClick={() => setDialog({ what: "set" })}>

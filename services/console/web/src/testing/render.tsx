@@ -26,11 +26,12 @@ type Shown = ReactNode | ((search: JobsSearch) => ReactNode);
 type Options = { address?: string; client?: QueryClient; history?: RouterHistory };
 
 /** Render a component as a page with a router, a query client and a server. */
-export async function renderPage(shown: Shown, { address = "/", client = createQueryClient(), history }: Options = {}) {
+export async function renderPage(shown: Shown, { address, client = createQueryClient(), history }: Options = {}) {
+  const path = typeof shown === "function" ? "/jobs" : "/";
   const root = createRootRoute();
   const page = createRoute({
     getParentRoute: () => root,
-    path: "/",
+    path,
     // What takes a search is the list of jobs; the addresses of other pages have their own parameters.
     validateSearch: (search) =>
       typeof shown === "function" ? parseJobsSearch(search as never) : (search as JobsSearch),
@@ -39,7 +40,7 @@ export async function renderPage(shown: Shown, { address = "/", client = createQ
   const job = createRoute({ getParentRoute: () => root, path: "/jobs/$id", component: () => <p>a job's page</p> });
   const router = createRouter({
     routeTree: root.addChildren([page, job]),
-    history: history ?? createMemoryHistory({ initialEntries: [address] }),
+    history: history ?? createMemoryHistory({ initialEntries: [address ?? path] }),
     parseSearch,
     stringifySearch,
     defaultNotFoundComponent: () => <p>another page</p>,

@@ -32,11 +32,12 @@ type Navigate = ReturnType<typeof useNavigate>;
 const KEYS: Record<string, string> = {
   "Execute this job": "e",
   "New job": "c",
+  Inbox: "g i",
   Jobs: "g l",
   Batches: "g b",
   Agents: "g a",
-  Judges: "g j",
-  Overview: "g o",
+  Quality: "g q",
+  System: "g s",
   "Keyboard help": "?",
 };
 
@@ -59,18 +60,20 @@ function Item({ name, value = name, onSelect }: ItemProps) {
 
 /** Pages by their names, some with the operation that they need. */
 const DESTINATIONS: [name: string, go: (navigate: Navigate) => Promise<void>, reads?: string][] = [
-  ["Jobs", (navigate) => navigate({ to: "/", search: {} })],
+  ["Inbox", (navigate) => navigate({ to: "/" })],
+  ["Jobs", (navigate) => navigate({ to: "/jobs", search: {} })],
   ["New job", (navigate) => navigate({ to: "/new", search: {} })],
   ["Batches", (navigate) => navigate({ to: "/batches" })],
   ["Agents", (navigate) => navigate({ to: "/agents", search: {} })],
   ["Register an agent", (navigate) => navigate({ to: "/agents", search: { register: true } })],
-  ["Limits", (navigate) => navigate({ to: "/limits" })],
-  ["Judges", (navigate) => navigate({ to: "/judges" })],
-  ["Try a judge", (navigate) => navigate({ to: "/playground", search: {} })],
-  ["Evaluations of judges", (navigate) => navigate({ to: "/evaluations" })],
-  ["Overview", (navigate) => navigate({ to: "/overview", search: {} })],
-  ["Overview: the last 24 hours", (navigate) => navigate({ to: "/overview", search: { range: "24h" } })],
-  ["Dead letters", (navigate) => navigate({ to: "/dead-letters" }), "list_dead_letters"],
+  ["Limits", (navigate) => navigate({ to: "/system/limits" })],
+  ["Quality", (navigate) => navigate({ to: "/quality" })],
+  ["Judges", (navigate) => navigate({ to: "/quality/judges" })],
+  ["Try a judge", (navigate) => navigate({ to: "/quality/try", search: {} })],
+  ["Evaluations of judges", (navigate) => navigate({ to: "/quality/evaluations" })],
+  ["System", (navigate) => navigate({ to: "/system", search: {} })],
+  ["System: the last 24 hours", (navigate) => navigate({ to: "/system", search: { range: "24h" } })],
+  ["Dead letters", (navigate) => navigate({ to: "/system/dead-letters" }), "list_dead_letters"],
 ];
 
 /** Command palette: every destination, command and job, found by name. */
@@ -96,7 +99,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
     hasRun.current = true;
     runOnPage(act)();
   };
-  const filter = (status: JobStatus) => void navigate({ to: "/", search: { status: [status] } });
+  const filter = (status: JobStatus) => void navigate({ to: "/jobs", search: { status: [status] } });
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
@@ -143,7 +146,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                     key={id}
                     name={`Jobs of agent ${name}`}
                     value={`agent ${name} ${id}`}
-                    onSelect={run(() => void navigate({ to: "/", search: { agent: id } }))}
+                    onSelect={run(() => void navigate({ to: "/jobs", search: { agent: id } }))}
                   />
                 ))}
                 {(["light", "dark", "system"] as const).map((theme) => (

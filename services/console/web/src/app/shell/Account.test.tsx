@@ -7,7 +7,7 @@ import { NewJobPage } from "@/jobs/form/NewJobPage";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { JudgesPage } from "@/judges/JudgesPage";
 import { LimitsPage } from "@/limits/LimitsPage";
-import { OverviewPage } from "@/overview/OverviewPage";
+import { OverviewPage } from "@/system/OverviewPage";
 import { aMe, aViewer } from "@/testing/callers";
 import { aJob, anAgent, anOverview } from "@/testing/factories";
 import { renderPage } from "@/testing/render";

@@ -36,8 +36,8 @@ it.each([
   ["New job", "/new"],
   ["Batches", "/batches"],
   ["Register an agent", "/agents"],
-  ["Limits", "/limits"],
-  ["Dead letters", "/dead-letters"],
+  ["Limits", "/system/limits"],
+  ["Dead letters", "/system/dead-letters"],
 ])("the palette leads to %s", async (name, address) => {
   const { user, router } = await renderPage(<Shell />);
   await user.click(screen.getByRole("button", { name: "Command palette" }));
@@ -49,7 +49,10 @@ it.each([
   ["c", "/new"],
   ["gb", "/batches"],
   ["ga", "/agents"],
-  ["go", "/overview"],
+  ["gi", "/"],
+  ["gl", "/jobs"],
+  ["gq", "/quality"],
+  ["gs", "/system"],
 ])("the keys %s lead to %s", async (keys, address) => {
   const { user, router } = await renderPage(<Shell />);
   await user.keyboard(keys);

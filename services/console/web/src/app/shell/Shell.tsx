@@ -1,5 +1,5 @@
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { Search } from "lucide-react";
+import { Activity, Bot, Gavel, Inbox, Layers, ListChecks, Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { tinykeys } from "tinykeys";
 import { loadPart } from "@/lib/load-part";
@@ -22,13 +22,14 @@ const KeyboardHelp = lazy(async () => {
   return { default: KeyboardHelp };
 });
 
-/** Sections of the page; `others` are addresses of a section that do not begin as its own. */
-const SECTIONS = [
-  { to: "/", name: "Jobs", others: /^\/(jobs\/|new$)/ },
-  { to: "/batches", name: "Batches" },
-  { to: "/agents", name: "Agents" },
-  { to: "/judges", name: "Judges", others: /^\/(criteria-sets\/|playground$|evaluations$)/ },
-  { to: "/overview", name: "Overview" },
+/** The six places of the page, each for one question; `others` are addresses of a place that do not begin as its own. */
+const PLACES = [
+  { to: "/", name: "Inbox", Icon: Inbox },
+  { to: "/jobs", name: "Jobs", Icon: ListChecks, others: /^\/new$/ },
+  { to: "/batches", name: "Batches", Icon: Layers },
+  { to: "/agents", name: "Agents", Icon: Bot },
+  { to: "/quality", name: "Quality", Icon: Gavel },
+  { to: "/system", name: "System", Icon: Activity },
 ] as const;
 
 /** Frame around every page: navigation, live state, settings, palette, toasts. */
@@ -39,16 +40,17 @@ export function Shell() {
   useFocusOnArrival();
   const pathname = useRouterState({ select: ({ location }) => location.pathname });
   const navigate = useNavigate();
-  const go = (to: (typeof SECTIONS)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
+  const go = (to: (typeof PLACES)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
   useShortcuts({
     "?": () => showHelp(true),
     "Shift+?": () => showHelp(true),
     c: go("/new"),
-    "g l": go("/"),
+    "g i": go("/"),
+    "g l": go("/jobs"),
     "g b": go("/batches"),
     "g a": go("/agents"),
-    "g j": go("/judges"),
-    "g o": go("/overview"),
+    "g q": go("/quality"),
+    "g s": go("/system"),
   });
   useEffect(
     () =>
@@ -65,24 +67,29 @@ export function Shell() {
     [],
   );
   return (
-    <div className="flex h-dvh flex-col">
+    <div className="flex h-dvh flex-col max-sm:pb-[calc(3.5rem+env(safe-area-inset-bottom))]">
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface focus:p-2">
         Skip to the content
       </a>
       <header className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-2 border-b px-4">
-        <Link to="/" search={{}} className="mr-2 flex items-center gap-2 text-base font-semibold">
+        <Link to="/" className="mr-2 flex items-center gap-2 text-base font-semibold">
           <img src="/icon.svg" alt="" width={20} height={20} /> Signoff
         </Link>
-        <nav aria-label="Main" className="flex gap-1 max-sm:order-last max-sm:-mx-2 max-sm:w-full max-sm:pb-1">
-          {SECTIONS.map(({ to, name, ...section }) => (
+        {/* On a phone it is a bar at the bottom, which thumbs reach, and whose room the frame leaves free. */}
+        <nav
+          aria-label="Main"
+          className="flex gap-1 max-sm:fixed max-sm:inset-x-0 max-sm:bottom-0 max-sm:z-20 max-sm:justify-around max-sm:gap-0 max-sm:border-t max-sm:bg-surface max-sm:pb-[env(safe-area-inset-bottom)]"
+        >
+          {PLACES.map(({ to, name, Icon, ...place }) => (
             <Link
               key={to}
-              aria-current={"others" in section && section.others.test(pathname) ? "page" : undefined}
+              aria-current={"others" in place && place.others.test(pathname) ? "page" : undefined}
               to={to}
               search={{}}
               activeOptions={{ includeSearch: false, exact: to === "/" }}
-              className="inline-flex h-8 shrink-0 items-center rounded px-2 text-muted hover:text-text aria-[current=page]:bg-sunken aria-[current=page]:text-text pointer-coarse:h-11"
+              className="inline-flex h-8 shrink-0 items-center rounded px-2 text-muted hover:text-text aria-[current=page]:bg-sunken aria-[current=page]:text-text max-sm:h-14 max-sm:grow max-sm:basis-0 max-sm:flex-col max-sm:justify-center max-sm:gap-0.5 max-sm:px-0 max-sm:text-xs sm:pointer-coarse:h-11"
             >
+              <Icon aria-hidden size={18} className="sm:hidden" />
               {name}
             </Link>
           ))}

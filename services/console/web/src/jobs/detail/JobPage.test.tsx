@@ -192,6 +192,6 @@ it("the way back leads to the list as it was", async () => {
   rememberList({ agent: "writer" });
   serveJob(aJob(), HISTORY);
   await renderPage(<JobPage id="poem" />);
-  expect(await screen.findByRole("link", { name: "Jobs" })).toHaveAttribute("href", "/?agent=writer");
+  expect(await screen.findByRole("link", { name: "Jobs" })).toHaveAttribute("href", "/jobs?agent=writer");
   expect(screen.getByRole("link", { name: "next (j)" })).toHaveAttribute("href", "/jobs/after");
 });

@@ -46,7 +46,7 @@ export function JobPage({ id }: { id: string }) {
     Escape: narrow,
     j: () => go(after),
     k: () => go(before),
-    u: () => void navigate({ to: "/", search: recallSearch() }),
+    u: () => void navigate({ to: "/jobs", search: recallSearch() }),
   });
   useEffect(() => rememberOpened(id), [id]);
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
@@ -69,7 +69,7 @@ export function JobPage({ id }: { id: string }) {
   return (
     <div className={cn("mx-auto space-y-6 p-4", isWide ? "max-w-none" : "max-w-7xl")}>
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
-        <Link to="/" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/jobs" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
         </Link>
         {before && <NeighbourLink id={before}>previous (k)</NeighbourLink>}
@@ -134,7 +134,7 @@ function JobNotFound({ id, error, wasThere }: { id: string; error: Error | null;
       title="There is no such job"
       isPage
       action={
-        <Link to="/" search={recallSearch()} className="text-accent hover:underline">
+        <Link to="/jobs" search={recallSearch()} className="text-accent hover:underline">
           Back to the jobs
         </Link>
       }

@@ -26,7 +26,7 @@ export function NewJobPage({ from }: { from?: string }) {
     <div className="mx-auto max-w-7xl p-4 pb-0">
       <div className="max-w-3xl space-y-4">
         <nav aria-label="Around this form" className="text-muted">
-          <Link to="/" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
+          <Link to="/jobs" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
             <ChevronLeft aria-hidden size={14} /> Jobs
           </Link>
         </nav>

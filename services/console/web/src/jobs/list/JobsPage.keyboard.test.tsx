@@ -7,7 +7,7 @@ import { serveJobs } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
 
 const JOBS = ["Alpha", "Beta", "Gamma", "Delta"].map((title) => aJob({ id: title.toLowerCase(), title }));
-const page = async (address = "/") => {
+const page = async (address = "/jobs") => {
   serveJobs(JOBS);
   const shown = await renderPage((search) => <JobsPage search={search} />, { address });
   await screen.findByText("Alpha");
@@ -30,7 +30,7 @@ it("j and k move the focus along the rows, x selects, and Enter opens as every l
 });
 
 it("what has the focus keeps its own keys, with a current row and without", async () => {
-  const { user, router } = await page("/?status=ASSIGNED");
+  const { user, router } = await page("/jobs?status=ASSIGNED");
   for (const hasCurrent of [false, true]) {
     if (hasCurrent) await user.keyboard("j");
     if (hasCurrent) await focused("Alpha");
@@ -40,7 +40,7 @@ it("what has the focus keeps its own keys, with a current row and without", asyn
     await user.keyboard(" ");
     await waitFor(() => expect(router.state.location.searchStr).not.toContain("FAILED"));
   }
-  expect(router.state.location.pathname).toBe("/");
+  expect(router.state.location.pathname).toBe("/jobs");
 });
 
 it("keys work from a row's checkbox, and Shift selects all between", async () => {
@@ -63,13 +63,13 @@ it("keys work from a row's checkbox, and Shift selects all between", async () =>
 });
 
 it("is found again as it was left: filters, selection, and the focus on the job that was opened", async () => {
-  const first = await page("/?status=ASSIGNED");
+  const first = await page("/jobs?status=ASSIGNED");
   await first.user.click(box("Alpha"));
   await first.user.click(screen.getByRole("link", { name: "Beta" }));
   await screen.findByText("a job's page");
   act(() => rememberOpened("gamma"));
   expect(recallSearch()).toEqual({ status: ["ASSIGNED"] });
-  await first.router.navigate({ to: "/" as never, search: recallSearch() as never });
+  await first.router.navigate({ to: "/jobs" as never, search: recallSearch() as never });
   await focused("Gamma");
   expect(box("Alpha")).toBeChecked();
 });

@@ -8,7 +8,7 @@ import { serveJobs } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
 
 const JOBS = ["Alpha", "Beta", "Gamma"].map((title) => aJob({ id: title.toLowerCase(), title }));
-const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
+const page = (address = "/jobs") => renderPage((search) => <JobsPage search={search} />, { address });
 const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ });
 
 it("lets new jobs wait until they are asked for", async () => {
@@ -25,7 +25,7 @@ it("lets new jobs wait until they are asked for", async () => {
 
 it("of new jobs, tells of those that match and would stand at the top, and keeps the selection", async () => {
   const asked = serveJobs(JOBS);
-  const { client, user } = await page("/?agent=writer");
+  const { client, user } = await page("/jobs?agent=writer");
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select Beta" }));
   const born = (id: string) =>
@@ -42,7 +42,7 @@ it("of new jobs, tells of those that match and would stand at the top, and keeps
 
 it("does not take what the list holds already for new, whatever it is sorted by", async () => {
   serveJobs(JOBS);
-  const { client } = await page("/?sort=updated");
+  const { client } = await page("/jobs?sort=updated");
   await screen.findByText("Alpha");
   const born = (id: string) => [id, [aChange({ job_id: id, version: 1, status: "PENDING" })]] as const;
   act(() => unseenJobs.add(["beta"]));

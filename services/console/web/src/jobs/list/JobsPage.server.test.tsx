@@ -11,7 +11,7 @@ const JOBS = [
   aJob({ id: "b", title: "Beta", status: "FAILED" }),
   aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
 ];
-const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
+const page = (address = "/jobs") => renderPage((search) => <JobsPage search={search} />, { address });
 const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ }).map((link) => link.textContent);
 const row = (title: string) => screen.getByRole("link", { name: title }).closest("tr") as HTMLElement;
 
@@ -41,7 +41,7 @@ it("counts what matches, after the rows and whatever status is chosen", async ()
   serveJobs(JOBS);
   const { promise, resolve: answer } = Promise.withResolvers<Response>();
   const asked = on("get", "/api/job-counts", () => promise);
-  await page("/?status=FAILED&text=x");
+  await page("/jobs?status=FAILED&text=x");
   expect(await screen.findByText("Alpha")).toBeVisible();
   const failed = screen.getByRole("button", { name: /failed/ });
   expect(failed).toHaveTextContent(/^failed$/);
@@ -81,7 +81,7 @@ it("says how far a text was searched for, and searches on when told so", async (
     const page = isSecond ? { items: JOBS, next_page_token: null } : { items: [], next_page_token: "1" };
     return json({ ...page, searched: 10_000 });
   });
-  const { user } = await page("/?text=moon");
+  const { user } = await page("/jobs?text=moon");
   expect(await screen.findByText("0 jobs found with “moon” among 10,000; there are more to search")).toBeVisible();
   expect(screen.queryByText("No job matches")).not.toBeInTheDocument();
   expect(asked).toHaveLength(1);
@@ -94,7 +94,7 @@ it("says how far a text was searched for, and searches on when told so", async (
 it("says nothing of a search that left none out", async () => {
   on("get", "/api/jobs", () => json({ items: JOBS, next_page_token: null, searched: null }));
   on("get", "/api/job-counts", () => json({ counts: { FAILED: 3 }, capped_at: 10_000, searched: null }));
-  await page("/?text=moon");
+  await page("/jobs?text=moon");
   expect(await screen.findByText("3 jobs loaded")).toBeVisible();
   await waitFor(() => expect(screen.getByRole("button", { name: /failed/ })).toHaveTextContent("3failed"));
   expect(screen.queryByText(/among the newest/)).not.toBeInTheDocument();
@@ -110,7 +110,7 @@ it("cancelled jobs are no assigned ones, however many there are", async () => {
 
 it("says that only the newest were sorted, where more match", async () => {
   on("get", "/api/jobs", () => json({ items: JOBS, next_page_token: null, searched: 10_000 }));
-  await page("/?agent=writer&sort=cost");
+  await page("/jobs?agent=writer&sort=cost");
   expect(await screen.findByText("3 jobs loaded, sorted among the newest 10,000 that match")).toBeVisible();
 });
 
@@ -133,7 +133,7 @@ it("a cancelled job is shown, counted and found as that, and not as assigned", a
 
 it("is sorted by cost, duration and priority, which has one direction", async () => {
   const asked = serveJobs(JOBS);
-  const { user, router } = await page("/?status=FAILED");
+  const { user, router } = await page("/jobs?status=FAILED");
   await screen.findByText("Alpha");
   for (const [words, address, sort] of [
     ["Most expensive", "?status=FAILED&sort=cost", "-cost_usd"],

@@ -15,7 +15,7 @@ const JOBS = [
   aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
 ];
 const NOW = Date.parse("2026-11-25T01:00:00Z");
-const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
+const page = (address = "/jobs") => renderPage((search) => <JobsPage search={search} />, { address });
 const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ }).map((link) => link.textContent);
 const row = (title: string) => screen.getByRole("link", { name: title }).closest("tr") as HTMLElement;
 
@@ -31,7 +31,7 @@ it("reads its filters from the address, and keeps what makes no sense to say so"
 it("asks for what the address says", async () => {
   const asked = serveJobs(JOBS);
   await page(
-    "/?status=FAILED&status=REJECTED&agent=writer&label=team:a&batch=0199d5a8-0000-7000-8000-00000000000a&text=moon&period=1h",
+    "/jobs?status=FAILED&status=REJECTED&agent=writer&label=team:a&batch=0199d5a8-0000-7000-8000-00000000000a&text=moon&period=1h",
   );
   await waitFor(() => expect(asked).toHaveLength(1));
   const query = asked[0]?.searchParams;
@@ -42,8 +42,8 @@ it("asks for what the address says", async () => {
 });
 
 it.each([
-  ["/?status=NOPE", /status=NOPE\. A status is one of PENDING/],
-  ["/?foo=bar&status=FAILED", /foo=bar/],
+  ["/jobs?status=NOPE", /status=NOPE\. A status is one of PENDING/],
+  ["/jobs?foo=bar&status=FAILED", /foo=bar/],
 ])("says what it does not understand of %s, and shows no jobs as if it were not there", async (address, words) => {
   const asked = serveJobs(JOBS);
   const { user, router } = await page(address);
@@ -56,7 +56,7 @@ it.each([
 
 it("keeps every row in its place while jobs change, and dims what no longer matches", async () => {
   serveJobs(JOBS);
-  const { client } = await page("/?status=ASSIGNED");
+  const { client } = await page("/jobs?status=ASSIGNED");
   await screen.findByText("Alpha");
   act(() => applyJobs(client, new Map([["a", [aChange({ job_id: "a", version: 2, status: "COMPLETED" })]]])));
   await waitFor(() => expect(row("Alpha")).toHaveTextContent("Completed"));
@@ -66,7 +66,7 @@ it("keeps every row in its place while jobs change, and dims what no longer matc
 
 it("takes what the server found by words and batch for what matches, also once it has changed", async () => {
   serveJobs([aJob({ id: "a", title: "Alpha", batch_id: "0199d5a8-0000-7000-8000-00000000000b" })]);
-  const { client } = await page("/?text=moon+alph&batch=0199d5a8-0000-7000-8000-00000000000a");
+  const { client } = await page("/jobs?text=moon+alph&batch=0199d5a8-0000-7000-8000-00000000000a");
   await screen.findByText("Alpha");
   act(() => applyJobs(client, new Map([["a", [aChange({ job_id: "a", version: 2, status: "COMPLETED" })]]])));
   await waitFor(() => expect(row("Alpha")).toHaveTextContent("Completed"));
@@ -102,11 +102,11 @@ it("reads on where the list goes on", async () => {
 
 it("keeps a view under a name", async () => {
   serveJobs(JOBS);
-  const { user, router } = await page("/?status=FAILED");
+  const { user, router } = await page("/jobs?status=FAILED");
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("button", { name: "Views" }));
   await user.type(screen.getByLabelText("Save what is shown as"), "broken{Enter}");
-  await router.navigate({ to: "/" as never, search: {} as never });
+  await router.navigate({ to: "/jobs" as never, search: {} as never });
   await user.click(await screen.findByRole("button", { name: "broken" }));
   await waitFor(() => expect(router.state.location.searchStr).toBe("?status=FAILED"));
   expect(await screen.findByRole("button", { name: "broken", current: true })).toBeVisible();
@@ -119,7 +119,7 @@ it("keeps a view under a name", async () => {
 
 it("says so where there is nothing, and why", async () => {
   serveJobs([]);
-  await page("/?status=FAILED");
+  await page("/jobs?status=FAILED");
   expect(await screen.findByText("No job matches")).toBeVisible();
 });
 

@@ -50,14 +50,18 @@ export function JobsPage({ search: inAddress }: { search: JobsSearch }) {
   const box = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLInputElement>(null);
 
-  const show = (next: JobsSearch) => void navigate({ to: "/", search: next });
+  const show = (next: JobsSearch) => void navigate({ to: "/jobs", search: next });
   const clear = () => {
     chooseTenant(null);
     show({});
   };
   const change = (part: Partial<JobsSearch>, replace = false) => {
     if ("tenant" in part && part.tenant === undefined) chooseTenant(null);
-    void navigate({ to: "/", search: (before: JobsSearch) => ({ ...before, unknown: undefined, ...part }), replace });
+    void navigate({
+      to: "/jobs",
+      search: (before: JobsSearch) => ({ ...before, unknown: undefined, ...part }),
+      replace,
+    });
   };
   const toggle = (status: JobStatus) => {
     const chosen = search.status ?? [];

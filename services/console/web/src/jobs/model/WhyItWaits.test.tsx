@@ -6,7 +6,7 @@ import { JobPage } from "@/jobs/detail/JobPage";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import type { WaitingById } from "@/jobs/list/state/use-waiting";
 import { applyJobs } from "@/live/apply-changes";
-import { OverviewPage } from "@/overview/OverviewPage";
+import { OverviewPage } from "@/system/OverviewPage";
 import { aBatch, aChange, aJob, aLog, anOverview } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, serveJob, serveJobs } from "@/testing/server";
@@ -37,7 +37,7 @@ it("a row of the list says why its job waits, until its next entry, and leads to
   serveJobs([{ ...QUEUED, waiting: { ...WAITING, reasons: [FULL, OPEN] } }]);
   const { client } = await renderPage((search) => <JobsPage search={search} />);
   const link = await screen.findByRole("link", { name: WORDS });
-  expect(link).toHaveAttribute("href", "/limits");
+  expect(link).toHaveAttribute("href", "/system/limits");
   expect(screen.getByTitle(/An operator can lift it: raise it: signoff limits set/)).toBeVisible();
   act(() => applyJobs(client, new Map([["poem", [aChange({ version: 2, log: { message: "is being called" } })]]])));
   expect(await screen.findByText("is being called")).toBeVisible();

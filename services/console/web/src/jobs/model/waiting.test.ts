@@ -5,13 +5,13 @@ import { countWaiting, currentReasons, describeCause, describeEnd, findRemedyPag
 const nameOf = (id: string) => (id === "a-1" ? "writer" : id);
 
 it.each([
-  ["limit_concurrency", "tenant:press", "limit tenant:press is reached: 5 of 5 running", "/limits"],
-  ["limit_rate", "agent:a-1", "rate limit of agent:writer is reached: 5 of 5 started", "/limits"],
+  ["limit_concurrency", "tenant:press", "limit tenant:press is reached: 5 of 5 running", "/system/limits"],
+  ["limit_rate", "agent:a-1", "rate limit of agent:writer is reached: 5 of 5 started", "/system/limits"],
   ["limit_paused", "agent:a-1", "writer is paused", "/agents"],
   ["limit_paused", "batch:b-1", "batch b-1 is paused", "/batches/$id"],
-  ["limit_paused", "batch:*", "every batch is paused", "/limits"],
+  ["limit_paused", "batch:*", "every batch is paused", "/system/limits"],
   ["protocol_not_called", "a2a", "no executor calls agents by a2a", undefined],
-  ["limits_lost", "", "what administrators set was lost, and is to be confirmed", "/limits"],
+  ["limits_lost", "", "what administrators set was lost, and is to be confirmed", "/system/limits"],
   ["circuit_open", "a-1", "circuit of writer is open after 5 failures", "/agents"],
   ["agent_disabled", "a-1", "writer is disabled", "/agents"],
   ["no_room", "executor", "executors are full: 5 of 5 taken", undefined],
@@ -30,7 +30,7 @@ it("what a tenant spent is told apart, of agents and of judges", () => {
   const cause = { code: "limit_usd_per_day", name: "tenant:press" };
   expect(describeCause({ ...cause, ...spent }, nameOf)).toBe(`${words}: agents 19.5 and judges 0.75 of 20 USD`);
   expect(describeCause(cause, nameOf)).toBe(words);
-  expect(findRemedyPage(cause)?.to).toBe("/limits");
+  expect(findRemedyPage(cause)?.to).toBe("/system/limits");
 });
 
 it("what comes at the end of a wait is said before the time that is left", () => {

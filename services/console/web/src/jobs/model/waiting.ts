@@ -94,7 +94,9 @@ export const describeEnd = (code: string) => ENDS[code] ?? " ";
 export const describeOwner = (owner: string) => OWNERS[owner] ?? owner;
 
 /** Where in the page the cause can be lifted. */
-export type RemedyPage = { to: "/limits" | "/agents"; name: string } | { to: "/batches/$id"; id: string; name: string };
+export type RemedyPage =
+  | { to: "/system/limits" | "/agents"; name: string }
+  | { to: "/batches/$id"; id: string; name: string };
 
 /** Find the page that has what lifts a cause; null where no page does. */
 export function findRemedyPage({ code, name }: Pick<WaitReason, "code" | "name">): RemedyPage | null {
@@ -103,7 +105,7 @@ export function findRemedyPage({ code, name }: Pick<WaitReason, "code" | "name">
       return { to: "/batches/$id", id: name.slice(6), name: "Batch" };
     return code === "limit_paused" && name.startsWith("agent:")
       ? { to: "/agents", name: "Agents" }
-      : { to: "/limits", name: "Limits" };
+      : { to: "/system/limits", name: "Limits" };
   }
   const isOfAgents = code.startsWith("circuit_") || code === "agent_disabled" || code === "no_agent_matches";
   return isOfAgents ? { to: "/agents", name: "Agents" } : null;

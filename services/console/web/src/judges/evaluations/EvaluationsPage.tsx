@@ -16,7 +16,7 @@ export function EvaluationsPage() {
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around the evaluations" className="text-muted">
-        <Link to="/judges" className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/quality/judges" className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Judges
         </Link>
       </nav>

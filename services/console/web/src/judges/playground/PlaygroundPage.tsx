@@ -27,7 +27,7 @@ export function PlaygroundPage({ search }: { search: PlaygroundSearch }) {
             <ChevronLeft aria-hidden size={14} /> <bdi>{judged.data?.job.title ?? "The job"}</bdi>
           </Link>
         ) : (
-          <Link to="/judges" className="inline-flex min-h-6 items-center hover:text-text">
+          <Link to="/quality/judges" className="inline-flex min-h-6 items-center hover:text-text">
             <ChevronLeft aria-hidden size={14} /> Judges
           </Link>
         )}

@@ -25,7 +25,7 @@ export function Toasts() {
           </Radix.Close>
         </Radix.Root>
       ))}
-      <Radix.Viewport className="fixed right-4 bottom-4 z-50 flex w-[min(360px,calc(100vw-32px))] flex-col gap-2" />
+      <Radix.Viewport className="fixed right-4 bottom-4 z-50 flex max-sm:bottom-20 w-[min(360px,calc(100vw-32px))] flex-col gap-2" />
     </Radix.Provider>
   );
 }

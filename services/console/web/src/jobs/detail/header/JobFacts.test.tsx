@@ -38,7 +38,7 @@ it("an agent has its name, and its id at hand", async () => {
       <JobLogItem log={aLog({ kind: "assigned", message: `assigned to ${id}`, agent_id: id })} />
     </AgentNames>,
   );
-  expect(screen.getByRole("link", { name: "Harbour inspector" })).toHaveAttribute("href", `/?agent=${id}`);
+  expect(screen.getByRole("link", { name: "Harbour inspector" })).toHaveAttribute("href", `/jobs?agent=${id}`);
   expect(screen.getAllByTitle(id)).toHaveLength(2);
   expect(screen.getByRole("listitem")).toHaveTextContent("assigned to Harbour inspector");
   expect(document.body).not.toHaveTextContent(id);

@@ -36,7 +36,7 @@ export function JobFacts({ job }: { job: Job }) {
               ) : kind === "time" ? (
                 <Time at={value} />
               ) : FILTERS.some((filter) => filter.key === key) && job[key] ? (
-                <Link to="/" search={{ [word]: value }} className={LINK} title={value}>
+                <Link to="/jobs" search={{ [word]: value }} className={LINK} title={value}>
                   <bdi>{value}</bdi>
                 </Link>
               ) : (
@@ -51,7 +51,7 @@ export function JobFacts({ job }: { job: Job }) {
           {labels.map(([name, value]) => (
             <li key={name} className="max-w-full">
               <Link
-                to="/"
+                to="/jobs"
                 search={{ label: [`${name}:${value}`] }}
                 className="inline-flex min-h-6 items-center rounded bg-pending-tint px-1.5 text-xs text-pending wrap-anywhere hover:underline"
               >
@@ -108,7 +108,7 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
   return (
     <>
       {id ? (
-        <Link to="/" search={{ agent: id }} className={LINK}>
+        <Link to="/jobs" search={{ agent: id }} className={LINK}>
           <AgentName id={id} />
         </Link>
       ) : (

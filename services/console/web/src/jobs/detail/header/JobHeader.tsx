@@ -69,7 +69,7 @@ export function JobHeader({ job, logs, submissions, openByKey, onOpenedByKey, on
               <Copy aria-hidden size={14} /> Duplicate with edits
             </MenuItem>
             <MenuItem
-              onSelect={() => void navigate({ to: "/playground", search: { job: job.id } })}
+              onSelect={() => void navigate({ to: "/quality/try", search: { job: job.id } })}
               reason={refuse("create_judgings")}
             >
               <FlaskConical aria-hidden size={14} /> Try other criteria

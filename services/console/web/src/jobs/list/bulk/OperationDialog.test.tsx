@@ -12,12 +12,12 @@ const JOBS = [
   aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
 ];
 const NOW = Date.parse("2026-11-25T01:00:00Z");
-const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
+const page = (address = "/jobs") => renderPage((search) => <JobsPage search={search} />, { address });
 
 it("does not offer to execute none", async () => {
   serveJobs(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { COMPLETED: 3 }, capped_at: 10_000 }));
-  const { user } = await page("/");
+  const { user } = await page("/jobs");
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
   const all = screen.getByRole("group", { name: "All that match" });
@@ -42,7 +42,7 @@ it.each([
   const preview = { total: 7, items_max: 100_000, counts: {}, sample, cost_usd: "1.5", cost_of: 5 };
   onPost("/api/operations/preview", () => json(preview));
   const asked = onPost("/api/operations", () => json(aBatch({ id: "made", kind }), 201));
-  const { user, router } = await page("/?status=ASSIGNED&agent=writer&label=team:a");
+  const { user, router } = await page("/jobs?status=ASSIGNED&agent=writer&label=team:a");
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
   await user.click(await screen.findByRole("button", { name: `${verb} all 7 jobs that match` }));

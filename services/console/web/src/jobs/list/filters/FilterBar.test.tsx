@@ -5,7 +5,7 @@ import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, problem, serveJobs } from "@/testing/server";
 
-const page = async (address = "/") => {
+const page = async (address = "/jobs") => {
   const asked = serveJobs([aJob({ title: "Alpha" })]);
   const shown = await renderPage((search) => <JobsPage search={search} />, { address });
   await screen.findByText("Alpha");
@@ -25,14 +25,14 @@ it("words take effect with Enter and when the field is left, and are not overwri
   await user.type(field("Search jobs"), "acme{Enter}");
   await searched("?text=acme");
   await user.type(field("Search jobs"), " moon");
-  await act(() => router.navigate({ to: "/" as never, search: { status: ["FAILED"] } as never }));
+  await act(() => router.navigate({ to: "/jobs" as never, search: { status: ["FAILED"] } as never }));
   expect(field("Search jobs")).toHaveValue("acme moon");
   await user.tab();
   await searched("?status=FAILED&text=acme+moon");
 });
 
 it("a query takes effect with Enter: its fields are filters, and its words stay", async () => {
-  const { user, asked, searched } = await page("/?tenant=press");
+  const { user, asked, searched } = await page("/jobs?tenant=press");
   await user.type(field("Search jobs"), 'moon status:failed cost>0.1 label:team="a b"{Enter}');
   await searched("?status=FAILED&tenant=press&label=team%3Aa+b&costMin=0.1&text=moon");
   expect(field("Search jobs")).toHaveValue("moon");
@@ -80,7 +80,7 @@ it("fields and values are suggested while they are typed, and taken by keyboard"
 
 it("a menu has the values of a field with their counts, whatever is chosen of it", async () => {
   const asked = facets(["writer", 10_000, "The writer"], ["ocr", 3]);
-  const { user, searched } = await page("/?agent=gone&status=FAILED&sort=cost");
+  const { user, searched } = await page("/jobs?agent=gone&status=FAILED&sort=cost");
   await user.click(screen.getByRole("button", { name: /^Agent/ }));
   const options = await within(await screen.findByRole("dialog")).findAllByRole("option");
   expect(options.map((each) => each.textContent)).toEqual(["gone, chosen0", "The writer10,000+", "ocr3"]);
@@ -98,7 +98,7 @@ it("a menu has the values of a field with their counts, whatever is chosen of it
 
 it("several codes may be chosen, and one value of each label", async () => {
   facets(["x", 2], ["y", 1]);
-  const { user, searched } = await page("/?label=team:old&label=kind:z");
+  const { user, searched } = await page("/jobs?label=team:old&label=kind:z");
   await user.click(screen.getByRole("button", { name: "Code" }));
   for (const name of ["x", "y"]) await user.click(await screen.findByRole("option", { name: new RegExp(`^${name}`) }));
   await searched("?label=team%3Aold&label=kind%3Az&code=x&code=y");
@@ -112,7 +112,7 @@ it("several codes may be chosen, and one value of each label", async () => {
 });
 
 it("a range is applied as a whole, and what is no number is told of", async () => {
-  const { user, searched } = await page("/?durationMin=60");
+  const { user, searched } = await page("/jobs?durationMin=60");
   await user.click(screen.getByRole("button", { name: /^Duration/ }));
   expect(await screen.findByLabelText("At least")).toHaveValue("60s");
   await user.type(field("At most"), "1x{Enter}");
@@ -128,7 +128,7 @@ it("a range is applied as a whole, and what is no number is told of", async () =
 
 it("exact times are read in the zone that was chosen, and stand in the address and among the chips", async () => {
   localStorage.setItem("signoff.zone", '"UTC"');
-  const { user, searched, asked } = await page("/?period=1h");
+  const { user, searched, asked } = await page("/jobs?period=1h");
   await user.click(screen.getByRole("button", { name: /^Created/ }));
   await user.type(await screen.findByLabelText("Created from (UTC)"), "2026-11-24T10:00{Enter}");
   await searched("?from=2026-11-24T10%3A00%3A00.000Z");
@@ -145,7 +145,7 @@ it("what the server refuses is said at the list, with the way out", async () => 
   on("get", "/api/jobs", () =>
     problem(422, "invalid_request", "the request is not valid", [{ parameter: "batch_id", message: "it is no UUID" }]),
   );
-  const { user, router } = await renderPage((search) => <JobsPage search={search} />, { address: "/?batch=b" });
+  const { user, router } = await renderPage((search) => <JobsPage search={search} />, { address: "/jobs?batch=b" });
   expect(await screen.findByText("batch_id: it is no UUID")).toBeVisible();
   serveJobs([aJob({ title: "Alpha" })]);
   await user.click(screen.getAllByRole("button", { name: "Clear the filters" }).at(-1) as HTMLElement);

@@ -32,7 +32,7 @@ it("says what is now and what was, and every chart says it as numbers too", asyn
   const now = await screen.findByRole("region", { name: "Now" });
   expect(now).toHaveTextContent("Queued12");
   expect(now).toHaveTextContent("1m 35s");
-  expect(within(now).getByRole("link", { name: /2/ })).toHaveAttribute("href", "/dead-letters");
+  expect(within(now).getByRole("link", { name: /2/ })).toHaveAttribute("href", "/system/dead-letters");
   expect(screen.getByRole("region", { name: "In this range" })).toHaveTextContent("75 %");
   const wait = await screen.findByRole("table", { name: "Wait over time" });
   expect(

@@ -17,7 +17,7 @@ export function Tiles({ overview }: { overview: Overview }) {
         <Tile name="Running">{formatCount(now.running)}</Tile>
         <Tile name="Being judged">{formatCount(now.judging)}</Tile>
         <Tile name="Longest wait">{now.oldest_wait_s == null ? "–" : formatDuration(now.oldest_wait_s * 1_000)}</Tile>
-        <Link to="/dead-letters" className="hover:bg-sunken">
+        <Link to="/system/dead-letters" className="hover:bg-sunken">
           <Tile name="Dead letters" className={dead > 0 ? "text-failed" : ""}>
             {formatCount(dead)}
           </Tile>

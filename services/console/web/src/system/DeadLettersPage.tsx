@@ -1,8 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { ChevronLeft } from "lucide-react";
 import { useState } from "react";
 import { ReadState } from "@/api/ProblemState";
+import { SystemPages } from "@/api/SystemPages";
 import type { DeadLetter } from "@/api/types";
 import { formatCount, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
@@ -24,11 +23,7 @@ export function DeadLettersPage() {
   const total = counts.reduce((sum, [, number]) => sum + number, 0);
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
-      <nav aria-label="Around the dead letters" className="text-muted">
-        <Link to="/overview" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
-          <ChevronLeft aria-hidden size={14} /> Overview
-        </Link>
-      </nav>
+      <SystemPages />
       <h1 className="text-xl font-semibold">Dead letters</h1>
       <p className="max-w-prose text-muted">
         An event that can never be processed is kept here, so that it blocks no other. Fix what its code says, and

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { ReadState } from "@/api/ProblemState";
+import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
 import { WaitingSums } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
@@ -18,19 +19,20 @@ const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "
 
 /** Overview page: the whole system now and over time. */
 export function OverviewPage({ search }: { search: OverviewSearch }) {
-  useTitle("Overview");
+  useTitle("System");
   const range = search.range ?? "1h";
   const overview = useQuery(overviewQuery(range, useTenant()));
   const points = overview.data?.points ?? [];
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
+      <SystemPages />
       <div className="flex flex-wrap items-center justify-between gap-4">
-        <h1 className="text-xl font-semibold">Overview</h1>
+        <h1 className="text-xl font-semibold">System</h1>
         <nav aria-label="Range" className="flex rounded border">
           {RANGES.map((each) => (
             <Link
               key={each}
-              to="/overview"
+              to="/system"
               search={{ range: each }}
               aria-label={`${each}: the last ${WORDS[each]}`}
               aria-current={each === range ? "true" : undefined}
