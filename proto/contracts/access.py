@@ -106,7 +106,7 @@ ACCESS: Final[Mapping[str, Access]] = {
         Of.TENANT,
         (
             *("GetOperation", "GetOperationGroups", "ListOperationItems", "ListOperations", "WatchOperation"),
-            *("ListLimits", "GetLimit", "GetOverview", "GetAgentStats"),
+            *("ListLimits", "GetLimit", "GetOverview", "GetAgentStats", "GetQuality"),
             *("GetInbox", "UpdateInbox"),
         ),
     ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SavedCriteriaSet,
         SavedJudgePolicy,
     )
+    from signoff.quality import Quality
 
 
 class Receipt(NamedTuple):
@@ -37,6 +38,23 @@ class Receipt(NamedTuple):
 
 class JudgingClient(Connection):
     """Call the jobstore about judging; the base of AsyncClient."""
+
+    async def get_quality(
+        self,
+        range_s: int = 7 * 86_400,
+        *,
+        tenant: str = "",
+        agent_id: str = "",
+        judge: str = "",
+        of_criterion: str = "",
+        **call: Unpack[Call],
+    ) -> Quality:
+        """Return how much was accepted in the last `range_s` seconds (90 days at most), by agent, judge and criterion.
+
+        `judge`: a policy, or a version of it; `of_criterion`: its outcomes in place of the verdicts'.
+        """
+        values = {"tenant": tenant, "agent_id": agent_id, "judge": judge, "of_criterion": of_criterion}
+        return await self._ask("GetQuality", range_s=range_s, **values, **call)
 
     async def list_judge_policies(self, *, tenant: str = "", **page: Unpack[Page]) -> JudgePolicies:
         """Return a page of judge policies by name, without bodies, and the validators that are there.

@@ -58,6 +58,11 @@ from signoff.jobs import (
     WaitingSum as WaitingSum,
 )
 from signoff.jsontext import Json
+from signoff.quality import Quality as Quality
+from signoff.quality import QualityCounts as QualityCounts
+from signoff.quality import QualityOf as QualityOf
+from signoff.quality import QualityOfCriterion as QualityOfCriterion
+from signoff.quality import QualityPoint as QualityPoint
 from signoff.status import (
     CheckOutcome,
     Circuit,
@@ -451,6 +456,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     "CriteriaSet": judging.NamedCriteriaSet,
     "GetOperationGroupsResponse": OperationGroups,
     "GetOverviewResponse": Overview,
+    "GetQualityResponse": Quality,
     "GetRejudgeReportResponse": judging.RejudgeReport,
     "GoldenSet": judging.NamedGoldenSet,
     "JudgePolicy": judging.NamedJudgePolicy,

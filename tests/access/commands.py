@@ -70,6 +70,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "executions get": ("{execution_id}", "GetExecution"),
     "explain": ("", "ListJobs"),
     "inbox": ("", "UpdateInbox"),
+    "quality": ("", "GetQuality"),
     "jobs count": ("", "CountJobs"),
     "jobs create": ("--title x --criteria x", "CreateJob"),
     "jobs facets": ("label", "ListJobFacets"),

@@ -18,7 +18,7 @@ FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 PATHS = (
     *("/api/jobs", "/api/jobs/{job}", "/api/jobs/{job}/logs", "/api/jobs/{job}/result", "/api/jobs/{job}/waiting"),
     *("/api/agents", "/api/agents/agent", "/api/agent-stats", "/api/limits", "/api/operations", "/api/overview"),
-    "/api/inbox",
+    *("/api/inbox", "/api/quality"),
     *("/api/judges", "/api/judges/default", "/api/criteria-sets"),
 )
 

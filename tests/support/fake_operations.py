@@ -15,7 +15,18 @@ from contracts.resources import JobFilter, LimitPatch, NewLimit, NewOperation, j
 from servicekit.process.runtime import VERSION
 from signoff import types
 from signoff.status import BATCH_KINDS, RESTING, JobStatus, OperationState
-from signoff.types import Inbox, InboxGroup, InboxHappened, Job, Limit, Operation, OperationItem, WaitingSum
+from signoff.types import (
+    Inbox,
+    InboxGroup,
+    InboxHappened,
+    Job,
+    Limit,
+    Operation,
+    OperationItem,
+    Quality,
+    QualityCounts,
+    WaitingSum,
+)
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
@@ -57,6 +68,7 @@ class FakeOperations(OperationsServiceServicer):
         self.are_limits_confirmed = False
         self.diagnosis = pb.DiagnoseResponse(version=VERSION, alive_s=20, processes=workers)
         self.dead_letters = {"a-dlq": 2}
+        self.quality = Quality(points=[], totals=QualityCounts())
         self.inbox = Inbox(groups=[], happened=InboxHappened(since=datetime(2026, 5, 1, tzinfo=UTC)))
         self.groups: list[InboxGroup] = []
         self.inbox_updates: list[pb.UpdateInboxRequest] = []
@@ -77,6 +89,9 @@ class FakeOperations(OperationsServiceServicer):
             signing_secret="2026-11",
             waiting=[write_message(resources_pb2.WaitingSum, each) for each in self.waiting_sums],
         )
+
+    async def GetQuality(self, request, context):
+        return write_message(pb.GetQualityResponse, self.quality)
 
     async def GetInbox(self, request, context):
         return write_message(pb.GetInboxResponse, {"inbox": self.inbox})

@@ -1540,6 +1540,229 @@ class InboxOperation(_message.Message):
 Global___InboxOperation: _TypeAlias = InboxOperation  # noqa: Y015
 
 @_typing.final
+class GetQualityRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RANGE_S_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    OF_CRITERION_FIELD_NUMBER: _builtins.int
+    range_s: _builtins.int
+    """How far back it looks: up to 90 days, 7 days when not set; by hours up to 7 days, and by days of UTC beyond."""
+    tenant: _builtins.str
+    """Of this tenant alone; of all that the caller may see when empty."""
+    agent_id: _builtins.str
+    """Of the results of this agent alone,"""
+    judge: _builtins.str
+    """by this judge policy alone, or this version of it (`strict@3`),"""
+    of_criterion: _builtins.str
+    """and of the outcomes of this criterion, in place of the verdicts: what passed is what was accepted."""
+    def __init__(
+        self,
+        *,
+        range_s: _builtins.int = ...,
+        tenant: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        judge: _builtins.str = ...,
+        of_criterion: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "judge", b"judge", "of_criterion", b"of_criterion", "range_s", b"range_s", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQualityRequest: _TypeAlias = GetQualityRequest  # noqa: Y015
+
+@_typing.final
+class GetQualityResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    JUDGES_FIELD_NUMBER: _builtins.int
+    CRITERIA_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualityPoint]:
+        """From the first on that has any, without a gap."""
+
+    @_builtins.property
+    def totals(self) -> Global___QualityPoint:
+        """Of the whole range."""
+
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualityOf]:
+        """Those with the most results first, 500 at most; so are the judges."""
+
+    @_builtins.property
+    def judges(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualityOf]: ...
+    @_builtins.property
+    def criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualityOfCriterion]:
+        """Those that were not passed most first, 100 at most."""
+
+    @_builtins.property
+    def others(self) -> Global___QualityOfCriterion:
+        """All other criteria together; not set where there are none."""
+
+    def __init__(
+        self,
+        *,
+        points: _abc.Iterable[Global___QualityPoint] | None = ...,
+        totals: Global___QualityPoint | None = ...,
+        agents: _abc.Iterable[Global___QualityOf] | None = ...,
+        judges: _abc.Iterable[Global___QualityOf] | None = ...,
+        criteria: _abc.Iterable[Global___QualityOfCriterion] | None = ...,
+        others: Global___QualityOfCriterion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["others", b"others", "totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "criteria", b"criteria", "judges", b"judges", "others", b"others", "points", b"points", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQualityResponse: _TypeAlias = GetQualityResponse  # noqa: Y015
+
+@_typing.final
+class QualityPoint(_message.Message):
+    """What verdicts came to within some time. A result counts for its first verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    UNJUDGED_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    FLIPPED_FIELD_NUMBER: _builtins.int
+    judged: _builtins.int
+    """Results that were judged, and those of them that were accepted."""
+    accepted: _builtins.int
+    unjudged: _builtins.int
+    """Results of which the judge said nothing: it failed, or proved nothing."""
+    compared: _builtins.int
+    """Judgings of results that were judged before, and of cases with a label, and those of them with another end."""
+    flipped: _builtins.int
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it begins."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        judged: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        unjudged: _builtins.int = ...,
+        compared: _builtins.int = ...,
+        flipped: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "at", b"at", "compared", b"compared", "flipped", b"flipped", "judged", b"judged", "unjudged", b"unjudged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QualityPoint: _TypeAlias = QualityPoint  # noqa: Y015
+
+@_typing.final
+class QualityOf(_message.Message):
+    """What verdicts on the results of an agent, or by a version of a judge policy, came to: as of QualityPoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ModelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    UNJUDGED_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    FLIPPED_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The id of the agent; or the policy and its version, such as `strict@3`."""
+    judged: _builtins.int
+    accepted: _builtins.int
+    unjudged: _builtins.int
+    compared: _builtins.int
+    flipped: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Of a policy: how many results each model judged; the ten that were most."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        judged: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        unjudged: _builtins.int = ...,
+        compared: _builtins.int = ...,
+        flipped: _builtins.int = ...,
+        models: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "compared", b"compared", "flipped", b"flipped", "judged", b"judged", "models", b"models", "name", b"name", "unjudged", b"unjudged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QualityOf: _TypeAlias = QualityOf  # noqa: Y015
+
+@_typing.final
+class QualityOfCriterion(_message.Message):
+    """How a criterion was judged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    UNASSESSED_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Its first 300 characters; empty: of all others together."""
+    passed: _builtins.int
+    failed: _builtins.int
+    unassessed: _builtins.int
+    """The judge could not assess it, or proved nothing."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        passed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        unassessed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "passed", b"passed", "text", b"text", "unassessed", b"unassessed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QualityOfCriterion: _TypeAlias = QualityOfCriterion  # noqa: Y015
+
+@_typing.final
 class DiagnoseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -130,6 +130,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxResponse.FromString,
                 _registered_method=True)
+        self.GetQuality = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetQuality',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetQualityRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetQualityResponse.FromString,
+                _registered_method=True)
         self.UpdateInbox = channel.unary_unary(
                 '/signoff.v1.OperationsService/UpdateInbox',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.SerializeToString,
@@ -307,6 +312,14 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetQuality(self, request, context):
+        """Returns how much was accepted within a range: over time, by agent, by judge and by criterion; and how often judgings of
+        what was judged before, or is labelled, came to another end. It is counted from 0.3.0 on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateInbox(self, request, context):
         """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
         kept by the caller's name.
@@ -455,6 +468,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.GetInbox,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetInboxResponse.SerializeToString,
+            ),
+            'GetQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuality,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetQualityRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetQualityResponse.SerializeToString,
             ),
             'UpdateInbox': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateInbox,
@@ -1006,6 +1024,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/GetInbox',
             signoff_dot_v1_dot_operations__service__pb2.GetInboxRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.GetInboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetQuality',
+            signoff_dot_v1_dot_operations__service__pb2.GetQualityRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetQualityResponse.FromString,
             options,
             channel_credentials,
             insecure,

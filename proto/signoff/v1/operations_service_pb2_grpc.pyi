@@ -80,6 +80,10 @@ class OperationsServiceStub:
     """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
     a group is counted every ten seconds while somebody asks.
     """
+    GetQuality: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetQualityRequest, _operations_service_pb2.GetQualityResponse]
+    """Returns how much was accepted within a range: over time, by agent, by judge and by criterion; and how often judgings of
+    what was judged before, or is labelled, came to another end. It is counted from 0.3.0 on.
+    """
     UpdateInbox: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.UpdateInboxRequest, _operations_service_pb2.UpdateInboxResponse]
     """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
     kept by the caller's name.
@@ -150,6 +154,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     GetInbox: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetInboxRequest, _operations_service_pb2.GetInboxResponse]  # type: ignore[assignment]
     """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
     a group is counted every ten seconds while somebody asks.
+    """
+    GetQuality: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetQualityRequest, _operations_service_pb2.GetQualityResponse]  # type: ignore[assignment]
+    """Returns how much was accepted within a range: over time, by agent, by judge and by criterion; and how often judgings of
+    what was judged before, or is labelled, came to another end. It is counted from 0.3.0 on.
     """
     UpdateInbox: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.UpdateInboxRequest, _operations_service_pb2.UpdateInboxResponse]  # type: ignore[assignment]
     """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
@@ -332,6 +340,16 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_service_pb2.GetInboxResponse, _abc.Awaitable[_operations_service_pb2.GetInboxResponse]]:
         """Returns what needs somebody, in groups, the urgent first, and what happened since the caller's last visit. What is in
         a group is counted every ten seconds while somebody asks.
+        """
+
+    @_abc_1.abstractmethod
+    def GetQuality(
+        self,
+        request: _operations_service_pb2.GetQualityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetQualityResponse, _abc.Awaitable[_operations_service_pb2.GetQualityResponse]]:
+        """Returns how much was accepted within a range: over time, by agent, by judge and by criterion; and how often judgings of
+        what was judged before, or is labelled, came to another end. It is counted from 0.3.0 on.
         """
 
     @_abc_1.abstractmethod

@@ -46,6 +46,9 @@ COMMANDS: Final = {
         "Show how the system is doing: what waits and runs now, what ended recently, and how each agent does."
     ),
     "inbox": Entry("Show what needs somebody, the urgent first, and what happened since one looked last."),
+    "quality": Entry(
+        "Show how much is accepted: by agent, by judge and by criterion, and what was judged otherwise again."
+    ),
     "watch": Entry("Show everything that happens to all jobs, until interrupted.", "overview"),
     "explain": Entry("Show why jobs wait: how many for what, whose move it is, and what lifts it.", "overview"),
     "replay": Entry(

@@ -117,6 +117,10 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
             "INSERT INTO circuit_changes (agent_id, at) VALUES (:agent, signoff_now())",
             "INSERT INTO judging_counts VALUES ('judge', :policy, 1, 1, 0, 0, 0, 0)",
             "INSERT INTO judging_evaluations VALUES (:policy, 1, '', gen_random_uuid(), '{}', '{}', '')",
+            """
+            INSERT INTO quality_rollups VALUES ('games', 3600, date_trunc('hour', signoff_now()), :agent,
+                CAST(:policy AS text) || '@1', 1, 1, 0, 0, 0, '{}', '{"It rhymes": [1, 0, 0]}')
+            """,
             "INSERT INTO spending VALUES (now(), 'games', 99, 1, 1)",
             """
             INSERT INTO workers (owner, stage, room, seen_at, judge_keys)

@@ -10,6 +10,7 @@ PAGE = Path(__file__).parents[3] / "docs/operations/backup.md"
 #: What is made again by whoever runs: of the log, of who is there, of agents' cards, and of what is under way.
 MADE_AGAIN = {
     *("job_texts", "text_index", "rollups", "agent_rollups", "tenant_rollups", "tenant_agent_rollups", "rollup"),
+    "quality_rollups",
     *("stubs", "circuits", "circuit_changes", "workers", "relay", "epochs", "starts", "spending", "reusable"),
     *("login_codes", "agent_cards", "agent_tasks", "inboxes"),
     *("sign_ins", "tokens", "token_changes"),  # by the administrator whom SIGNOFF_TOKEN names

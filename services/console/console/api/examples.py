@@ -127,6 +127,7 @@ _GOLDEN_SET: Final = {
     "true_negative_rate_min": 0.9,
 }
 _TIMES: Final = {name: {"p50": 0.5, "p95": 2.0, "p99": 4.5} for name in ("wait", "agent", "judge", "duration")}
+_QUALITY: Final = {"judged": 40, "accepted": 31, "unjudged": 1, "compared": 5, "flipped": 1, "acceptance_rate": 0.775}
 _COUNTS: Final = {
     "created": 9,
     "completed": 6,
@@ -421,6 +422,13 @@ EXAMPLES: Final[dict[str, Any]] = {
         "upstreams_sign": False,
         "signing_secret": "2026-05",
         "waiting": [{**_REASON, "count": 4}],
+    },
+    "Quality": {
+        "points": [{"at": _AT, **_QUALITY}],
+        "totals": _QUALITY,
+        "agents": [{"name": _JOB["agent_id"], "models": {}, **_QUALITY}],
+        "judges": [{"name": "strict@3", "models": {"a-model": 40}, **_QUALITY}],
+        "criteria": [{"text": "It rhymes", "passed": 31, "failed": 8, "unassessed": 1}],
     },
     "Inbox": {
         "groups": [_GROUP],

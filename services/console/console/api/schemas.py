@@ -229,6 +229,30 @@ class OverviewQuery(Model):
     tenant: Text = Field("", description="of this tenant alone; of all that the caller may see without it")
 
 
+class QualityRange(StrEnum):
+    """How far back it looks at what was accepted: by hours up to a week, by days of UTC beyond."""
+
+    DAY = "24h"
+    WEEK = "7d"
+    MONTH = "31d"
+    QUARTER = "90d"
+
+    @property
+    def seconds(self) -> int:
+        """The length of the range in seconds."""
+        return {"24h": 86_400, "7d": 604_800, "31d": 2_678_400, "90d": 7_776_000}[self.value]
+
+
+class QualityQuery(Model):
+    """Of when, and of what, it is said how much was accepted."""
+
+    range: QualityRange = QualityRange.WEEK
+    tenant: Text = Field("", description="of this tenant alone; of all that the caller may see without it")
+    agent_id: Text = Field("", description="of the results of this agent alone,")
+    judge: Text = Field("", description="by this judge policy alone, or this version of it (`strict@3`),")
+    of_criterion: Text = Field("", description="and of the outcomes of this criterion, in place of the verdicts")
+
+
 class Page(Model, Generic[Item]):
     """A part of a list; `next_page_token` leads to the next one."""
 

@@ -17,12 +17,13 @@ from console.api.schemas import (
     OverviewQuery,
     Page,
     Paging,
+    QualityQuery,
 )
 from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution, NewTenant
 from signoff.identity import Tenant as RegisteredTenant
-from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Inbox, Limit, Overview, Resolved
+from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Inbox, Limit, Overview, Quality, Resolved
 
 agents_router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
@@ -184,6 +185,12 @@ overview_router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRo
 async def get_overview(jobstore: CallersJobStore, query: Annotated[OverviewQuery, Query()]) -> Overview:
     """What happened within the range, in about 60 points and in all, and how much is there now."""
     return await jobstore.get_overview(query.range.seconds, tenant=query.tenant)
+
+
+@overview_router.get("/quality")
+async def get_quality(jobstore: CallersJobStore, query: Annotated[QualityQuery, Query()]) -> Quality:
+    """How much was accepted within the range: over time, by agent, by judge and by criterion, and what flipped."""
+    return await jobstore.get_quality(query.range.seconds, **query.model_dump(exclude={"range"}))
 
 
 @overview_router.get("/inbox", response_model=Inbox, responses=READ)

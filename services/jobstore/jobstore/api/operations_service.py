@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Final
@@ -40,7 +40,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, NotFoundError
-from jobstore.insights import overview
+from jobstore.insights import overview, quality
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.inbox import Inboxes, read_batch_groups
 from jobstore.insights.overview import WaitingSums
@@ -279,6 +279,15 @@ class OperationsService(OperationsServiceServicer):
         view.upstreams_sign = self._upstreams.secrets is not None
         view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return write_message(pb.GetOverviewResponse, view)
+
+    async def GetQuality(self, request: pb.GetQualityRequest, _: Context) -> pb.GetQualityResponse:
+        if not 0 <= request.range_s <= quality.RANGE_MAX_S:
+            raise InvalidError(f"must be between 0 and {quality.RANGE_MAX_S}", field="range_s")
+        chosen = {name: reject_nul(getattr(request, name)) or "" for name in ("agent_id", "judge", "of_criterion")}
+        range_s = request.range_s or quality.BY_HOUR_MAX_S
+        async with self._database.session(request.tenant) as session:
+            view = await quality.get_quality(session, range_s, datetime.now(UTC), **chosen)
+        return write_message(pb.GetQualityResponse, view)
 
     async def GetInbox(self, request: pb.GetInboxRequest, _: Context) -> pb.GetInboxResponse:
         return write_message(pb.GetInboxResponse, {"inbox": await self._inboxes.get(request.tenant)})

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,7 +19,8 @@ from jobstore.engine import locks, sql
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock
 from jobstore.engine.sql import Connection, Row
-from jobstore.insights import histogram
+from jobstore.insights import histogram, verdicts
+from jobstore.insights.verdicts import Verdicts, Whose
 from jobstore.jobs.model import UNPROVEN, VALIDATOR, TransitionKind
 from jobstore.jobs.reads import SETTLED
 from jobstore.jobs.transitions import REJUDGED
@@ -68,9 +69,11 @@ async def claim_sample(connection: Connection) -> bool:
 #: The highest number of entries that one transaction counts.
 BATCH: Final = 2_000
 POLL_S: Final = 2.0
-MINUTE_S, HOUR_S = 60, 3_600
-#: How long the counts by minute, and by hour, are kept.
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+#: How long the counts by minute, and by hour, are kept;
 KEPT: Final = {MINUTE_S: timedelta(days=2), HOUR_S: timedelta(days=31)}
+#: and those of verdicts, by hour and by day of UTC.
+VERDICTS_KEPT: Final = {HOUR_S: timedelta(days=8), DAY_S: timedelta(days=91)}
 FORGET_EVERY_S: Final = 600.0
 
 COUNTED: Final = ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
@@ -85,8 +88,11 @@ _CURSOR: Final = text(
 )
 #: Whether there are entries to count, or a sample to take: the only statement while there are none.
 _LOOK: Final = text(
-    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, ({_IS_RECENT}) IS NOT TRUE AS is_sample_due "  # noqa: S608
-    "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1"
+    f"""
+    SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, ({_IS_RECENT}) IS NOT TRUE AS is_sample_due,
+        EXISTS (SELECT FROM judgings WHERE state = 'DONE' AND NOT is_counted) AS has_judgings
+    FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1
+    """  # noqa: S608 - words of our own
 )
 #: The spending of an entry is the job's total after it less that before; a wait begins when the execution may start.
 _ROWS: Final = text(
@@ -96,11 +102,13 @@ _ROWS: Final = text(
         {STARTABLE_AT} AS startable_at,
         CASE WHEN l.kind = 'not_met' THEN (SELECT not_met_criteria FROM jobs WHERE id = l.job_id) END AS criteria,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
+        {verdicts.COLUMNS},
         coalesce(l.cost_nanos, 0) - coalesce(p.cost_nanos, 0) AS cost_nanos,
         coalesce(l.tokens, 0) - coalesce(p.tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
             AND (l.cost_nanos IS NOT NULL OR l.tokens IS NOT NULL)
+        {verdicts.JOINED}
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
     """  # noqa: S608 - words of our own
 )
@@ -324,6 +332,8 @@ class Rollups:
             look = (await session.execute(_LOOK, {"every": SAMPLED_EVERY})).one()
         if look.is_sample_due:
             await self.sample()
+        if look.has_judgings:
+            await self.count_judgings()
         if look.is_uncounted and await self.count():
             return True
         if time.monotonic() >= self._forget_at:
@@ -344,6 +354,16 @@ class Rollups:
             is_full = len(rows) == BATCH
             await connection.execute(_STORE, {"seq": rows[-1].seq if is_full else until})
         return is_full
+
+    async def count_judgings(self) -> None:
+        """Count judgings without a job that have ended; call `count` for those of jobs."""
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(verdicts.TAKE_JUDGINGS, {"limit": BATCH})
+            spans: dict[Whose, Verdicts] = {}
+            for row in rows:
+                for whose in _list_spans(row, row.answered_at, datetime.now(UTC)):
+                    spans.setdefault(whose, Verdicts()).add_judging(row)
+            await _add_verdicts(connection, spans)
 
     async def sample(self) -> None:
         """Sample the gauges if a sample is due. TransientError: the query takes longer than SAMPLE_MAX_MS.
@@ -368,6 +388,8 @@ class Rollups:
                     await connection.execute(statement, {"span_s": span_s, "kept": kept})
             for statement in _FORGET_AGENTS:
                 await connection.execute(statement)
+            for span_s, kept in VERDICTS_KEPT.items():
+                await connection.execute(verdicts.OLD, {"span_s": span_s, "kept": kept})
             await connection.execute(_FORGET_SPENDING)
 
 
@@ -376,6 +398,7 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
     spans: dict[tuple[int, datetime], Counts] = {}
     of_tenants: dict[tuple[str, int, datetime], Counts] = {}
     agents: dict[tuple[str, str, datetime], AgentHour] = {}
+    judged_in: dict[Whose, Verdicts] = {}
     for row in rows:
         for span_s, kept in KEPT.items():
             if row.created_at > now - kept:
@@ -385,6 +408,10 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
         if row.agent_id is not None and row.created_at > now - KEPT[MINUTE_S]:
             key = (row.tenant, row.agent_id, get_span_begin(row.created_at, HOUR_S))
             agents.setdefault(key, AgentHour()).add(row)
+        if row.judge is not None:
+            for whose in _list_spans(row, row.created_at, now):
+                judged_in.setdefault(whose, Verdicts()).add(row)
+    await _add_verdicts(connection, judged_in)
     rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
     if rollups:
         await connection.execute_many(_ADD, rollups)
@@ -403,6 +430,20 @@ async def _add_up(connection: Connection, rows: Sequence[Row]) -> None:
     judged = [_count_verdict(row) for row in rows if row.judge == DEFAULT_POLICY and not _is_rejudged(row)]
     if judged:
         await connection.execute(_COUNT_DEFAULT, sql.arrays(_JUDGED, "u", judged))
+
+
+def _list_spans(row: Row, at: datetime, now: datetime) -> Iterator[Whose]:
+    """Yield whose verdict a row holds, for each span of time in which it is counted; none if it holds none."""
+    if row.judged_by is not None:
+        for span_s, kept in VERDICTS_KEPT.items():
+            if at > now - kept:
+                yield Whose(row.tenant, span_s, get_span_begin(at, span_s), row.agent_id or "", row.judged_by)
+
+
+async def _add_verdicts(connection: Connection, spans: Mapping[Whose, Verdicts]) -> None:
+    made = [counts.make_row(whose) for whose, counts in sorted(spans.items(), key=lambda item: item[0]) if counts.sums]
+    if made:
+        await connection.execute_many(verdicts.ADD, made)
 
 
 def _count_verdict(row: Row) -> dict[str, object]:

@@ -70,3 +70,20 @@ tenant_agent_rollups = declare(
     required("failures", JSONB, server_default=text("'{}'"), doc="how many failed, by code"),
     required("refusals", JSONB, server_default=text("'{}'"), doc="how many were not accepted, by criterion"),
 )
+
+#: Verdicts of jobs, and judgings of what was judged before or is labelled.
+quality_rollups = declare(
+    "quality_rollups",
+    Column("tenant", Text, primary_key=True),
+    Column("span_s", Integer, primary_key=True, autoincrement=False, doc="an hour, or a day of UTC"),
+    Column("at", TIME, primary_key=True),
+    Column("agent_id", Text, primary_key=True, doc="empty: of a case that is no job's"),
+    Column("judge", Text, primary_key=True, doc="the policy and its version"),
+    required("judged", BigInteger, doc="first verdicts on results"),
+    required("accepted", BigInteger, doc="of those"),
+    required("unjudged", BigInteger, doc="the judge failed, or proved nothing"),
+    required("compared", BigInteger, doc="judgings of what was judged before, or is labelled"),
+    required("flipped", BigInteger, doc="of those: with another end than before, or than the label"),
+    required("models", JSONB, doc="how many results each judged"),
+    required("criteria", JSONB, doc="passed, failed, not assessed; the most by themselves, others without a text"),
+)

@@ -57,6 +57,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "AND owner.tenant {mine})",
     "jobs": OWN,
     "operations": OWN,
+    "quality_rollups": OWN,
     "spending": OWN,
     "tenant_agent_rollups": OWN,
     "tenant_rollups": OWN,

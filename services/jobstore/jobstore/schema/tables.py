@@ -614,10 +614,12 @@ judgings = declare(
     Column("duration_s", DOUBLE_PRECISION),
     required("created_at", TIME, server_default=func.signoff_now()),
     Column("answered_at", TIME),
+    required("is_counted", Boolean, server_default=text("false"), doc="among the verdicts (insights.verdicts)"),
     CheckConstraint("state IN ('QUEUED', 'LEASED', 'DONE')", name="state"),
     Index("judgings_group_id_item_key", "group_id", "item", unique=True),
     Index("judgings_queue_idx", "urgency", "created_at", "item", postgresql_where=text("state = 'QUEUED'")),
     Index("judgings_open_idx", "group_id", postgresql_where=text("state <> 'DONE'")),
+    Index("judgings_uncounted_idx", "id", postgresql_where=text("state = 'DONE' AND NOT is_counted")),
     Index(
         "judgings_evaluation_idx",
         *("evaluation", "question", "labels", "repeat", "created_at", "id"),

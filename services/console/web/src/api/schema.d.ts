@@ -835,6 +835,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Quality
+         * @description How much was accepted within the range: over time, by agent, by judge and by criterion, and what flipped.
+         */
+        get: operations["get_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inbox": {
         parameters: {
             query?: never;
@@ -3832,6 +3852,99 @@ export interface components {
             job_id?: string;
             errors?: components["schemas"]["FieldProblem"][];
         };
+        /** @description How much was accepted within a range, of which agents, by which judges, and for which criteria. */
+        Quality: {
+            /** @description from the first on that has any, without a gap */
+            points: components["schemas"]["QualityPoint"][];
+            totals: components["schemas"]["QualityCounts"];
+            /** @description those with the most results first; 500 at most */
+            agents: components["schemas"]["QualityOf"][];
+            /** @description likewise */
+            judges: components["schemas"]["QualityOf"][];
+            /** @description those that were not passed most first; 100 at most */
+            criteria: components["schemas"]["QualityOfCriterion"][];
+            /** @description all other criteria together, where there are any */
+            others?: components["schemas"]["QualityOfCriterion"];
+        };
+        /** @description What verdicts came to. A result counts for its first verdict. */
+        QualityCounts: {
+            /** @description results that were judged, */
+            judged: number;
+            /** @description and those of them that were accepted */
+            accepted: number;
+            /** @description results of which the judge said nothing: it failed, or proved nothing */
+            unjudged: number;
+            /** @description judgings of results that were judged before, and of cases with a label, */
+            compared: number;
+            /** @description and those of them with another end than before, or than the label */
+            flipped: number;
+            /**
+             * Format: double
+             * @description of what was judged; left out where nothing was
+             */
+            acceptance_rate?: number;
+        };
+        /** @description Those of an agent, or of a version of a judge policy. */
+        QualityOf: {
+            /** @description results that were judged, */
+            judged: number;
+            /** @description and those of them that were accepted */
+            accepted: number;
+            /** @description results of which the judge said nothing: it failed, or proved nothing */
+            unjudged: number;
+            /** @description judgings of results that were judged before, and of cases with a label, */
+            compared: number;
+            /** @description and those of them with another end than before, or than the label */
+            flipped: number;
+            /** @description the id of the agent; or the policy and its version, such as `strict@3` */
+            name: string;
+            /** @description of a policy: how many results each model judged; the ten that were most */
+            models: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description of what was judged; left out where nothing was
+             */
+            acceptance_rate?: number;
+        };
+        /** @description How a criterion was judged. */
+        QualityOfCriterion: {
+            /** @description its first 300 characters; empty: of all others together */
+            text: string;
+            passed: number;
+            failed: number;
+            /** @description the judge could not assess it, or proved nothing */
+            unassessed: number;
+        };
+        /** @description A part of the range. */
+        QualityPoint: {
+            /** @description results that were judged, */
+            judged: number;
+            /** @description and those of them that were accepted */
+            accepted: number;
+            /** @description results of which the judge said nothing: it failed, or proved nothing */
+            unjudged: number;
+            /** @description judgings of results that were judged before, and of cases with a label, */
+            compared: number;
+            /** @description and those of them with another end than before, or than the label */
+            flipped: number;
+            /**
+             * Format: date-time
+             * @description when it begins
+             */
+            at: string;
+            /**
+             * Format: double
+             * @description of what was judged; left out where nothing was
+             */
+            acceptance_rate?: number;
+        };
+        /**
+         * @description How far back it looks at what was accepted: by hours up to a week, by days of UTC beyond.
+         * @enum {string}
+         */
+        QualityRange: "24h" | "7d" | "31d" | "90d";
         /** @description Judgings that were queued. */
         QueuedJudgings: {
             /** Format: uuid */
@@ -8150,6 +8263,101 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_quality: {
+        parameters: {
+            query?: {
+                range?: components["schemas"]["QualityRange"];
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
+                /** @description of the results of this agent alone, */
+                agent_id?: string;
+                /** @description by this judge policy alone, or this version of it (`strict@3`), */
+                judge?: string;
+                /** @description and of the outcomes of this criterion, in place of the verdicts */
+                of_criterion?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "points": [
+                     *         {
+                     *           "at": "2026-05-01T12:00:00.000000Z",
+                     *           "judged": 40,
+                     *           "accepted": 31,
+                     *           "unjudged": 1,
+                     *           "compared": 5,
+                     *           "flipped": 1,
+                     *           "acceptance_rate": 0.775
+                     *         }
+                     *       ],
+                     *       "totals": {
+                     *         "judged": 40,
+                     *         "accepted": 31,
+                     *         "unjudged": 1,
+                     *         "compared": 5,
+                     *         "flipped": 1,
+                     *         "acceptance_rate": 0.775
+                     *       },
+                     *       "agents": [
+                     *         {
+                     *           "name": "writer",
+                     *           "models": {},
+                     *           "judged": 40,
+                     *           "accepted": 31,
+                     *           "unjudged": 1,
+                     *           "compared": 5,
+                     *           "flipped": 1,
+                     *           "acceptance_rate": 0.775
+                     *         }
+                     *       ],
+                     *       "judges": [
+                     *         {
+                     *           "name": "strict@3",
+                     *           "models": {
+                     *             "a-model": 40
+                     *           },
+                     *           "judged": 40,
+                     *           "accepted": 31,
+                     *           "unjudged": 1,
+                     *           "compared": 5,
+                     *           "flipped": 1,
+                     *           "acceptance_rate": 0.775
+                     *         }
+                     *       ],
+                     *       "criteria": [
+                     *         {
+                     *           "text": "It rhymes",
+                     *           "passed": 31,
+                     *           "failed": 8,
+                     *           "unassessed": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Quality"];
                 };
             };
             401: components["responses"]["Unauthorized"];
