@@ -66,7 +66,7 @@ export function BatchPage({ id }: { id: string }) {
               <span className="w-12 text-right font-medium">{share(batch)}</span>
             </div>
             <BatchLegend batch={batch} />
-            {!hasEnded(batch) && <WaitingSums sums={batch.waiting ?? []} />}
+            {!hasEnded(batch) && <WaitingSums sums={batch.waiting ?? []} within={{ batch: id }} />}
             <BatchFacts batch={batch} />
             <Link to="/jobs" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
               Its jobs in the list

@@ -7,7 +7,7 @@ type Bounded = { [K in ApiField]: `${K}_min` extends keyof JobsQuery ? K : never
 type Sorted = { [K in ApiField]: `-${K}` extends JobsQuery["order"] ? K : never }[ApiField];
 
 /** Kind of a value, by which it is shown, offered in a menu and read from a query. */
-export type Kind = "status" | "agent" | "text" | "uuid" | "words" | "labels" | "money" | "span" | "time";
+export type Kind = "status" | "agent" | "text" | "uuid" | "words" | "labels" | "reason" | "money" | "span" | "time";
 
 /** Control in the forms; a line of text where there is none. */
 type Control = "lines" | "json" | "moment" | "labels" | "criteria" | "priority" | "agent" | "capabilities" | "policy";
@@ -37,7 +37,7 @@ type Field<K extends ApiField> = {
     by?: "value" | "ending";
     /** Words of a chip before the quoted value, if not the filter's word. */
     chip?: string;
-  } & (K extends Asked | Bounded | "status" | "created_at" ? { asks?: K } : { asks: Asked });
+  } & (K extends Asked | Bounded | "status" | "created_at" ? { asks?: K } : { asks: Asked | "reason" });
   form?: K extends keyof NewJob ? Form<K> : never;
 };
 
@@ -103,6 +103,7 @@ export const FIELDS = {
   verdict: {
     filter: { word: "criterion", asks: "criterion_not_met", by: "ending", chip: "criterion not met" },
   },
+  waiting: { kind: "reason", filter: { word: "reason", asks: "reason" } },
   created_at: {
     word: "created",
     kind: "time",
@@ -130,7 +131,6 @@ export const OTHERS = {
   tokens: "stands beside the cost",
   live: "is shown by the status",
   cancelled: "is shown and filtered as a status",
-  waiting: "stands in place of the last entry",
   result: "has a section of its own",
   result_version: "names the entry of the result",
   criteria: "is edited as text",
@@ -169,7 +169,9 @@ const UNORDERED = ALL.flatMap(({ key, kind, filter, ...field }) => {
   return filter ? [{ key, kind, word: word as FilterWord, name: capitalize(word), asks, by, chip }] : [];
 });
 export const filtersOf = (...kinds: Kind[]) => UNORDERED.filter(({ kind }) => kinds.includes(kind));
-export const VALUE_FILTERS = filtersOf("agent", "text", "uuid", "words", "labels");
+/** Filters by values, of which a job may be asked to have another. */
+export const NEGATED_FILTERS = filtersOf("agent", "text", "uuid", "words", "labels");
+export const VALUE_FILTERS = [...NEGATED_FILTERS, ...filtersOf("reason")];
 export const RANGE_FILTERS = filtersOf("money", "span");
 /** Filters of the list: by status, by other values, by bounds, and by time. */
 export const FILTERS = [...filtersOf("status"), ...VALUE_FILTERS, ...RANGE_FILTERS, ...filtersOf("time")];

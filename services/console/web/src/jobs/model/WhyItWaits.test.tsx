@@ -115,6 +115,9 @@ it("the overview and a batch say how many wait for what", async () => {
   on("get", "/api/operations/batch-1", () => json(aBatch({ waiting })));
   await renderPage(<BatchPage id="batch-1" />);
   expect((await screen.findByText(/^Of 412 waiting/)).textContent).toBe(text);
+  const jobs = screen.getByRole("link", { name: "390 jobs that wait: limit tenant:press is reached" });
+  expect(jobs.getAttribute("href")).toContain("reason=limit_concurrency%3Atenant%3Apress");
+  expect(jobs.getAttribute("href")).toContain("batch=batch-1");
 });
 
 it("reasons beyond the first three are shown when they are asked for", async () => {

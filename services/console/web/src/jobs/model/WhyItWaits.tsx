@@ -3,12 +3,12 @@ import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import type { Waiting, WaitingSum, WaitReason } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { formatCount, formatExactTime } from "@/lib/format";
+import { formatCount, formatExactTime, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { Countdown } from "@/ui/display/duration";
+import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time, toIntlZone, useZone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
-import { countWaiting, describeCause, describeEnd, describeOwner, findRemedyPage } from "./waiting";
+import { countWaiting, describeCause, describeEnd, describeOwner, findRemedyPage, joinReason } from "./waiting";
 
 /** The place from which on the jobstore counts no further. */
 const PLACE_MAX = 10_001;
@@ -34,11 +34,17 @@ export function ReasonLine({ reason }: { reason: AnyReason }) {
       <RemedyLink reason={reason} className="hover:underline">
         {words}
       </RemedyLink>
-      {until && (
+      {until ? (
         <>
           {describeEnd(reason.code)}
           <Countdown to={until} />
         </>
+      ) : (
+        since && (
+          <>
+            , <Duration from={since} />
+          </>
+        )
       )}
     </span>
   );
@@ -102,9 +108,13 @@ export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: rea
 
 const SUMS_SHOWN = 3;
 
-/** What many executions wait for, in one line: "Of 412 waiting, 390: limit tenant:press is reached". */
-export function WaitingSums({ sums }: { sums: readonly WaitingSum[] }) {
+/** `within`: the filter of the jobs that the sums are of, such as those of a batch. */
+type WaitingSumsProps = { sums: readonly WaitingSum[]; within?: { batch?: string } };
+
+/** What many executions wait for, in one line: "Of 412 waiting, 390: limit tenant:press is reached"; each opens its jobs. */
+export function WaitingSums({ sums, within }: WaitingSumsProps) {
   const [isWhole, setIsWhole] = useState(false);
+  const { nameOf } = useAgentNames();
   const left = isWhole ? 0 : sums.length - SUMS_SHOWN;
   if (sums.length === 0) return <p className="min-h-6 text-muted">Nothing waits.</p>;
   return (
@@ -113,7 +123,15 @@ export function WaitingSums({ sums }: { sums: readonly WaitingSum[] }) {
       {sums.slice(0, isWhole ? undefined : SUMS_SHOWN).map((sum, index) => (
         <span key={`${sum.code} ${sum.name}`}>
           {index > 0 && "; "}
-          <b className="font-medium">{formatCount(sum.count)}</b>: <ReasonLine reason={sum} />
+          <Link
+            to="/jobs"
+            search={{ ...within, reason: [joinReason(sum)] }}
+            aria-label={`${pluralize(sum.count, "job")} that wait: ${describeCause(sum, nameOf)}`}
+            className="font-medium text-accent underline"
+          >
+            {formatCount(sum.count)}
+          </Link>
+          : <ReasonLine reason={sum} />
         </span>
       ))}
       {left > 0 && (

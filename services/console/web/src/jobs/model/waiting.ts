@@ -78,6 +78,19 @@ export function describeCause(cause: Cause, nameOf: NameOf): string {
   return REASONS[cause.code]?.[0](cause, about) ?? [cause.code.replaceAll("_", " "), about].filter(Boolean).join(" ");
 }
 
+/** Reasons that are about nothing that has a name. */
+const NAMELESS = ["not_before", "retry_backoff", "limits_lost", "queue", "judge_away"];
+
+/** Write a reason as a filter has it. */
+export const joinReason = ({ code, name }: Pick<Cause, "code" | "name">) => (name ? `${code}:${name}` : code);
+
+/** Describe a reason of a filter; without a name, it is of whatever it holds for. */
+export function describeReason(text: string, nameOf: NameOf): string {
+  const [code = "", ...name] = text.split(":");
+  const isAny = name.length === 0 && !NAMELESS.includes(code);
+  return isAny ? code.replaceAll("_", " ") : describeCause({ code, name: name.join(":") }, nameOf);
+}
+
 export const findInk = (code: string) => REASONS[code]?.[1];
 
 /** What comes when the time is up, before the time that is left. */

@@ -1,35 +1,40 @@
-import { type Filter, RANGE_FILTERS, VALUE_FILTERS } from "@/jobs/fields";
+import { type Filter, NEGATED_FILTERS, RANGE_FILTERS, VALUE_FILTERS } from "@/jobs/fields";
+import { describeReason } from "@/jobs/model/waiting";
 import { formatMinuteTime } from "@/lib/format";
 import { boundsOf, type JobsSearch, negate, paramsOf, valuesOf } from "./jobs-search";
 
 /** Filter in words, with the change that takes it away. */
 export type FilterWords = { words: string; without: Partial<JobsSearch> };
 
+type NameOf = (id: string) => string;
+
 /** Describe the filters apart from status and text, with times in a zone and agents by name. */
-export function listFilters(search: JobsSearch, zone: string | undefined, nameOf = (id: string) => id): FilterWords[] {
+export function listFilters(search: JobsSearch, zone: string | undefined, nameOf: NameOf = (id) => id): FilterWords[] {
   const { notStatus, cancelled } = search;
   const describeValues = (filter: Filter, isNot: boolean): FilterWords[] => {
     const name = isNot ? negate(filter.word) : filter.word;
     const values = valuesOf(search, name);
     return values.map((each) => {
       const others = values.filter((other) => other !== each);
-      const words = describeValue(filter, filter.kind === "agent" ? nameOf(each) : each, isNot);
+      const words = describeValue(filter, each, isNot, nameOf);
       return { words, without: { [name]: others.length > 0 ? others : undefined } };
     });
   };
   const found: (FilterWords | false | undefined)[] = [
     notStatus && { words: `status not ${notStatus.join(" or ")}`, without: { notStatus: undefined } },
     cancelled === false && { words: "not cancelled", without: { cancelled: undefined } },
-    ...[false, true].flatMap((isNot) => VALUE_FILTERS.flatMap((filter) => describeValues(filter, isNot))),
+    ...VALUE_FILTERS.flatMap((filter) => describeValues(filter, false)),
+    ...NEGATED_FILTERS.flatMap((filter) => describeValues(filter, true)),
     ...RANGE_FILTERS.map((filter) => describeRange(filter, search)),
     describeTime(search, zone),
   ];
   return found.filter((each): each is FilterWords => Boolean(each));
 }
 
-function describeValue({ word, chip }: Filter, value: string, isNot: boolean): string {
+function describeValue({ word, chip, kind }: Filter, value: string, isNot: boolean, nameOf: NameOf): string {
+  if (kind === "reason") return `waiting: ${describeReason(value, nameOf)}`;
   if (chip) return `${isNot ? "not: " : ""}${chip} “${value}”`;
-  return `${word}${isNot ? " not" : ""} ${value}`;
+  return `${word}${isNot ? " not" : ""} ${kind === "agent" ? nameOf(value) : value}`;
 }
 
 function describeRange(filter: Filter, search: JobsSearch): FilterWords | undefined {

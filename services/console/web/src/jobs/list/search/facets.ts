@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { JobFacets } from "@/api/types";
+import type { JobFacets, WaitingSum } from "@/api/types";
+import { describeCause, joinReason } from "@/jobs/model/waiting";
 import { type JobsSearch, toJobsQuery, withoutSort } from "./jobs-search";
 
 const VALUES_MAX = 100;
@@ -16,10 +17,22 @@ export function facetsQuery(field: string, search: JobsSearch) {
     staleTime: 0,
     gcTime: 0,
     retry: false,
-    queryFn: ({ signal }): Promise<JobFacets> =>
-      api.get("/api/job-facets", {
+    queryFn: async ({ signal }): Promise<JobFacets> => {
+      if (field === "reason") {
+        const { tenant } = filters;
+        const { waiting } = await api.get("/api/overview", { query: { range: "1h", tenant }, signal });
+        return countReasons(waiting ?? []);
+      }
+      return api.get("/api/job-facets", {
         query: { ...toJobsQuery(filters, Date.now()), field, page_size: VALUES_MAX },
         signal,
-      }),
+      });
+    },
   });
 }
+
+/** Sums of what waits as values of a field: of all jobs, whatever else is chosen. */
+const countReasons = (sums: readonly WaitingSum[]): JobFacets => ({
+  facets: sums.map((sum) => ({ value: joinReason(sum), count: sum.count, name: describeCause(sum, (id) => id) })),
+  capped_at: Number.MAX_SAFE_INTEGER,
+});

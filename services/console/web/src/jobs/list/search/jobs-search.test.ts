@@ -30,6 +30,7 @@ it.each<[JobsSearch, boolean]>([
   [{ label: ["team:a", "link:https://x"] }, true],
   [{ label: ["team:a", "kind:b"] }, false],
   [{ label: ["team:"] }, false],
+  [{ reason: ["queue"] }, false],
   [{ period: "1h" }, true],
   [{ tenant: "board", text: "minutes", status: ["PENDING"] }, false],
   [{ sort: "updated", ascending: true }, true],
@@ -146,4 +147,11 @@ it("how jobs ended is asked for, restated, and read from the address", () => {
     sort: "priority",
     unknown: ["period=1y", "costMin=much"],
   });
+});
+
+it("a reason is described in words, by what it names, or by its code alone", () => {
+  const reason = ["limit_paused:agent:a-1", "queue", "circuit_open"];
+  expect(describeSearch({ reason }, "UTC", () => "Poet")).toBe(
+    "waiting: Poet is paused, waiting: waits for its turn, waiting: circuit open",
+  );
 });

@@ -1,5 +1,13 @@
 import type { JobStatus, JobsQuery } from "@/api/types";
-import { type Filter, type FilterWord, RANGE_FILTERS, SORTS, type Sort, VALUE_FILTERS } from "@/jobs/fields";
+import {
+  type Filter,
+  type FilterWord,
+  NEGATED_FILTERS,
+  RANGE_FILTERS,
+  SORTS,
+  type Sort,
+  VALUE_FILTERS,
+} from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
 
 /** Longest text, in characters, that the console searches for. */
@@ -12,11 +20,12 @@ const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Parameter of values that a job must not have. */
 type NotName<W extends string> = `not${Capitalize<W>}`;
-export const negate = (word: string) => `not${word.charAt(0).toUpperCase()}${word.slice(1)}` as NotName<ValueWord>;
+export const negate = (word: string) => `not${word.charAt(0).toUpperCase()}${word.slice(1)}` as NotName<NegatedWord>;
 
 type OneWord = FilterWord<"agent" | "text" | "uuid">;
-type ManyWord = FilterWord<"words" | "labels">;
+type ManyWord = FilterWord<"words" | "labels" | "reason">;
 type ValueWord = OneWord | ManyWord;
+type NegatedWord = Exclude<ValueWord, FilterWord<"reason">>;
 type Bound = `${FilterWord<"money" | "span">}${"Min" | "Max"}`;
 
 /** Search parameters of the list's address. */
@@ -38,7 +47,7 @@ export type JobsSearch = {
   /** What of the address is not understood, as `name=value`: nothing is shown as if it were not there. */
   unknown?: string[];
 } & Partial<
-  Record<OneWord, string> & Record<ManyWord | NotName<ValueWord>, string[]> & Record<Bound, number> // at least, and at most
+  Record<OneWord, string> & Record<ManyWord | NotName<NegatedWord>, string[]> & Record<Bound, number> // at least, and at most
 >;
 
 /** What shows the filters, and changes them: typing replaces the address, choosing adds to the history. */
@@ -88,7 +97,7 @@ export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
     cancelled: findCancelled(search),
     ...Object.fromEntries([
       ...VALUE_FILTERS.map(({ word, asks }) => [asks, search[word as ValueWord]]),
-      ...VALUE_FILTERS.map(({ word, asks }) => [`not_${asks}`, search[negate(word)]]),
+      ...NEGATED_FILTERS.map(({ word, asks }) => [`not_${asks}`, search[negate(word)]]),
       ...ranges,
     ]),
     text: search.text,
@@ -125,4 +134,13 @@ export function withoutSort(search: JobsSearch): JobsSearch {
 
 export function isFiltered(search: JobsSearch): boolean {
   return Object.values(withoutSort(search)).some((value) => value !== undefined);
+}
+
+/** Beside an end, a period becomes the time when it began: the address has one or the other. */
+export function fitTimes(search: Partial<JobsSearch>, before: JobsSearch, now: number): Partial<JobsSearch> {
+  const { period, to } = search;
+  if (to === undefined) return period === undefined ? search : { ...search, to: undefined };
+  const lasting = period ?? (search.from === undefined ? before.period : undefined);
+  if (lasting === undefined) return search;
+  return { ...search, period: undefined, from: new Date(now - (parsePeriod(lasting) ?? 0)).toISOString() };
 }

@@ -17,10 +17,14 @@ export function explainMismatch(job: Job, search: JobsSearch, now: number): stri
   if (missed) return missed.kind === "labels" ? "its labels have changed" : `its ${missed.word} has changed`;
   // No event tells how an execution ended: its code, criteria or duration.
   if (job.live && FILTERS.some((filter) => filter.by === "ending" && isSet(search, filter))) return "it runs again";
+  if (search.reason && !mayWait(job)) return "it does not wait any more";
   const created = Date.parse(job.created_at);
   if (created < Date.parse(findCreatedAfter(search, now) ?? job.created_at)) return "it was created earlier";
   return search.to && created >= Date.parse(search.to) ? "it was created later" : null;
 }
+
+/** Whether a job has asked for something that is not done; why it waits, no event tells. */
+const mayWait = ({ live, status }: Job) => live || status === "PENDING";
 
 function passes(job: Job, { word, key, kind }: Filter, search: JobsSearch): boolean {
   const has = (value: string) => {

@@ -1,5 +1,5 @@
 import type { JobStatus } from "@/api/types";
-import { type Kind, RANGE_FILTERS, SORTS, VALUE_FILTERS } from "@/jobs/fields";
+import { type Kind, NEGATED_FILTERS, RANGE_FILTERS, SORTS, VALUE_FILTERS } from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
 import { canAscend, type JobsSearch, negate, paramsOf, parsePeriod } from "./jobs-search";
 
@@ -7,10 +7,8 @@ import { canAscend, type JobsSearch, negate, paramsOf, parsePeriod } from "./job
 const OTHER_NAMES: Record<string, string> = {
   ...{ q: "text", created_after: "from", created_before: "to", spent_min: "costMin", spent_max: "costMax" },
   ...Object.fromEntries([
-    ...VALUE_FILTERS.flatMap(({ word, asks }) => [
-      [asks, word],
-      [`not_${asks}`, negate(word)],
-    ]),
+    ...VALUE_FILTERS.map(({ word, asks }) => [asks, word]),
+    ...NEGATED_FILTERS.map(({ word, asks }) => [`not_${asks}`, negate(word)]),
     ...RANGE_FILTERS.flatMap(({ word, asks }) =>
       [asks, word].flatMap((name) => [
         [`${name}_min`, `${word}Min`],
@@ -41,7 +39,7 @@ function parseKnown(raw: RawSearch): JobsSearch {
   const sort = SORTS.find(({ word }) => word === toText(raw.sort));
   const filters = [
     ...VALUE_FILTERS.map(({ word, kind }) => [word, (isOfMany(kind) ? toMany(kind) : toText)(raw[word])]),
-    ...VALUE_FILTERS.map(({ word, kind }) => [negate(word), toMany(kind)(raw[negate(word)])]),
+    ...NEGATED_FILTERS.map(({ word, kind }) => [negate(word), toMany(kind)(raw[negate(word)])]),
     ...RANGE_FILTERS.flatMap(paramsOf).map((name) => [name, toAmount(raw[name])]),
   ];
   return {
@@ -58,7 +56,7 @@ function parseKnown(raw: RawSearch): JobsSearch {
   };
 }
 
-const isOfMany = (kind: Kind) => kind === "words" || kind === "labels";
+const isOfMany = (kind: Kind) => kind === "words" || kind === "labels" || kind === "reason";
 const toMany = (kind: Kind) => (kind === "labels" ? toLabels : toTexts);
 
 /** List what was typed and is no part of the search. */

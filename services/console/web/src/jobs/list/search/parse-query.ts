@@ -2,7 +2,7 @@ import type { Agent, JobStatus } from "@/api/types";
 import { FILTERS, type Filter, filtersOf, type Kind } from "@/jobs/fields";
 import { JOB_STATUSES } from "@/jobs/model/status";
 import { fromWallTime } from "@/lib/wall-time";
-import { type JobsSearch, negate, paramsOf, parseLabel, parsePeriod, valuesOf } from "./jobs-search";
+import { fitTimes, type JobsSearch, negate, paramsOf, parseLabel, parsePeriod, valuesOf } from "./jobs-search";
 import { type QueryPart, splitQuery } from "./split-query";
 
 /** What is wrong with a query, and where in its text. */
@@ -25,7 +25,7 @@ const wordsOf = (...kinds: Kind[]): string[] => filtersOf(...kinds).map(({ word 
 
 export const QUERY_FIELDS: readonly string[] = FILTERS.map(({ word }) => word);
 /** Fields of which any of several values may hold. */
-const ANY_OF = wordsOf("status", "words");
+const ANY_OF = wordsOf("status", "words", "reason");
 /** Fields that are compared. */
 export const COMPARED = wordsOf("money", "span", "time");
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -66,6 +66,8 @@ function readValue({ word, kind }: Filter, value: string, search: Partial<JobsSe
       return readStatuses(value, search);
     case "words":
       return { [word]: [...new Set([...valuesOf(search, word), ...value.split(",").filter(Boolean)])] };
+    case "reason": // its name may have commas
+      return { [word]: [...new Set([...valuesOf(search, word), value])] };
     case "labels":
       return readLabel(value, search.label ?? before.label ?? []);
     case "uuid":
@@ -162,7 +164,13 @@ export function parseQuery(text: string, context: Context): ParsedQuery {
   }
   if (search.status && search.notStatus)
     return { problem: { message: "Name statuses, or negate them; not both.", from: 0, to: text.length } };
-  return { search: { ...replaceStatuses(search), ...fitTimes(search, context), text: words.join(" ") || undefined } };
+  return {
+    search: {
+      ...replaceStatuses(search),
+      ...fitTimes(search, context.before, context.now),
+      text: words.join(" ") || undefined,
+    },
+  };
 }
 
 /** Statuses that are named take the place of those that are negated, and the other way round. */
@@ -182,19 +190,11 @@ function readPart(part: QueryPart, search: Partial<JobsSearch>, context: Context
   if (!filter)
     throw new Wrong(`there is no such field; use ${QUERY_FIELDS.join(", ")}, or put words in quotation marks`);
   if (!part.isNegated) return readField(filter, part, search, context);
-  const { word } = filter;
+  const { word, kind } = filter;
+  if (kind === "reason") throw new Wrong("what jobs wait for is not negated");
   if (COMPARED.includes(word)) throw new Wrong("turn the comparison round instead of the minus");
   const negated: Partial<JobsSearch> = readField(filter, part, {}, { ...context, before: {} });
   if (negated.cancelled) return { cancelled: false };
   const into = negate(word as "label");
   return { [into]: [...new Set([...valuesOf(search, into), ...valuesOf(negated, word)])] };
-}
-
-/** Beside an end, a period becomes the time when it began: the address has one or the other. */
-function fitTimes(search: Partial<JobsSearch>, { now, before }: Context): Partial<JobsSearch> {
-  const { period, to } = search;
-  if (to === undefined) return period === undefined ? search : { ...search, to: undefined };
-  const lasting = period ?? (search.from === undefined ? before.period : undefined);
-  if (lasting === undefined) return search;
-  return { ...search, period: undefined, from: new Date(now - (parsePeriod(lasting) ?? 0)).toISOString() };
 }
