@@ -13,4 +13,4 @@ export const jobKeys = {
 };
 
 /** Query keys of data derived from jobs: refetched a little later whenever a job changes. */
-export const DERIVED_KEYS = [jobKeys.counts, ["batches"], ["overview"], ["agents", "stats"]] as const;
+export const DERIVED_KEYS = [jobKeys.counts, ["batches"], ["overview"], ["inbox"], ["agents", "stats"]] as const;

@@ -55,6 +55,11 @@ export type AgentStats = Schemas["AgentStats"];
 export type Overview = Schemas["Overview"];
 export type OverviewPoint = Schemas["OverviewPoint"];
 export type OverviewCounts = Omit<OverviewPoint, "at" | "wait" | "agent" | "judge" | "duration">;
+/** What needs somebody, and what happened since. */
+export type Inbox = Schemas["Inbox"];
+export type InboxGroup = Schemas["InboxGroup"];
+export type InboxHappened = Schemas["InboxHappened"];
+export type InboxVisit = Schemas["InboxVisit"];
 export type DeadLetter = Schemas["DeadLetter"];
 export type DeadLetters = Schemas["DeadLetterPage"];
 export type Problem = Schemas["Problem"];

@@ -1,15 +1,106 @@
-import { Link } from "@tanstack/react-router";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { CircleCheck } from "lucide-react";
+import { ReadState } from "@/api/ProblemState";
+import { useTenant } from "@/api/tenants";
+import type { Inbox, InboxGroup, InboxHappened } from "@/api/types";
+import { useNow } from "@/lib/clock";
+import { formatCount, formatDayTime, formatMoney, formatPercent, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
+import { Skeleton } from "@/ui/display/states";
+import { toIntlZone, useZone } from "@/ui/display/time";
+import { FirstSteps } from "./FirstSteps";
+import { useFirstSteps } from "./first-steps";
+import { GroupItem, PutOffItem } from "./GroupItem";
+import { NewestJobs } from "./NewestJobs";
+import { inboxQuery, newestQuery } from "./queries";
 
-/** Inbox: what needs somebody, and what happened since. */
+/** First page: what needs somebody, the urgent first, what happened since the last visit, and the newest jobs. */
 export function InboxPage() {
-  useTitle("Inbox");
+  const tenant = useTenant();
+  const inbox = useQuery(inboxQuery(tenant));
+  const newest = useInfiniteQuery(newestQuery(tenant));
+  const count = inbox.data?.count ?? 0;
+  useTitle(count > 0 ? `(${formatCount(count)}) Inbox` : "Inbox");
+  const jobs = newest.data?.pages.flatMap((page) => page.items) ?? [];
+  const steps = useFirstSteps(newest.data && jobs);
+  // Nothing is shown before what stands above it.
+  const isRead = !inbox.isPending && !newest.isPending && (steps !== undefined || newest.isError);
   return (
-    <div className="mx-auto max-w-7xl space-y-4 p-4">
-      <h1 className="text-xl font-semibold">Inbox</h1>
-      <Link to="/jobs" search={{}} className="text-accent underline">
-        All jobs
-      </Link>
+    <div className="mx-auto max-w-5xl space-y-6 p-4">
+      <div>
+        <h1 className="text-xl font-semibold">Inbox</h1>
+        <p className="min-h-5 text-muted">{inbox.data && <Happened happened={inbox.data.happened} />}</p>
+      </div>
+      {isRead ? (
+        <>
+          {steps && <FirstSteps steps={steps} />}
+          <ReadState query={inbox} what="the inbox">
+            {null}
+          </ReadState>
+          {inbox.data && <Groups inbox={inbox.data} tenant={tenant} isEmpty={jobs.length === 0} />}
+          <NewestJobs query={newest} jobs={jobs} />
+        </>
+      ) : (
+        <div role="status" aria-busy className="space-y-3">
+          <span className="sr-only">Loading the inbox</span>
+          <Skeleton className="h-20" />
+          <Skeleton className="h-20" />
+          <Skeleton className="h-96" />
+        </div>
+      )}
     </div>
+  );
+}
+
+/** What happened since the last visit: "Since yesterday 17:40: 1,204 ended, 94 % accepted, 38 failed, $44.16". */
+function Happened({ happened }: { happened: InboxHappened }) {
+  const { since, ended, failed, acceptance_rate: rate, cost_usd: cost } = happened;
+  const now = useNow(60_000);
+  const zone = toIntlZone(useZone()[0]);
+  const parts = [
+    `${formatCount(ended)} ended`,
+    rate != null && `${formatPercent(rate)} accepted`,
+    failed > 0 && `${formatCount(failed)} failed`,
+    Number(cost) > 0 && formatMoney(cost),
+  ];
+  const words = ended > 0 ? parts.filter(Boolean).join(", ") : "nothing ended";
+  return `Since ${formatDayTime(Date.parse(since), now, zone)}: ${words}`;
+}
+
+type GroupsProps = { inbox: Inbox; tenant: string | null; isEmpty: boolean };
+
+function Groups({ inbox, tenant, isEmpty }: GroupsProps) {
+  const isPutOff = ({ snoozed_until: until }: InboxGroup) => until != null;
+  const putOff = inbox.groups.filter(isPutOff);
+  const shown = inbox.groups.filter((group) => !isPutOff(group));
+  return (
+    <section aria-label="What needs you" className="space-y-2">
+      {shown.length > 0 ? (
+        <ul className="divide-y rounded border">
+          {shown.map((group) => (
+            <GroupItem key={group.id} group={group} tenant={tenant} />
+          ))}
+        </ul>
+      ) : (
+        !isEmpty && (
+          <p role="status" className="flex items-center gap-2 rounded border p-3 font-medium">
+            <CircleCheck aria-hidden size={16} className="text-completed" />
+            Nothing needs you
+          </p>
+        )
+      )}
+      {putOff.length > 0 && (
+        <details>
+          <summary className="inline-flex min-h-6 cursor-pointer items-center text-muted">
+            Not now: {pluralize(putOff.length, "group")}
+          </summary>
+          <ul className="divide-y">
+            {putOff.map((group) => (
+              <PutOffItem key={group.id} group={group} tenant={tenant} />
+            ))}
+          </ul>
+        </details>
+      )}
+    </section>
   );
 }

@@ -54,6 +54,16 @@ export function formatTimeOfDay(at: number, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zone }).format(at);
 }
 
+/** Format since when, as one says it: "17:40", "yesterday 17:40", "Mon, 23 Nov, 17:40". */
+export function formatDayTime(at: number, now: number, zone?: string): string {
+  const time = new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: zone }).format(at);
+  const dayOf = (moment: number) => new Intl.DateTimeFormat("en-CA", { timeZone: zone }).format(moment);
+  if (dayOf(at) === dayOf(now)) return time;
+  if (dayOf(at) === dayOf(now - DAY)) return `yesterday ${time}`;
+  const day = { weekday: "short", day: "numeric", month: "short", timeZone: zone } as const;
+  return `${new Intl.DateTimeFormat("en-GB", day).format(at)}, ${time}`;
+}
+
 export function formatCount(number: number): string {
   return new Intl.NumberFormat("en-US").format(number);
 }

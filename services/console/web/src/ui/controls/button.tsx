@@ -3,7 +3,8 @@ import { type ComponentProps, type MouseEvent, useId } from "react";
 import { cn } from "@/lib/cn";
 import { toast } from "@/ui/feedback/toast";
 
-const look = cva(
+/** Classes of what looks like a button. */
+export const buttonLook = cva(
   "inline-flex items-center justify-center gap-1.5 rounded whitespace-nowrap font-medium transition-colors aria-disabled:cursor-default aria-disabled:opacity-60 pointer-coarse:min-h-11",
   {
     variants: {
@@ -20,19 +21,19 @@ const look = cva(
 );
 
 type ButtonProps = Omit<ComponentProps<"button">, "disabled"> &
-  VariantProps<typeof look> & {
+  VariantProps<typeof buttonLook> & {
     /** Disabled, yet focusable and in its place. */
     unavailable?: boolean;
     /** Why it is disabled: shown on hover, to screen readers, and in a toast when pressed. */
     reason?: string | null;
   };
 
-type ButtonLinkProps = ComponentProps<"a"> & VariantProps<typeof look>;
+type ButtonLinkProps = ComponentProps<"a"> & VariantProps<typeof buttonLook>;
 
 /** Link to another document that looks like a button. */
 export function ButtonLink({ kind, size, className, children, ...others }: ButtonLinkProps) {
   return (
-    <a {...others} className={cn(look({ kind, size }), className)}>
+    <a {...others} className={cn(buttonLook({ kind, size }), className)}>
       {children}
     </a>
   );
@@ -55,7 +56,7 @@ export function Button(props: ButtonProps) {
         type={type}
         aria-disabled={isOff || undefined}
         onClick={isOff ? explain : onClick}
-        className={cn(look({ kind, size }), className)}
+        className={cn(buttonLook({ kind, size }), className)}
       />
       {reason && (
         <span id={id} hidden>

@@ -1,0 +1,102 @@
+import { Link } from "@tanstack/react-router";
+import { useAgentNames } from "@/api/agents";
+import { ProblemState } from "@/api/ProblemState";
+import type { InboxGroup } from "@/api/types";
+import { fromFilter } from "@/jobs/list/search/from-filter";
+import { cn } from "@/lib/cn";
+import { Button, buttonLook } from "@/ui/controls/button";
+import { ExactTime, Time } from "@/ui/display/time";
+import { describeGroup, formatGroupCount, lookOfGroup } from "./describe-group";
+import { GroupAction } from "./GroupAction";
+import { useUpdateInbox } from "./queries";
+
+type GroupProps = { group: InboxGroup; tenant: string | null };
+
+/** Group of what needs the same: how many, since when, the newest, what to do, and what does it for all. */
+export function GroupItem({ group, tenant }: GroupProps) {
+  const { nameOf, nameAllIn } = useAgentNames();
+  const { icon: Icon, ink } = lookOfGroup(group);
+  const update = useUpdateInbox(tenant);
+  const { since, newest_at: newestAt, newest_job_id: newest, message, filter, remedy } = group;
+  const words = describeGroup(group, nameOf);
+  return (
+    <li aria-label={words} className="flex flex-wrap items-start gap-x-4 gap-y-2 p-3">
+      <div className="min-w-0 grow basis-96 space-y-0.5">
+        <p className="flex gap-2 font-medium">
+          <Icon aria-hidden size={16} className={cn("mt-0.5 shrink-0", ink)} />
+          <bdi className="line-clamp-3 wrap-anywhere">{words}</bdi>
+        </p>
+        <div className="space-y-0.5 pl-6 text-muted">
+          {(newest || since) && (
+            <p className="line-clamp-3 wrap-anywhere">
+              {since && <Time at={since} before="since " />}
+              {newest && (
+                <>
+                  {since && " · "}
+                  <Link
+                    to="/jobs/$id"
+                    params={{ id: newest }}
+                    className="text-accent underline pointer-coarse:inline-flex pointer-coarse:min-h-6"
+                  >
+                    newest
+                  </Link>
+                  {newestAt && <Time at={newestAt} before=" " />}
+                  {message && (
+                    <>
+                      {": "}
+                      <bdi className="text-text">{message}</bdi>
+                    </>
+                  )}
+                </>
+              )}
+            </p>
+          )}
+          <p className="wrap-anywhere first-letter:uppercase">{nameAllIn(remedy)}</p>
+          <ProblemState error={update.error} />
+        </div>
+      </div>
+      <div role="group" aria-label="Actions" className="flex flex-wrap items-center gap-1 max-sm:pl-6">
+        <GroupAction group={group} />
+        {filter && (
+          <Link
+            to="/jobs"
+            search={fromFilter(filter)}
+            aria-label={`Open ${formatGroupCount(group)} as a list`}
+            className={buttonLook({ kind: "quiet" })}
+          >
+            Open as list
+          </Link>
+        )}
+        <Button
+          kind="quiet"
+          title="Put it off until there are more of it"
+          unavailable={update.isPending}
+          onClick={() => update.mutate({ snoozed: [group.id] })}
+        >
+          Not now
+        </Button>
+      </div>
+    </li>
+  );
+}
+
+/** Group that is put off, in a line, until when, and a button that takes that back. */
+export function PutOffItem({ group, tenant }: GroupProps) {
+  const { nameOf } = useAgentNames();
+  const update = useUpdateInbox(tenant);
+  const words = describeGroup(group, nameOf);
+  return (
+    <li className="flex flex-wrap items-center gap-x-4 py-1">
+      <span className="min-w-0 grow basis-64">
+        <bdi className="line-clamp-2 wrap-anywhere">{words}</bdi>
+        <span className="text-xs text-muted">
+          until it grows, or <ExactTime at={group.snoozed_until ?? ""} />
+        </span>
+      </span>
+      <Button size="small" unavailable={update.isPending} onClick={() => update.mutate({ shown: [group.id] })}>
+        Show again
+      </Button>
+      <ProblemState error={update.error} />
+    </li>
+  );
+}

@@ -1,0 +1,90 @@
+import {
+  Bot,
+  CircleDollarSign,
+  CirclePause,
+  Gavel,
+  type LucideIcon,
+  MailX,
+  OctagonAlert,
+  SearchX,
+  ServerOff,
+  ThumbsDown,
+  TriangleAlert,
+  Unplug,
+} from "lucide-react";
+import type { InboxGroup } from "@/api/types";
+import { describeCause } from "@/jobs/model/waiting";
+import { formatCount } from "@/lib/format";
+
+type Look = { icon: LucideIcon; ink: string };
+
+const FAILED = "text-failed";
+const LOOKS: Record<string, Look> = {
+  limits_lost: { icon: TriangleAlert, ink: FAILED },
+  no_worker: { icon: ServerOff, ink: FAILED },
+  judge_away: { icon: Gavel, ink: FAILED },
+  circuit_open: { icon: Unplug, ink: FAILED },
+  paused: { icon: CirclePause, ink: "text-resubmit" },
+  no_agent_matches: { icon: SearchX, ink: "text-resubmit" },
+  failed: { icon: OctagonAlert, ink: FAILED },
+  not_accepted: { icon: ThumbsDown, ink: "text-rejected" },
+  budget: { icon: CircleDollarSign, ink: "text-resubmit" },
+  dead_letters: { icon: MailX, ink: FAILED },
+};
+
+/** Return the icon of a group's kind, and its ink; one that the page does not know yet has an agent's. */
+export const lookOfGroup = ({ kind }: InboxGroup): Look => LOOKS[kind] ?? { icon: Bot, ink: "text-muted" };
+
+/** Format how many are in a group: "38", or "10,000+" where only the newest were counted. */
+export const formatGroupCount = ({ count, has_more: hasMore }: InboxGroup) =>
+  `${formatCount(count)}${hasMore ? "+" : ""}`;
+
+/** Describe in a line what a group's jobs have in common: "38 failed with Writer: agent timeout". */
+export function describeGroup(group: InboxGroup, nameOf: (id: string) => string): string {
+  const number = formatGroupCount(group);
+  const agent = group.agent_id ? ` with ${nameOf(group.agent_id)}` : "";
+  if (group.kind === "dead_letters") return `${number} dead letter${group.count === 1 ? "" : "s"} in ${group.name}`;
+  if (group.criterion) return `${number} not accepted: ${group.criterion}`;
+  if (group.kind === "not_accepted") return `${number} not accepted`;
+  if (hasFailed(group)) return `${number} failed${agent}${group.code ? `: ${group.code.replaceAll("_", " ")}` : ""}`;
+  return `${number} wait${group.count === 1 ? "s" : ""}: ${describeCause(group, nameOf)}`;
+}
+
+/** Whether a group is of jobs that failed; those of the other kinds, and those held back by a limit, wait. */
+const hasFailed = ({ kind, code }: InboxGroup) => kind === "failed" || (kind === "budget" && !code.startsWith("limit"));
+
+/** What does it for all of a group at once, directly: what is resumed, closed or enabled, by the word of its button. */
+export type Remedy =
+  | { does: "resume"; what: "agent" | "tenant" | "operation"; id: string; words: string }
+  | { does: "resume"; what: "limit"; id: string; words: string }
+  | { does: "enable"; what: "agent"; id: string; words: string };
+
+const RESUMED: Record<string, ["agent" | "tenant" | "operation", string]> = {
+  agent: ["agent", "Resume agent"],
+  tenant: ["tenant", "Resume tenant"],
+  batch: ["operation", "Resume batch"],
+};
+
+/** Find what does it directly; null where somebody has to look first. */
+export function findRemedy({ code, name, resume }: InboxGroup): Remedy | null {
+  if (code.startsWith("circuit_")) return { does: "enable", what: "agent", id: name, words: "Close circuit" };
+  if (code === "agent_disabled") return { does: "enable", what: "agent", id: name, words: "Enable agent" };
+  if (resume == null) return null;
+  const [kind = "", ...rest] = resume.split(":");
+  const [what, words] = RESUMED[kind] ?? [];
+  if (what && words && rest.join(":") !== "*") return { does: "resume", what, id: rest.join(":"), words };
+  return { does: "resume", what: "limit", id: resume, words: "Resume" };
+}
+
+/** Page that has what a group needs, where no button does it. */
+export const PAGES: Record<
+  string,
+  { to: "/limits" | "/overview" | "/judges" | "/agents" | "/dead-letters"; words: string }
+> = {
+  limits_lost: { to: "/limits", words: "Open limits" },
+  no_worker: { to: "/overview", words: "Open system" },
+  judge_away: { to: "/judges", words: "Open judges" },
+  no_agent_matches: { to: "/agents", words: "Open agents" },
+  budget: { to: "/limits", words: "Open limits" },
+  dead_letters: { to: "/dead-letters", words: "Open dead letters" },
+};

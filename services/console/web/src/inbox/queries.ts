@@ -1,0 +1,56 @@
+import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { jobKeys } from "@/api/query-keys";
+import { ofTenant } from "@/api/tenants";
+import type { Inbox, InboxVisit, JobsPage } from "@/api/types";
+
+const EVERY_MS = 10_000;
+/** A visit goes on while its viewer is said to look within half an hour. */
+const SAID_EVERY_MS = 600_000;
+const NEWEST = 10;
+
+export const inboxKeys = { all: ["inbox"] as const };
+const PATH = "/api/inbox";
+
+let saidAt = Number.NEGATIVE_INFINITY;
+
+const put = (tenant: string | null, body: InboxVisit): Promise<Inbox> =>
+  api.put(PATH, { body, query: ofTenant(tenant) });
+
+/** Read the inbox, and say now and then that somebody looks at it, with which the same is answered. */
+async function read(tenant: string | null, signal: AbortSignal): Promise<Inbox> {
+  if (Date.now() - saidAt < SAID_EVERY_MS) return api.get(PATH, { query: ofTenant(tenant), signal });
+  const inbox = await put(tenant, { seen: true });
+  saidAt = Date.now();
+  return inbox;
+}
+
+/** Query of what needs somebody, of a tenant or of all that one may see; jobs that change make it stale. */
+export const inboxQuery = (tenant: string | null) =>
+  queryOptions({
+    queryKey: [...inboxKeys.all, tenant],
+    refetchInterval: EVERY_MS,
+    staleTime: 0,
+    queryFn: ({ signal }): Promise<Inbox> => read(tenant, signal),
+  });
+
+/** Query of the newest jobs: a list as the others, whose rows events change in place. */
+export const newestQuery = (tenant: string | null) =>
+  infiniteQueryOptions({
+    queryKey: jobKeys.list({ newest: NEWEST, tenant }),
+    staleTime: 0,
+    queryFn: ({ signal }): Promise<JobsPage> =>
+      api.get("/api/jobs", { query: { page_size: NEWEST, ...ofTenant(tenant) }, signal }),
+    initialPageParam: "",
+    getNextPageParam: () => undefined,
+  });
+
+/** Puts groups off, or off no longer. */
+export function useUpdateInbox(tenant: string | null) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ["inbox", "update"],
+    mutationFn: (visit: InboxVisit) => put(tenant, visit),
+    onSuccess: (inbox) => client.setQueryData<Inbox>([...inboxKeys.all, tenant], inbox),
+  });
+}
