@@ -67,6 +67,8 @@ OPTIONS = {
     "--accept-gaps": _LOCAL,
     "--apply": _HERE,
     "--secure": _LOCAL,
+    "--demo": _LOCAL,
+    "--no-demo": _LOCAL,
     "--user": "the name that a broker knows a user by",
     "--create": _LOCAL,
     "--data-dir": _LOCAL,

@@ -328,7 +328,7 @@ async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[Sy
         "SIGNOFF_AGENT_JOURNEY": f"Bearer {AGENT_TOKEN}",
         **settings,
     }
-    options = ["--data-dir", str(data), "--endpoints-file", str(endpoints_file), "--short-lived"]
+    options = ["--data-dir", str(data), "--endpoints-file", str(endpoints_file), "--short-lived", "--no-demo"]
     command = [sys.executable, "-m", "cli", "up", *options]
     with (data / "up.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(*command, env=env, stdout=log, stderr=log)

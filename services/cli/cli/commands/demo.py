@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.demo_agents import serve_agents
+from cli.commands.demo_agents import find_stand_in, make_agents, serve_agents
 from cli.commands.replay import open_publisher
 from cli.commands.up import show_message
 from cli.errors import CommandError, ExitStatus
@@ -33,7 +33,7 @@ from contracts.resources import NewAgent, NewJob, Policy
 from contracts.signing import KeyUse, Secrets
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
-from signoff.status import JobLogStatus, JobStatus, Protocol, View
+from signoff.status import JobLogStatus, JobStatus, View
 from signoff.types import Job, JobLog
 from signoff.values import new_execution_id
 
@@ -159,7 +159,7 @@ async def demo(
     """Run ten jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _open_target(cli, data_dir) as (target, served, is_own):
         async with connect(target) as jobstore:
-            agents = _make_agents(target, served)
+            agents = make_agents(target, served)
             jobs = [job for job in make_demo_jobs(secrets.token_hex(3)) if job.job.agent_id in agents]
             try:
                 await _register_agents(cli, jobstore, agents, served)
@@ -184,7 +184,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
     if target.jobstore is None and (data_dir / "endpoints.json").exists():
         target = read_endpoints(data_dir / "endpoints.json")
     if target.jobstore is not None and await _is_serving(target):
-        async with serve_agents(_find_stand_in(target), asyncio.sleep(0)) as served:
+        async with serve_agents(find_stand_in(target), asyncio.sleep(0)) as served:
             yield target, served, False
         return
     if target.jobstore is not None and target.data_dir is None:  # of no local stack, which could be started here
@@ -216,36 +216,9 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
         raise CommandError(str(error), code=ErrorCode.STACK, status=ExitStatus.OUT_OF_REACH) from error
 
 
-def _find_stand_in(target: Target) -> str:
-    """Return the address at which the local stack's agents stand in for a model and for a tool."""
-    return _require(target.agents.get("writer"), "agent writer").removesuffix("/writer")
-
-
 async def _is_serving(target: Target) -> bool:
     async with connect(target) as jobstore:
         return await jobstore.is_serving()
-
-
-def _make_agents(target: Target, served: dict[str, str]) -> dict[str, NewAgent]:
-    """Return the agents of the demo by id: those of the stack, a model that it stands in for, and `served` ones."""
-    urls = {name: _require(target.agents.get(name), f"agent {name}") for name in ("writer", "drafter", "builder")}
-    agents = {
-        name: NewAgent(
-            id=name,
-            name=name.capitalize(),
-            url=url,
-            protocol=Protocol.HTTP if name in ("writer", "drafter") else Protocol.HTTP_ASYNC,
-        )
-        for name, url in (urls | served).items()
-    }
-    model = NewAgent(
-        id="model",
-        name="Model",
-        url=f"{_find_stand_in(target)}/v1",
-        protocol=Protocol.OPENAI,
-        settings={"model": "local-writer"},
-    )
-    return agents | {"model": model}
 
 
 async def _register_agents(
@@ -348,10 +321,3 @@ def _show_next_steps(
     cli.out.print_line(f"  signoff jobs logs {jobs[2].job.id}{where}    what was recorded, verdicts included (--json)")
     cli.out.print_line(f"  signoff watch{where}    all that happens, as it happens")
     cli.out.print_line(f"  signoff doctor{where}    is every part as it must be?")
-
-
-def _require(value: str | None, what: str) -> str:
-    if value is None:
-        message = f"where is the {what}? Give --endpoints FILE of a local stack"
-        raise CommandError(message, code=ErrorCode.UNKNOWN_ADDRESS)
-    return value

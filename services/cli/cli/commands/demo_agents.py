@@ -1,21 +1,26 @@
-"""Serve the two agents of the demo that `signoff-agent` makes: a function of ten lines, and a model with a tool."""
+"""The agents of the demo: those of the local stack, and two that `signoff-agent` serves: a function, and a model."""
 
 import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
 from cli.errors import CommandError, ExitStatus
+from cli.session import Target
+from contracts.resources import NewAgent
+from signoff import AsyncClient
 from signoff.errors import ErrorCode
+from signoff.status import Protocol
 
 #: Seconds for an agent to listen.
 START_S = 60.0
@@ -33,6 +38,48 @@ async def poet(task: Task) -> dict[str, str]:
         task.progress(number / len(task.payload["words"]), f"line {number}", partial=lines)
     return {"text": "\\n".join(lines)}
 """
+
+
+def find_stand_in(target: Target) -> str:
+    """Return the address at which the local stack's agents stand in for a model and for a tool."""
+    return _require(target.agents.get("writer"), "agent writer").removesuffix("/writer")
+
+
+def make_agents(target: Target, served: Mapping[str, str] = MappingProxyType({})) -> dict[str, NewAgent]:
+    """Return the agents of the demo by id: those of the stack, a model that it stands in for, and `served` ones."""
+    urls = {name: _require(target.agents.get(name), f"agent {name}") for name in ("writer", "drafter", "builder")}
+    agents = {
+        name: NewAgent(
+            id=name,
+            name=name.capitalize(),
+            url=url,
+            protocol=Protocol.HTTP if name in ("writer", "drafter") else Protocol.HTTP_ASYNC,
+        )
+        for name, url in {**urls, **served}.items()
+    }
+    model = NewAgent(
+        id="model",
+        name="Model",
+        url=f"{find_stand_in(target)}/v1",
+        protocol=Protocol.OPENAI,
+        settings={"model": "local-writer"},
+    )
+    return agents | {"model": model}
+
+
+async def register_first_agents(target: Target, jobstore: AsyncClient) -> list[NewAgent]:
+    """Register the agents of the stack where none was ever registered, and return these; one that is disabled stays."""
+    known, _ = await jobstore.list_agents(page_size=1)
+    agents = [] if known else list(make_agents(target).values())
+    await asyncio.gather(*(jobstore.create_agent(agent) for agent in agents))
+    return agents
+
+
+def _require(value: str | None, what: str) -> str:
+    if value is None:
+        message = f"where is the {what}? Give --endpoints FILE of a local stack"
+        raise CommandError(message, code=ErrorCode.UNKNOWN_ADDRESS)
+    return value
 
 
 @asynccontextmanager

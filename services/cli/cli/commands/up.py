@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from cli.session import DATA_DIR, Session, command, make_app, make_login_link, read_endpoints, succeed_if
+from cli.errors import CommandError
+from cli.session import (
+    DATA_DIR,
+    Session,
+    Target,
+    command,
+    connect,
+    make_app,
+    make_login_link,
+    read_endpoints,
+    succeed_if,
+)
+from signoff import SignoffError
 
 app = make_app()
 
@@ -34,6 +46,9 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     secure: Annotated[
         bool, typer.Option("--secure", help="Encrypt what can be, and let Kafka ask who calls; in a folder of its own.")
     ] = False,
+    demo: Annotated[
+        bool, typer.Option(help="Register the small agents, where none was registered yet; without capabilities.")
+    ] = True,
     short_lived: Annotated[
         bool, typer.Option(help="For a stack that runs for minutes: Kafka starts faster and stays slower.")
     ] = False,
@@ -53,7 +68,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         short_lived=short_lived,
         progress=lambda message: show_message(cli, message),
     )
-    welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json"))
+    welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json", demo=demo))
     try:
         status = await run_stack(settings)
     finally:
@@ -66,8 +81,8 @@ def show_message(cli: Session, message: str) -> None:
     cli.out.print({"message": message}, message)
 
 
-async def _welcome(cli: Session, file: Path) -> None:
-    """Wait until the stack has written the endpoints file, and print the addresses in it."""
+async def _welcome(cli: Session, file: Path, *, demo: bool) -> None:
+    """Wait until the stack has written the endpoints file; print its addresses, and register the agents of the demo."""
     began = time.time()
     while not _is_written(file, began):  # noqa: ASYNC110 - a file has no event to wait for
         await asyncio.sleep(POLL_S)
@@ -79,6 +94,23 @@ async def _welcome(cli: Session, file: Path) -> None:
     cli.out.print_line(f"  metrics        {target.metrics['jobstore']}    (of the others: `metrics` in that file)")
     cli.out.print_line("  try            signoff demo    (in another terminal)")
     cli.out.print_line("  stop           Ctrl-C")
+    if demo:
+        await register_demo(cli, target)
+
+
+async def register_demo(cli: Session, target: Target) -> None:
+    """Register the agents of the demo where none was registered yet; if that fails, all else goes on."""
+    from cli.commands.demo_agents import register_first_agents  # noqa: PLC0415 - once everything serves
+
+    try:
+        async with connect(target) as jobstore:
+            agents = await register_first_agents(target, jobstore)
+    except (SignoffError, CommandError) as error:
+        show_message(cli, f"the agents of the demo are not registered: {error}; `signoff demo` does it, too")
+        return
+    if agents:
+        names = ", ".join(str(agent.id) for agent in agents)
+        show_message(cli, f"registered {names}, with which the page shows the first steps")
 
 
 def _is_written(file: Path, began: float) -> bool:
