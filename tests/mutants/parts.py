@@ -80,5 +80,6 @@ PARTS = (
         [f"services/jobstore/jobstore/access/{name}.py" for name in ("id_tokens", "sign_in_rules")],
         ["tests/jobstore/access/test_id_tokens.py", "tests/jobstore/access/test_sign_in_rules.py"],
     ),
+    Part("inbox", ["services/jobstore/jobstore/insights/grouping.py"], ["tests/jobstore/domain/test_inbox_groups.py"]),
     Part("receipts", ["proto/contracts/receipts.py"], ["tests/contracts/receipts"]),
 )
