@@ -24,6 +24,15 @@ from signoff.types import InboxGroup, WaitingSum
 
 BATCH = UUID(int=7)
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+IDS = [
+    "paused-78a62b972ca5",
+    "no_worker-5cbe17d8bdb2",
+    "failed-f89cb3b1de04",
+    "failed-6e340b9cffb3",
+    "not_accepted-656166628649",
+    "not_accepted-e3b0c44298fc",
+    "dead_letters-2062aea78337",
+]
 
 
 def wait(code: str, name: str = "", count: int = 3) -> WaitingSum:
@@ -123,6 +132,27 @@ def test_what_was_not_accepted_is_resubmitted_where_submissions_are_left() -> No
         assert group.filter.statuses == [JobStatus.RESUBMISSION_REQUIRED, JobStatus.REJECTED]
 
 
+def test_a_group_says_of_what_it_is() -> None:
+    waits = only(group_waits([wait("agent_disabled", "writer")]))
+    failed = only(group_ended([ended(is_failed=True, agent_id="writer", code="agent_timeout", job_id="newest")], AT))
+    assert (waits.code, waits.name) == ("agent_disabled", "writer")
+    about = (failed.kind, failed.code, failed.agent_id, failed.newest_job_id)
+    assert about == (InboxKind.FAILED, "agent_timeout", "writer", "newest")
+    assert failed.filter is not None
+    assert failed.filter.tenant is None, "of all tenants unless one is named"
+    assert only(group_ended([ended(is_failed=True)], AT)).code == ""
+
+
+def test_a_group_keeps_its_id_by_which_viewers_have_put_it_off() -> None:
+    groups = [
+        *group_waits([wait("limit_paused", "agent:writer"), wait("no_worker")]),
+        *group_ended([ended(is_failed=True, agent_id="writer", code="agent_timeout"), ended(is_failed=True)], AT),
+        *group_ended([ended(criterion="It rhymes"), ended()], AT),
+        *group_letters({"a-dlq": 1}),
+    ]
+    assert [group.id for group in groups] == IDS
+
+
 def test_topics_without_dead_letters_are_no_groups() -> None:
     group = only(group_letters({"a-dlq": 2, "b-dlq": 0}))
     assert (group.kind, group.name, group.count) == (InboxKind.DEAD_LETTERS, "a-dlq", 2)
@@ -132,6 +162,7 @@ def test_the_urgent_come_first_and_of_a_kind_the_largest() -> None:
     failed = [ended(is_failed=True, code=f"c{count}", count=count) for count in range(1, GROUPS_MAX + 10)]
     groups = [*group_letters({"a-dlq": 900}), *group_ended(failed, AT), *group_waits([wait("no_worker", count=1)])]
     found = sort_groups(groups)
+    assert GROUPS_MAX == 100, "as it is documented"
     assert (len(found), found[0].kind) == (GROUPS_MAX, InboxKind.NO_WORKER)
     assert [group.count for group in found[1:4]] == [GROUPS_MAX + 9, GROUPS_MAX + 8, GROUPS_MAX + 7]
     assert len({group.id for group in groups}) == len(groups)

@@ -103,7 +103,7 @@ def _group_failed(row: Ended, chosen: Mapping[str, object]) -> InboxGroup:
 
 def _advise(code: str | None) -> str:
     known = {each.value: each.sentence for each in ErrorCode}
-    return known.get(code or "", "the newest says why; once that is mended, execute them again")
+    return known.get(str(code), "the newest says why; once that is mended, execute them again")
 
 
 def _group_refused(row: Ended, chosen: Mapping[str, object]) -> InboxGroup:
