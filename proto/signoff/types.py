@@ -356,8 +356,9 @@ class InboxGroup(Model):
     count: int = Field(description="of executions that wait, or of the newest 10,000 jobs of a status of 14 days")
     has_more: bool = Field(False, description="whether there may be more than were counted")
     since: Time | None = optional("when the first came to it, or what holds them back was changed, if that is known")
-    newest_at: Time | None = optional("of jobs: when the newest came to it,")
-    newest_job_id: str | None = optional("which one that is,")
+    newest_at: Time | None = optional("when the newest came to it, or was last changed,")
+    newest_job_id: str | None = optional("which job that is,")
+    newest_title: str | None = None
     message: str | None = optional("and what its log says")
     remedy: str = Field(description="what is to be done, in a sentence")
     operation: InboxOperation | None = optional("does it for all of them")

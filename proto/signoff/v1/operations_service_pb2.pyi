@@ -1425,6 +1425,7 @@ class InboxGroup(_message.Message):
     RESUME_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     SNOOZED_UNTIL_FIELD_NUMBER: _builtins.int
+    NEWEST_TITLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The same as long as it is about the same."""
     kind: Global___InboxKind.ValueType
@@ -1446,13 +1447,16 @@ class InboxGroup(_message.Message):
     """What is to be done, in a sentence."""
     resume: _builtins.str
     """or to resume what has this name: by Pause, or, if it is `batch:` and an id, by ResumeOperation."""
+    newest_title: _builtins.str
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When the first of them came to it, or what holds them back was changed, where that is known."""
 
     @_builtins.property
     def newest_at(self) -> _timestamp_pb2.Timestamp:
-        """Of jobs: when the newest came to it, which one that is, and what its log says."""
+        """When the newest came to it, or was last changed; which job that is, and what its log says. Of dead letters the newest's
+        time and message.
+        """
 
     @_builtins.property
     def operation(self) -> Global___InboxOperation:
@@ -1486,10 +1490,11 @@ class InboxGroup(_message.Message):
         resume: _builtins.str | None = ...,
         filter: _resources_pb2.JobFilter | None = ...,
         snoozed_until: _timestamp_pb2.Timestamp | None = ...,
+        newest_title: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_criterion", b"_criterion", "_message", b"_message", "_newest_job_id", b"_newest_job_id", "_resume", b"_resume", "agent_id", b"agent_id", "criterion", b"criterion", "filter", b"filter", "message", b"message", "newest_at", b"newest_at", "newest_job_id", b"newest_job_id", "operation", b"operation", "resume", b"resume", "since", b"since", "snoozed_until", b"snoozed_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_criterion", b"_criterion", "_message", b"_message", "_newest_job_id", b"_newest_job_id", "_newest_title", b"_newest_title", "_resume", b"_resume", "agent_id", b"agent_id", "criterion", b"criterion", "filter", b"filter", "message", b"message", "newest_at", b"newest_at", "newest_job_id", b"newest_job_id", "newest_title", b"newest_title", "operation", b"operation", "resume", b"resume", "since", b"since", "snoozed_until", b"snoozed_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_criterion", b"_criterion", "_message", b"_message", "_newest_job_id", b"_newest_job_id", "_resume", b"_resume", "agent_id", b"agent_id", "code", b"code", "count", b"count", "criterion", b"criterion", "filter", b"filter", "has_more", b"has_more", "id", b"id", "kind", b"kind", "message", b"message", "name", b"name", "newest_at", b"newest_at", "newest_job_id", b"newest_job_id", "operation", b"operation", "remedy", b"remedy", "resume", b"resume", "since", b"since", "snoozed_until", b"snoozed_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_criterion", b"_criterion", "_message", b"_message", "_newest_job_id", b"_newest_job_id", "_newest_title", b"_newest_title", "_resume", b"_resume", "agent_id", b"agent_id", "code", b"code", "count", b"count", "criterion", b"criterion", "filter", b"filter", "has_more", b"has_more", "id", b"id", "kind", b"kind", "message", b"message", "name", b"name", "newest_at", b"newest_at", "newest_job_id", b"newest_job_id", "newest_title", b"newest_title", "operation", b"operation", "remedy", b"remedy", "resume", b"resume", "since", b"since", "snoozed_until", b"snoozed_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1499,6 +1504,8 @@ class InboxGroup(_message.Message):
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
     _WhichOneofReturnType__newest_job_id: _TypeAlias = _typing.Literal["newest_job_id"]  # noqa: Y015
     _WhichOneofArgType__newest_job_id: _TypeAlias = _typing.Literal["_newest_job_id", b"_newest_job_id"]  # noqa: Y015
+    _WhichOneofReturnType__newest_title: _TypeAlias = _typing.Literal["newest_title"]  # noqa: Y015
+    _WhichOneofArgType__newest_title: _TypeAlias = _typing.Literal["_newest_title", b"_newest_title"]  # noqa: Y015
     _WhichOneofReturnType__resume: _TypeAlias = _typing.Literal["resume"]  # noqa: Y015
     _WhichOneofArgType__resume: _TypeAlias = _typing.Literal["_resume", b"_resume"]  # noqa: Y015
     @_typing.overload
@@ -1509,6 +1516,8 @@ class InboxGroup(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__newest_job_id) -> _WhichOneofReturnType__newest_job_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__newest_title) -> _WhichOneofReturnType__newest_title | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resume) -> _WhichOneofReturnType__resume | None: ...
 

@@ -11,16 +11,19 @@ from contracts.waiting import WaitCode
 from jobstore.insights.grouping import (
     GROUPS_MAX,
     Ended,
+    Newest,
     Snooze,
     group_ended,
     group_letters,
     group_waits,
+    list_reasons,
+    name_newest,
     put_off,
     sort_groups,
 )
 from signoff.errors import ErrorCode
 from signoff.status import InboxKind, JobStatus
-from signoff.types import InboxGroup, WaitingSum
+from signoff.types import DeadLetter, InboxGroup, WaitingSum
 
 BATCH = UUID(int=7)
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -148,19 +151,45 @@ def test_a_group_keeps_its_id_by_which_viewers_have_put_it_off() -> None:
         *group_waits([wait("limit_paused", "agent:writer"), wait("no_worker")]),
         *group_ended([ended(is_failed=True, agent_id="writer", code="agent_timeout"), ended(is_failed=True)], AT),
         *group_ended([ended(criterion="It rhymes"), ended()], AT),
-        *group_letters({"a-dlq": 1}),
+        *group_letters({"a-dlq": (1, None, None)}),
     ]
     assert [group.id for group in groups] == IDS
 
 
-def test_topics_without_dead_letters_are_no_groups() -> None:
-    group = only(group_letters({"a-dlq": 2, "b-dlq": 0}))
+def test_dead_letters_of_a_topic_are_a_group_with_the_newest() -> None:
+    def letter(offset: int, **about: str) -> DeadLetter:
+        return DeadLetter(topic="a-dlq", partition=0, offset=offset, at=AT + timedelta(hours=offset), **about)
+
+    group = only(group_letters({"a-dlq": (2, letter(0), letter(1, code="schema_violation"))}))
     assert (group.kind, group.name, group.count) == (InboxKind.DEAD_LETTERS, "a-dlq", 2)
+    assert (group.since, group.newest_at, group.message) == (AT, AT + timedelta(hours=1), "schema_violation")
+    told = only(group_letters({"a-dlq": (1, letter(0), letter(0, code="schema_violation", message="no title"))}))
+    assert told.message == "no title"
+    unread = only(group_letters({"a-dlq": (2, None, None)}))
+    assert (unread.count, unread.since, unread.newest_at, unread.message) == (2, None, None, None)
+
+
+def test_a_group_names_its_newest_job_also_of_those_that_wait() -> None:
+    later = AT + timedelta(hours=1)
+    groups = [
+        *group_waits([wait("limit_paused", "agent:writer"), wait("no_worker")]),
+        *group_ended([ended(is_failed=True, job_id="j")], AT),
+        *group_letters({"a-dlq": (1, None, None)}),
+    ]
+    assert list_reasons(groups) == ["limit_paused:agent:writer", "no_worker"]
+    newest = {"j": Newest("j", "A poem", later), "w": Newest("w", "A letter", later)}
+    named = name_newest(groups, {"limit_paused:agent:writer": "w", "no_worker": "gone"}, newest)
+    about = [(group.newest_job_id, group.newest_title, group.newest_at) for group in named]
+    assert about == [("w", "A letter", later), (None, None, None), ("j", "A poem", AT), (None, None, None)]
 
 
 def test_the_urgent_come_first_and_of_a_kind_the_largest() -> None:
     failed = [ended(is_failed=True, code=f"c{count}", count=count) for count in range(1, GROUPS_MAX + 10)]
-    groups = [*group_letters({"a-dlq": 900}), *group_ended(failed, AT), *group_waits([wait("no_worker", count=1)])]
+    groups = [
+        *group_letters({"a-dlq": (900, None, None)}),
+        *group_ended(failed, AT),
+        *group_waits([wait("no_worker", count=1)]),
+    ]
     found = sort_groups(groups)
     assert GROUPS_MAX == 100, "as it is documented"
     assert (len(found), found[0].kind) == (GROUPS_MAX, InboxKind.NO_WORKER)

@@ -121,6 +121,26 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(desk: Desk) -> No
     assert len((await desk.letters.list_newest(1)).letters) == 1
 
 
+async def test_the_oldest_and_the_newest_open_letter_of_a_topic_are_found(desk: Desk) -> None:
+    last_id = [str(await desk.bury(code)) for code in ("unknown_job", "unknown_job", "malformed")][-1]
+    ends = (await desk.letters.list_ends())[DLQ]
+    assert ends.number == (await desk.letters.count())[DLQ]
+    assert ends.oldest is not None
+    assert ends.newest is not None
+    assert ends.oldest.offset <= desk.begins
+    assert (ends.newest.code, last_id in (ends.newest.body or "")) == ("malformed", True)
+    await desk.resolve(LetterOutcome.DISCARDED, code="malformed")
+    left = (await desk.letters.list_ends())[DLQ]
+    assert left.newest is not None
+    assert (left.number, left.newest.code) == (ends.number - 1, "unknown_job")
+    await desk.resolve(LetterOutcome.DISCARDED)
+    alone = await desk.bury("unknown_job")
+    desk.letters._counted_at = -1_000
+    one = (await desk.letters.list_ends())[DLQ]
+    assert one.newest is not None
+    assert str(alone) in (one.newest.body or "")
+
+
 async def test_pages_hold_every_letter_once_though_others_are_done_and_come(desk: Desk) -> None:
     for _ in range(5):
         await desk.bury("unknown_job")

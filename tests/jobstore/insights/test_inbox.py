@@ -95,6 +95,16 @@ async def test_what_failed_and_what_was_refused_are_groups_with_the_newest(
     assert inbox.count == len(inbox.groups)
 
 
+async def test_the_newest_of_what_waits_is_named(database: Database, runner: CommandRunner) -> None:
+    for title in ("the first", "the newest"):
+        job_id = (await Steps(database, runner).requested(title=title)).job_id
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM workers"))
+    group = find(await make(database).get(), "no_worker")
+    assert (group.count, group.newest_job_id, group.newest_title) == (2, job_id, "the newest")
+    assert group.newest_at is not None
+
+
 async def test_only_the_newest_are_counted_and_a_group_says_so(
     database: Database, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,9 +37,9 @@ def _describe(out: Output, group: "InboxGroup") -> Styled:
 
 
 def _list_details(group: "InboxGroup") -> list[str]:
-    newest = "" if group.newest_job_id is None else f"newest: {group.newest_job_id}"
+    newest = ": ".join(filter(None, (group.newest_job_id, group.newest_title, group.message)))
     return [
-        *([f"{newest}: {group.message}" if group.message else newest] if newest else []),
+        *([f"newest: {newest}"] if newest else []),
         group.remedy,
         *([] if group.operation is None else [_make_command(group.operation)]),
     ]

@@ -331,6 +331,7 @@ _GROUP: Final[dict[str, Any]] = {
     "since": _AT,
     "newest_at": _AT,
     "newest_job_id": _JOB["id"],
+    "newest_title": _JOB["title"],
     "message": "no answer within 30 s",
     "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
     "operation": {"kind": "retry", "filter": _FAILED},

@@ -145,6 +145,14 @@ class LettersPage(NamedTuple):
     before: Mapping[str, int] | None
 
 
+class OpenLetters(NamedTuple):
+    """How many letters of a topic are open, the oldest of them, and the newest, where these can be read."""
+
+    number: int
+    oldest: DeadLetter | None = None
+    newest: DeadLetter | None = None
+
+
 class DeadLetterTopics:
     """Read the dead-letter topics, and resolve letters; counts of letters are cached for CACHE_S."""
 
@@ -161,6 +169,8 @@ class DeadLetterTopics:
         self._reading = asyncio.Lock()
         self._resolving = asyncio.Lock()  # calls that wait for the database's lock would hold all connections
         self._counts: Mapping[str, int] = {}
+        #: By topic the letters at the ends of the open ones, by their offsets.
+        self._ends: dict[str, dict[tuple[int, int], list[DeadLetter]]] = {topic: {} for topic in DEAD}
         self._counted_at = -CACHE_S
         self._counting = asyncio.Lock()
 
@@ -182,6 +192,29 @@ class DeadLetterTopics:
         except (TransientError, TimeoutError) as error:
             log.warning("dead letters are not counted: the broker is out of reach", extra={"reason": str(error)})
             return {}
+
+    async def list_ends(self) -> Mapping[str, OpenLetters]:
+        """Return the open letters of each topic that has any; nothing if the broker does not answer in time."""
+        counts = await self.count_if_reachable()
+        try:
+            async with asyncio.timeout(COUNTED_WITHIN_S):
+                return {topic: await self._read_ends(topic, count) for topic, count in counts.items() if count}
+        except (TransientError, TimeoutError) as error:
+            log.warning("dead letters are not read: the broker is out of reach", extra={"reason": str(error)})
+            return {topic: OpenLetters(count) for topic, count in counts.items() if count}
+
+    async def _read_ends(self, topic: str, count: int) -> OpenLetters:
+        spans = list(self._queues[topic].find_letters(await self._read_on(topic)))
+        if not spans:
+            return OpenLetters(count)
+        ends = spans[0].start, spans[-1].stop - 1
+        if ends not in self._ends[topic]:
+            wanted = [range(offset, offset + 1) for offset in dict.fromkeys(ends)]
+            async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
+                records = [record async for some in _read_spans(history, wanted) for record in some]
+            self._ends[topic] = {ends: [_make_letter(record, None) for record in records]}
+        letters = self._ends[topic][ends]
+        return OpenLetters(count, *(letters[:1] + letters[-1:]))
 
     async def list_newest(
         self, limit: int, before: Mapping[str, int] | None = None, *, include_done: bool = False

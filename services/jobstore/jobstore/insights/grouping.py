@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from contracts.waiting import WaitCode, join_reason
 from signoff.errors import ErrorCode
 from signoff.status import InboxKind, JobStatus, OperationKind
-from signoff.types import InboxGroup, InboxOperation, JobFilter, WaitingSum
+from signoff.types import DeadLetter, InboxGroup, InboxOperation, JobFilter, WaitingSum
 
 #: The statuses of jobs that ended and are not accepted.
 REFUSED: Final = (JobStatus.RESUBMISSION_REQUIRED, JobStatus.REJECTED)
@@ -51,6 +51,18 @@ class Ended:
     newest_at: datetime
     job_id: str
     message: str | None = None
+
+
+class Newest(NamedTuple):
+    """The newest job of a group."""
+
+    id: str
+    title: str
+    updated_at: datetime
+
+
+#: How many dead letters of a topic are open, the oldest and the newest, where these can be read.
+Letters: TypeAlias = tuple[int, DeadLetter | None, DeadLetter | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ def _describe(row: Ended, **about: object) -> InboxGroup:
     return InboxGroup.model_validate({**counted, **what, **about})
 
 
-def group_letters(counts: Mapping[str, int]) -> list[InboxGroup]:
+def group_letters(open_letters: Mapping[str, Letters]) -> list[InboxGroup]:
     """Return a group for each topic with open dead letters."""
     return [
         InboxGroup(
@@ -133,11 +145,34 @@ def group_letters(counts: Mapping[str, int]) -> list[InboxGroup]:
             kind=InboxKind.DEAD_LETTERS,
             name=topic,
             count=count,
+            since=oldest and oldest.at,
+            newest_at=newest and newest.at,
+            message=newest and (newest.message or newest.code),
             remedy="see why they could not be processed: signoff dlq list; then redrive or discard them",
         )
-        for topic, count in counts.items()
-        if count
+        for topic, (count, oldest, newest) in open_letters.items()
     ]
+
+
+def list_reasons(groups: Iterable[InboxGroup]) -> list[str]:
+    """Return for what the jobs of groups wait."""
+    return [reason for group in groups if group.filter for reason in group.filter.reasons]
+
+
+def name_newest(
+    groups: Iterable[InboxGroup], waiting: Mapping[str, str], newest: Mapping[str, Newest]
+) -> list[InboxGroup]:
+    """Return groups with their newest jobs, of which `waiting` has those that wait for a reason, and `newest` all."""
+
+    def name(group: InboxGroup) -> InboxGroup:
+        ids = [group.newest_job_id, *(waiting.get(reason) for reason in list_reasons([group]))]
+        job = next((newest[each] for each in ids if each is not None and each in newest), None)
+        if job is None:
+            return group
+        about = {"newest_job_id": job.id, "newest_title": job.title, "newest_at": group.newest_at or job.updated_at}
+        return group.model_copy(update=about)
+
+    return [name(group) for group in groups]
 
 
 def sort_groups(groups: Collection[InboxGroup]) -> list[InboxGroup]:

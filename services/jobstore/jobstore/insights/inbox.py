@@ -18,10 +18,13 @@ from jobstore.insights.grouping import (
     GROUPS_MAX,
     REFUSED,
     Ended,
+    Newest,
     Snooze,
     group_ended,
     group_letters,
     group_waits,
+    list_reasons,
+    name_newest,
     put_off,
     sort_groups,
 )
@@ -40,6 +43,8 @@ SHOWN: Final = timedelta(days=14)
 #: Groups are read again after so long, if somebody asks; a caller waits for those that are older than KEPT_S.
 READ_EVERY_S: Final = 10.0
 KEPT_S: Final = 30.0
+#: For so many reasons, of the most urgent groups, the newest job is looked up.
+REASONS_MAX: Final = 20
 #: A visit ends if its viewer says nothing for so long.
 VISIT: Final = timedelta(minutes=30)
 #: What a viewer is shown who never was here.
@@ -95,6 +100,8 @@ _HAPPENED: Final = """
     """
 #: By whether the caller is of all tenants.
 _READS: Final = {True: text(_HAPPENED), False: text(_HAPPENED.replace("rollups", "tenant_rollups"))}
+
+_NEWEST: Final = text("SELECT id, title, updated_at FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 
 #: A visit begins where the one before has ended, and shows what happened since.
 _SINCE: Final = (
@@ -194,13 +201,21 @@ class Inboxes:
         async with self._database.session(tenant) as session:
             waiting = sums or await self._waiting.read(session)
             ended = await read_ended(session, created_after := get_span_begin(waiting.at - SHOWN, 24 * HOUR_S))
-        own = min(key) if key is not None and len(key) == 1 else ""  # whoever acts on it, acts on that tenant's
-        groups = [*group_waits(waiting.sums, own), *group_ended(ended, created_after, own)]
+            own = min(key) if key is not None and len(key) == 1 else ""  # whoever acts on it, acts on that tenant's
+            groups = [*group_waits(waiting.sums, own), *group_ended(ended, created_after, own)]
+            groups = await self._name_newest(session, sort_groups(groups))
         if key is None and self._dead_letters is not None:  # what cannot be read is of no tenant
-            groups += group_letters(await self._dead_letters.count_if_reachable())
+            groups += group_letters(await self._dead_letters.list_ends())
         self._found = {of: found for of, found in self._found.items() if now - found.read_at < KEPT_S}
         self._found[key] = _Found(sort_groups(groups), waiting.at, now)
         return self._found[key]
+
+    async def _name_newest(self, session: Connection, groups: list[InboxGroup]) -> list[InboxGroup]:
+        reasons = list_reasons(groups)[:REASONS_MAX]
+        waiting = await self._waiting.find_newest(session, reasons) if reasons else {}
+        ids = [*waiting.values(), *(group.newest_job_id for group in groups if group.newest_job_id)]
+        rows = await session.execute(_NEWEST, {"ids": ids}) if ids else []
+        return name_newest(groups, waiting, {row.id: Newest(*row) for row in rows})
 
 
 async def read_ended(connection: Connection, created_after: datetime) -> list[Ended]:

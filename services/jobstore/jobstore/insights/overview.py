@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Final
@@ -14,7 +14,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.sql import Connection, Row
 from jobstore.insights import histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, TALLY_MAX, get_span_begin
-from jobstore.jobs.waits import WaitingNow, sum_up_all
+from jobstore.jobs.waits import WaitingNow, find_newest_waiting, sum_up_all
 from servicekit.errors import ServiceError
 from signoff.types import (
     AgentStats,
@@ -202,6 +202,10 @@ class WaitingSums:
     async def read(self, connection: Connection) -> WaitingNow:
         """Return the sums of what waits of the tenants that a connection reads, which are few and read each time."""
         return await sum_up_all(connection, self._alive_s)
+
+    async def find_newest(self, connection: Connection, reasons: Collection[str]) -> dict[str, str]:
+        """Return, by reason, the id of the newest job that waits for it, of the tenants that a connection reads."""
+        return await find_newest_waiting(connection, reasons, self._alive_s)
 
     async def close(self) -> None:
         """Stop reading ahead."""

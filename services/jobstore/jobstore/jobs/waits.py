@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -321,6 +321,9 @@ class _QueueWait(_FlowWait):
     priority: int | None = None
 
 
+#: A kind of wait, as _OF_KINDS takes it.
+_Kind: TypeAlias = dict[str, object]
+
 _AROUND: Final = TypeAdapter(Circumstances)
 _JOB_WAITS: Final = TypeAdapter(list[_JobWait])
 _FLOW_WAITS: Final = TypeAdapter(list[_FlowWait])
@@ -382,21 +385,34 @@ def _sum_up_all(around: Circumstances, rooms: Mapping[ExecutionStage, Room], rea
 async def list_waiting(connection: Connection, reasons: Collection[str], alive_s: float, limit: int) -> list[str]:
     """Return the ids of the jobs that `sum_up_all` counts under any of the `reasons`: the `limit` newest of them."""
     around, read = await _read(connection, _SELECT_EACH, {}, alive_s)
-    kinds = await asyncio.to_thread(_choose_kinds, around, read, reasons)
+    chosen = await asyncio.to_thread(_choose_kinds, around, read, reasons)
+    return await _list_of_kinds(connection, [kind for kinds in chosen.values() for kind in kinds], around, limit)
+
+
+async def find_newest_waiting(connection: Connection, reasons: Collection[str], alive_s: float) -> dict[str, str]:
+    """Return, by reason, the id of the newest job that waits for it now; of reasons for which none does, nothing."""
+    around, read = await _read(connection, _SELECT_EACH, {}, alive_s)
+    chosen = await asyncio.to_thread(_choose_kinds, around, read, reasons)
+    found = {reason: await _list_of_kinds(connection, kinds, around, 1) for reason, kinds in chosen.items()}
+    return {reason: ids[0] for reason, ids in found.items() if ids}
+
+
+async def _list_of_kinds(connection: Connection, kinds: list[_Kind], around: Circumstances, limit: int) -> list[str]:
     asked = {"kinds": json.dumps(kinds), "now": around.now, "limit": limit}
     return await connection.scalars(_OF_KINDS, asked) if kinds else []
 
 
-def _choose_kinds(around: Circumstances, read: str, reasons: Collection[str]) -> list[dict[str, object]]:
-    """Return the kinds of waits whose first reason is one of `reasons`."""
-    asked = {split_reason(each) for each in reasons}
-    chosen = []
+def _choose_kinds(around: Circumstances, read: str, reasons: Collection[str]) -> dict[str, list[_Kind]]:
+    """Return the kinds of waits whose first reason is one of `reasons`, by the first of these that it is."""
+    asked = {split_reason(each): each for each in reasons}
+    chosen: dict[str, list[_Kind]] = {reason: [] for reason in reasons}
     for wait in _QUEUE_WAITS.validate_json(read):
         for first in explain(wait, around)[:1]:
-            if not asked.isdisjoint({(first.code, ""), (first.code, first.name)}):
+            named = asked.get((first.code, first.name)) or asked.get((first.code, ""))
+            if named is not None:
                 is_due = wait.due_at is None or wait.due_at <= around.now
                 names = ("stage", "state", "tenant", "flow", "priority", "is_again", "needed")
-                chosen.append({name: getattr(wait, name) for name in names} | {"is_due": is_due})
+                chosen[named].append({name: getattr(wait, name) for name in names} | {"is_due": is_due})
     return chosen
 
 

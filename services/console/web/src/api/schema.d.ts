@@ -2251,11 +2251,12 @@ export interface components {
             since?: string;
             /**
              * Format: date-time
-             * @description of jobs: when the newest came to it,
+             * @description when the newest came to it, or was last changed,
              */
             newest_at?: string;
-            /** @description which one that is, */
+            /** @description which job that is, */
             newest_job_id?: string;
+            newest_title?: string;
             /** @description and what its log says */
             message?: string;
             /** @description what is to be done, in a sentence */
@@ -6051,6 +6052,7 @@ export interface operations {
                      *           "since": "2026-05-01T12:00:00.000000Z",
                      *           "newest_at": "2026-05-01T12:00:00.000000Z",
                      *           "newest_job_id": "poem-1",
+                     *           "newest_title": "A poem about rain",
                      *           "message": "no answer within 30 s",
                      *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
                      *           "operation": {
@@ -8406,6 +8408,7 @@ export interface operations {
                      *           "since": "2026-05-01T12:00:00.000000Z",
                      *           "newest_at": "2026-05-01T12:00:00.000000Z",
                      *           "newest_job_id": "poem-1",
+                     *           "newest_title": "A poem about rain",
                      *           "message": "no answer within 30 s",
                      *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
                      *           "operation": {
@@ -8519,6 +8522,7 @@ export interface operations {
                      *           "since": "2026-05-01T12:00:00.000000Z",
                      *           "newest_at": "2026-05-01T12:00:00.000000Z",
                      *           "newest_job_id": "poem-1",
+                     *           "newest_title": "A poem about rain",
                      *           "message": "no answer within 30 s",
                      *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
                      *           "operation": {
@@ -10266,6 +10270,7 @@ export interface operations {
                      *           "since": "2026-05-01T12:00:00.000000Z",
                      *           "newest_at": "2026-05-01T12:00:00.000000Z",
                      *           "newest_job_id": "poem-1",
+                     *           "newest_title": "A poem about rain",
                      *           "message": "no answer within 30 s",
                      *           "remedy": "The agent did not answer in time: allow more in the policy, or assign a quicker one.",
                      *           "operation": {

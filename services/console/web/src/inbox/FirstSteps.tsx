@@ -39,11 +39,20 @@ export function FirstSteps({ steps: { job, begin, end } }: { steps: Steps }) {
     );
   return (
     <section aria-label="First steps" className="space-y-3 rounded border bg-sunken p-3">
-      <div className="flex items-center justify-between gap-4">
-        <h2 className="font-medium">See a job being judged, in four steps</h2>
-        <Button kind="quiet" size="icon" aria-label="Dismiss the first steps" onClick={end}>
-          <X aria-hidden size={16} />
-        </Button>
+      <div className="flex min-h-8 items-center justify-between gap-4 pointer-coarse:min-h-11">
+        <h2 role="status" className="font-medium">
+          {step === 4 ? "Accepted at the second submission" : "See a job being judged, in four steps"}
+        </h2>
+        {step === 4 && <div className="ml-auto flex gap-1">{open("See the verdict", false)}</div>}
+        {step === 4 ? (
+          <Button kind="primary" onClick={end}>
+            Done
+          </Button>
+        ) : (
+          <Button kind="quiet" size="icon" aria-label="Dismiss the first steps" onClick={end}>
+            <X aria-hidden size={16} />
+          </Button>
+        )}
       </div>
       <ol className="grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
         <Step number={0} step={step} name="Make a job" text="A letter that must mention the “harvest”.">
@@ -71,13 +80,6 @@ export function FirstSteps({ steps: { job, begin, end } }: { steps: Steps }) {
         </Step>
       </ol>
       <ProblemState error={create.error ?? create.data?.refused ?? resubmit.error} />
-      <p role="status" className="flex min-h-8 flex-wrap items-center gap-3">
-        {step === 4 && (
-          <>
-            Accepted at the second submission. {open("See the verdict", false)} <Button onClick={end}>Done</Button>
-          </>
-        )}
-      </p>
     </section>
   );
 }
@@ -88,13 +90,18 @@ type StepProps = { number: number; step: number; name: string; text: string; chi
 function Step({ number, step, name, text, children }: StepProps) {
   const isNow = step === number || (step === 2 && number === 3);
   return (
-    <li aria-current={step === number ? "step" : undefined} className={cn("space-y-1", !isNow && "text-muted")}>
-      <p className="font-medium">
-        {number + 1}. {name}
-        {step > number && " ✓"}
-      </p>
-      <p className="text-xs">{text}</p>
-      <div className="h-8 pointer-coarse:h-11">{isNow && children}</div>
+    <li
+      aria-current={step === number ? "step" : undefined}
+      className={cn("flex justify-between gap-2 sm:flex-col", !isNow && "text-muted")}
+    >
+      <div className="space-y-1">
+        <p className="font-medium">
+          {number + 1}. {name}
+          {step > number && " ✓"}
+        </p>
+        <p className="text-xs">{text}</p>
+      </div>
+      <div className="min-h-8 shrink-0 pointer-coarse:min-h-11">{isNow && children}</div>
     </li>
   );
 }

@@ -17,7 +17,7 @@ export function GroupItem({ group, tenant }: GroupProps) {
   const { nameOf, nameAllIn } = useAgentNames();
   const { icon: Icon, ink } = lookOfGroup(group);
   const update = useUpdateInbox(tenant);
-  const { since, newest_at: newestAt, newest_job_id: newest, message, filter, remedy } = group;
+  const { since, newest_at: newestAt, newest_job_id: newest, newest_title: title, message, filter, remedy } = group;
   const words = describeGroup(group, nameOf);
   return (
     <li aria-label={words} className="flex flex-wrap items-start gap-x-4 gap-y-2 p-3">
@@ -32,21 +32,21 @@ export function GroupItem({ group, tenant }: GroupProps) {
               {since && <Time at={since} before="since " />}
               {newest && (
                 <>
-                  {since && " · "}
+                  {since ? " · newest: " : "newest: "}
                   <Link
                     to="/jobs/$id"
                     params={{ id: newest }}
                     className="text-accent underline pointer-coarse:inline-flex pointer-coarse:min-h-6"
                   >
-                    newest
+                    <bdi>{title ?? "the newest"}</bdi>
                   </Link>
                   {newestAt && <Time at={newestAt} before=" " />}
-                  {message && (
-                    <>
-                      {": "}
-                      <bdi className="text-text">{message}</bdi>
-                    </>
-                  )}
+                </>
+              )}
+              {message && (
+                <>
+                  {": "}
+                  <bdi className="text-text">{message}</bdi>
                 </>
               )}
             </p>

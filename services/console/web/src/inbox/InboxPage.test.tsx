@@ -11,7 +11,7 @@ const FILTER = { ...aFilter(), statuses: ["FAILED"], agent_id: "writer", codes: 
 
 function aFilter(): NonNullable<InboxGroup["filter"]> {
   const lists = { not_agent_ids: [], not_tenants: [], not_labels: [], not_batch_ids: [], not_codes: [] };
-  return { statuses: [], labels: {}, codes: [], ...lists, not_criteria_not_met: [] };
+  return { statuses: [], labels: {}, codes: [], reasons: [], ...lists, not_criteria_not_met: [] };
 }
 
 function aGroup(fields: Partial<InboxGroup> = {}): InboxGroup {
@@ -26,6 +26,7 @@ function aGroup(fields: Partial<InboxGroup> = {}): InboxGroup {
     since: AT,
     newest_at: AT,
     newest_job_id: "poem",
+    newest_title: "A poem",
     message: "no answer within 30 s",
     remedy: "allow more time",
     operation: { kind: "retry", filter: FILTER },
@@ -65,7 +66,7 @@ it("says in groups what needs somebody, and above what happened since the last v
   ]);
   const [, failed] = groups as [HTMLElement, HTMLElement];
   expect(within(failed).getByText("no answer within 30 s")).toBeVisible();
-  expect(within(failed).getByRole("link", { name: "newest" })).toHaveAttribute("href", "/jobs/poem");
+  expect(within(failed).getByRole("link", { name: "A poem" })).toHaveAttribute("href", "/jobs/poem");
   const list = within(failed).getByRole("link", { name: "Open 38+ as a list" });
   const asked = new URL(list.getAttribute("href") ?? "", "http://x");
   expect(asked.pathname).toBe("/jobs");
@@ -166,7 +167,7 @@ it("leads through the first steps where there is no job, until they are done", a
   onPost("/api/jobs/letter/resubmit", () => json({}, 201));
   serveJob({ ...made, version: 9, status: "COMPLETED", submission: 2 });
   await user.click(within(steps).getByRole("button", { name: "Resubmit" }));
-  expect(await within(steps).findByText(/Accepted at the second submission/)).toBeVisible();
+  expect(await within(steps).findByText("Accepted at the second submission")).toBeVisible();
   await user.click(within(steps).getByRole("button", { name: "Done" }));
   expect(steps).not.toBeInTheDocument();
 });

@@ -38,7 +38,7 @@ export function InboxPage() {
             {null}
           </ReadState>
           {inbox.data && <Groups inbox={inbox.data} tenant={tenant} isEmpty={jobs.length === 0} />}
-          <NewestJobs query={newest} jobs={jobs} />
+          <NewestJobs query={newest} jobs={jobs} isGuided={Boolean(steps)} />
         </>
       ) : (
         <div role="status" aria-busy className="space-y-3">

@@ -9,14 +9,14 @@ import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { pluralize } from "@/lib/format";
 import { refetchJobs } from "@/live/apply-changes";
 import { useUnseen } from "@/live/use-live";
-import { Button } from "@/ui/controls/button";
+import { Button, buttonLook } from "@/ui/controls/button";
 import { EmptyState } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 
-type NewestJobsProps = { query: UseInfiniteQueryResult; jobs: readonly Job[] };
+type NewestJobsProps = { query: UseInfiniteQueryResult; jobs: readonly Job[]; isGuided: boolean };
 
 /** The newest jobs, whose rows change in place; newer ones wait until somebody asks, so that no row moves by itself. */
-export function NewestJobs({ query, jobs }: NewestJobsProps) {
+export function NewestJobs({ query, jobs, isGuided }: NewestJobsProps) {
   const client = useQueryClient();
   const known = new Set(jobs.map(({ id }) => id));
   const newer = [...useUnseen()].filter((id) => !known.has(id)).length;
@@ -64,13 +64,23 @@ export function NewestJobs({ query, jobs }: NewestJobsProps) {
         </ul>
       ) : (
         isEmpty && (
-          <EmptyState title="No jobs yet">
-            <p>
-              Create one here, or run <code className="font-mono">signoff demo</code>.
-            </p>
+          <EmptyState title="No jobs yet" action={!isGuided && <NewJobLink />}>
+            {!isGuided && (
+              <p>
+                Or run <code className="font-mono">signoff demo</code>, which makes ten.
+              </p>
+            )}
           </EmptyState>
         )
       )}
     </section>
+  );
+}
+
+function NewJobLink() {
+  return (
+    <Link to="/new" search={{}} className={buttonLook({ kind: "primary" })}>
+      New job
+    </Link>
   );
 }
