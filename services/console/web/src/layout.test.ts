@@ -14,7 +14,6 @@ const LAYERS: readonly (readonly string[])[][] = [
   [
     ["agents/try", "agents", "limits"],
     ["batches"],
-    ["inbox"],
     ["system"],
     ["access"],
     [

@@ -1,7 +1,7 @@
 import { lazyPage } from "./lazy-page";
 
-// All pages but the inbox, which is what is seen first, and is loaded with the frame.
 export const JobsPage = lazyPage(async () => (await import("@/jobs/list/JobsPage")).JobsPage);
+export const InboxPage = lazyPage(async () => (await import("@/inbox/InboxPage")).InboxPage);
 export const JobPage = lazyPage(async () => (await import("@/jobs/detail/JobPage")).JobPage);
 export const NewJobPage = lazyPage(async () => (await import("@/jobs/form/NewJobPage")).NewJobPage);
 export const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage")).BatchesPage);

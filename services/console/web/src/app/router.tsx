@@ -2,7 +2,6 @@ import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/
 import { parseAuditSearch } from "@/access/audit-search";
 import { parseAgentsSearch } from "@/agents/sort";
 import { Shell } from "@/app/shell/Shell";
-import { InboxPage } from "@/inbox/InboxPage";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
 import { parseOverviewSearch } from "@/system/queries";
@@ -16,6 +15,7 @@ import {
   CriteriaSetPage,
   DeadLettersPage,
   EvaluationsPage,
+  InboxPage,
   JobPage,
   JobsPage,
   JudgePage,

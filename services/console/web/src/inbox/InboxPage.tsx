@@ -1,24 +1,28 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
+import { lazy, Suspense } from "react";
 import { ReadState } from "@/api/ProblemState";
 import { useTenant } from "@/api/tenants";
 import type { Inbox, InboxGroup, InboxHappened } from "@/api/types";
 import { useNow } from "@/lib/clock";
 import { formatCount, formatDayTime, formatMoney, formatPercent, pluralize } from "@/lib/format";
+import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";
 import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
-import { FirstSteps } from "./FirstSteps";
 import { useFirstSteps } from "./first-steps";
 import { GroupItem, PutOffItem } from "./GroupItem";
 import { NewestJobs } from "./NewestJobs";
 import { inboxQuery, newestQuery } from "./queries";
 
+/** Read where they are shown: most visits have done them. */
+const FirstSteps = lazy(async () => ({ default: (await loadPart(() => import("./FirstSteps"))).FirstSteps }));
+
 /** First page: what needs somebody, the urgent first, what happened since the last visit, and the newest jobs. */
 export function InboxPage() {
   const tenant = useTenant();
   const inbox = useQuery(inboxQuery(tenant));
-  const newest = useInfiniteQuery(newestQuery(tenant));
+  const newest = useQuery(newestQuery(tenant));
   const count = inbox.data?.count ?? 0;
   useTitle(count > 0 ? `(${formatCount(count)}) Inbox` : "Inbox");
   const jobs = newest.data?.pages.flatMap((page) => page.items) ?? [];
@@ -33,7 +37,11 @@ export function InboxPage() {
       </div>
       {isRead ? (
         <>
-          {steps && <FirstSteps steps={steps} />}
+          {steps && (
+            <Suspense fallback={<Skeleton className="h-36" />}>
+              <FirstSteps steps={steps} />
+            </Suspense>
+          )}
           <ReadState query={inbox} what="the inbox">
             {null}
           </ReadState>

@@ -1,8 +1,7 @@
-import { type UseInfiniteQueryResult, useQueryClient } from "@tanstack/react-query";
+import { type UseQueryResult, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ArrowUp } from "lucide-react";
 import { useEffect } from "react";
-import { AgentName } from "@/api/AgentName";
+import { useAgentNames } from "@/api/agents";
 import { ReadState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
@@ -13,11 +12,12 @@ import { Button, buttonLook } from "@/ui/controls/button";
 import { EmptyState } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 
-type NewestJobsProps = { query: UseInfiniteQueryResult; jobs: readonly Job[]; isGuided: boolean };
+type NewestJobsProps = { query: UseQueryResult; jobs: readonly Job[]; isGuided: boolean };
 
 /** The newest jobs, whose rows change in place; newer ones wait until somebody asks, so that no row moves by itself. */
 export function NewestJobs({ query, jobs, isGuided }: NewestJobsProps) {
   const client = useQueryClient();
+  const { nameOf } = useAgentNames();
   const known = new Set(jobs.map(({ id }) => id));
   const newer = [...useUnseen()].filter((id) => !known.has(id)).length;
   const isEmpty = query.data !== undefined && jobs.length === 0;
@@ -32,7 +32,7 @@ export function NewestJobs({ query, jobs, isGuided }: NewestJobsProps) {
         </h2>
         {newer > 0 && (
           <Button size="small" onClick={() => void refetchJobs(client)}>
-            <ArrowUp aria-hidden size={12} /> {pluralize(newer, "new job")}
+            Show {pluralize(newer, "new job")}
           </Button>
         )}
         <Link to="/jobs" search={{}} className="ml-auto inline-flex min-h-6 items-center text-accent underline">
@@ -55,9 +55,9 @@ export function NewestJobs({ query, jobs, isGuided }: NewestJobsProps) {
               >
                 <bdi>{job.title}</bdi>
               </Link>
-              <span className="max-w-40 truncate text-muted">
-                {job.agent_id ? <AgentName id={job.agent_id} /> : "no agent"}
-              </span>
+              <bdi title={job.agent_id} className="max-w-40 truncate text-muted">
+                {job.agent_id ? nameOf(job.agent_id) : "no agent"}
+              </bdi>
               <Time at={job.updated_at} className="w-20 shrink-0 text-right text-xs text-muted" />
             </li>
           ))}

@@ -1,39 +1,20 @@
-import {
-  Bot,
-  CircleDollarSign,
-  CirclePause,
-  Gavel,
-  type LucideIcon,
-  MailX,
-  OctagonAlert,
-  SearchX,
-  ServerOff,
-  ThumbsDown,
-  TriangleAlert,
-  Unplug,
-} from "lucide-react";
+import { CircleDollarSign, CirclePause, type LucideIcon, OctagonAlert, SearchX, ThumbsDown } from "lucide-react";
 import type { InboxGroup } from "@/api/types";
 import { describeCause } from "@/jobs/model/waiting";
 import { formatCount } from "@/lib/format";
 
 type Look = { icon: LucideIcon; ink: string };
 
-const FAILED = "text-failed";
+const ALERT: Look = { icon: OctagonAlert, ink: "text-failed" };
 const LOOKS: Record<string, Look> = {
-  limits_lost: { icon: TriangleAlert, ink: FAILED },
-  no_worker: { icon: ServerOff, ink: FAILED },
-  judge_away: { icon: Gavel, ink: FAILED },
-  circuit_open: { icon: Unplug, ink: FAILED },
   paused: { icon: CirclePause, ink: "text-resubmit" },
   no_agent_matches: { icon: SearchX, ink: "text-resubmit" },
-  failed: { icon: OctagonAlert, ink: FAILED },
   not_accepted: { icon: ThumbsDown, ink: "text-rejected" },
   budget: { icon: CircleDollarSign, ink: "text-resubmit" },
-  dead_letters: { icon: MailX, ink: FAILED },
 };
 
-/** Return the icon of a group's kind, and its ink; one that the page does not know yet has an agent's. */
-export const lookOfGroup = ({ kind }: InboxGroup): Look => LOOKS[kind] ?? { icon: Bot, ink: "text-muted" };
+/** Return the icon of a group's kind, and its ink. */
+export const lookOfGroup = ({ kind }: InboxGroup): Look => LOOKS[kind] ?? ALERT;
 
 /** Format how many are in a group: "38", or "10,000+" where only the newest were counted. */
 export const formatGroupCount = ({ count, has_more: hasMore }: InboxGroup) =>
@@ -79,12 +60,12 @@ export function findRemedy({ code, name, resume }: InboxGroup): Remedy | null {
 /** Page that has what a group needs, where no button does it. */
 export const PAGES: Record<
   string,
-  { to: "/limits" | "/overview" | "/judges" | "/agents" | "/dead-letters"; words: string }
+  { to: "/system/limits" | "/system" | "/quality/judges" | "/agents" | "/system/dead-letters"; words: string }
 > = {
-  limits_lost: { to: "/limits", words: "Open limits" },
-  no_worker: { to: "/overview", words: "Open system" },
-  judge_away: { to: "/judges", words: "Open judges" },
+  limits_lost: { to: "/system/limits", words: "Open limits" },
+  no_worker: { to: "/system", words: "Open system" },
+  judge_away: { to: "/quality/judges", words: "Open judges" },
   no_agent_matches: { to: "/agents", words: "Open agents" },
-  budget: { to: "/limits", words: "Open limits" },
-  dead_letters: { to: "/dead-letters", words: "Open dead letters" },
+  budget: { to: "/system/limits", words: "Open limits" },
+  dead_letters: { to: "/system/dead-letters", words: "Open dead letters" },
 };

@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { type InfiniteData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
 import { ofTenant } from "@/api/tenants";
@@ -34,15 +34,15 @@ export const inboxQuery = (tenant: string | null) =>
     queryFn: ({ signal }): Promise<Inbox> => read(tenant, signal),
   });
 
-/** Query of the newest jobs: a list as the others, whose rows events change in place. */
+/** Query of the newest jobs: a list as the others, of one page, whose rows events change in place. */
 export const newestQuery = (tenant: string | null) =>
-  infiniteQueryOptions({
+  queryOptions({
     queryKey: jobKeys.list({ newest: NEWEST, tenant }),
     staleTime: 0,
-    queryFn: ({ signal }): Promise<JobsPage> =>
-      api.get("/api/jobs", { query: { page_size: NEWEST, ...ofTenant(tenant) }, signal }),
-    initialPageParam: "",
-    getNextPageParam: () => undefined,
+    queryFn: async ({ signal }): Promise<InfiniteData<JobsPage>> => {
+      const page = await api.get("/api/jobs", { query: { page_size: NEWEST, ...ofTenant(tenant) }, signal });
+      return { pages: [page as JobsPage], pageParams: [""] };
+    },
   });
 
 /** Puts groups off, or off no longer. */
