@@ -302,7 +302,7 @@ async def test_jobs_are_counted_by_the_values_of_a_field(signoff, jobstore):
         ["7", "agent_timeout"],
     ]
     assert "of the newest 20000 that match" in ran.out
-    assert "more: --page-token more" in ran.out
+    assert "more: signoff jobs facets code --status failed --limit 2 --page-token more" in ran.out
     (asked,) = jobstore.asked(jobs_pb.ListJobFacetsRequest)
     assert (asked.field, asked.page_size, list(asked.filter.statuses)) == ("code", 2, [pb.JOB_STATUS_FAILED])
     ran = await signoff("jobs", "facets", "code", "--json")

@@ -1,5 +1,7 @@
 """Options are named like the fields that they give; those that are not stand here, with their reason."""
 
+import asyncio
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -7,9 +9,11 @@ from typing import Any
 
 import pytest
 from support.commands import list_commands
+from support.fake_jobstore import TOKEN
 
 from cli.plain_values import EARLIER
 from contracts.judging.policy import JudgePolicy
+from signoff.v1 import job_service_pb2 as jobs_pb
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {
@@ -51,6 +55,7 @@ OPTIONS = {
     "--skip-bad": _HERE,
     "--execute": _HERE,
     "--file": _HERE,
+    "--format": _HERE,
     "--full": _HERE,
     "--html": _HERE,
     "--json": _HERE,
@@ -128,3 +133,52 @@ async def test_what_an_earlier_name_gives_is_the_same(signoff, earlier, now):
     was, is_now = [await signoff("jobs", "list", name, words[earlier], "--json") for name in (earlier, now)]
     assert (was.status, was.out) == (0, is_now.out)
     assert earlier not in (await signoff("jobs", "list", "--help")).out
+
+
+@pytest.mark.parametrize("words", [("-o", "json"), ("-ojson",), ("--format", "json"), ("--format=json",)], ids=" ".join)
+async def test_the_form_of_output_is_named_as_kubectl_and_gh_do(signoff, words):
+    as_json, named = [await signoff("agents", "list", *more) for more in (("--json",), words)]
+    assert (named.status, named.out) == (0, as_json.out)
+    wrong = await signoff("agents", "list", *words, "--nothing")
+    assert (wrong.status, json.loads(wrong.err)["code"]) == (2, "usage")
+
+
+async def test_a_table_is_what_people_get(signoff):
+    by_itself, named = [await signoff("agents", "list", *more) for more in ((), ("-o", "table"))]
+    assert (named.status, named.out) == (0, by_itself.out)
+    both = await signoff("agents", "list", "--json", "-o", "table")
+    assert (both.status, json.loads(both.err)["code"]) == (2, "usage")
+
+
+def test_each_command_takes_the_form_of_its_output():
+    names = {
+        command: {option for each in found.params for option in each.opts} for command, found in list_commands().items()
+    }
+    assert [command for command, known in names.items() if not known >= {"--json", "--format", "-o"}] == []
+    assert {
+        command for command, found in list_commands().items() for each in found.params if each.opts == ["--format"]
+    } == {
+        "judge import",
+        "judges golden",
+    }, "their -o is that of a file, since 0.2.0"
+
+
+PAGES = [
+    (["--text", "it's $(id)"], """--text 'it'"'"'s $(id)'"""),
+    (["--page-token", "first", "--status", "failed"], "--status failed"),
+    (["--cursor=first", "--limit", "1"], "--limit 1"),
+    (["--token", TOKEN], '--token "$SIGNOFF_TOKEN"'),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), PAGES)
+async def test_the_next_page_is_a_command_to_be_pasted(signoff, jobstore, given, shown):
+    jobstore.nonsense["ListJobs"] = jobs_pb.ListJobsResponse(next_page_token="m o're")
+    ran = await signoff("jobs", "list", *given)
+    more = ran.out.splitlines()[-1]
+    assert more == f"""more: signoff jobs list {shown} --page-token 'm o'"'"'re'"""
+    pasted = await asyncio.create_subprocess_exec(
+        "bash", "-c", more.replace("more: signoff", "printf '%s;'"), stdout=asyncio.subprocess.PIPE
+    )
+    words, _ = await pasted.communicate()
+    assert words.decode().split(";")[-3:] == ["--page-token", "m o're", ""]

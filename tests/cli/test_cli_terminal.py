@@ -111,7 +111,8 @@ async def test_a_list_says_where_only_the_newest_were_searched(signoff, jobstore
     assert "among the newest" not in (await signoff("jobs", "list")).out
     jobstore.nonsense["ListJobs"] = jobs_pb.ListJobsResponse(searched=20_000, next_page_token="more")
     lines = (await signoff("jobs", "list", "--text", "oem")).out.splitlines()
-    assert lines[1:] == ["among the newest 20000: older ones were not looked at", "more: --page-token more"]
+    more = "more: signoff jobs list --text oem --page-token more"
+    assert lines[1:] == ["among the newest 20000: older ones were not looked at", more]
     assert (await signoff("jobs", "list", "--text", "oem", "--json")).json["searched"] == 20_000
 
 
@@ -179,9 +180,15 @@ def test_no_argument_and_no_option_lacks_its_help(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_never_says_what_an_option_takes_as_python_does(name: str) -> None:
-    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"}).stdout
+    shown = CliRunner().invoke(app, [*name.split(), "-h"], env={"COLUMNS": "200"}).stdout
     assert "Usage: " in shown
     assert re.findall(r"<list.*|<str>|<int.*|\w\]>", shown) == []
+
+
+@pytest.mark.parametrize("name", ["", *sorted({name.rpartition(" ")[0] for name in COMMANDS} - {""})])
+def test_a_group_shows_its_help_by_either_option(name: str) -> None:
+    long, short = [CliRunner().invoke(app, [*name.split(), option]).stdout for option in ("--help", "-h")]
+    assert ("Commands:" in short, short) == (True, long)
 
 
 async def test_help_names_what_an_option_takes_as_people_do(signoff):

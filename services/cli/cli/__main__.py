@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any, Final, NamedTuple, cast
 
 import typer
@@ -12,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cli.errors import ExitStatus, build_problem
-from cli.plain_values import PlainGroup
+from cli.plain_values import HELP, PlainGroup
 from signoff.errors import ErrorCode
 
 Command = TyperCommand | TyperGroup
@@ -104,27 +105,36 @@ class CommandTree(PlainGroup):
         return name, load_command(name) if name and known else None, rest
 
     def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:
-        """Make the context of `args`. With --json among them, print a usage error as JSON, and exit."""
-        with _printing_usage_as_json(list(args)):
-            return super().make_context(info_name, args, *others, **extra)
+        """Make the context of `args`. If they ask for JSON, print a usage error as JSON, and exit."""
+        words = tuple(args)
+        with _printing_usage_as_json(words):
+            context = super().make_context(info_name, args, *others, **extra)
+        context.obj = words
+        return context
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that is called. With --json among its arguments, print a usage error as JSON, and exit."""
+        """Run the command that is called. If its arguments ask for JSON, print a usage error as JSON, and exit."""
         with _printing_usage_as_json([*ctx._protected_args, *ctx.args]):  # noqa: SLF001 - it has no public name
             return super().invoke(ctx)
 
 
 @contextmanager
 def _printing_usage_as_json(words: Sequence[str]) -> Iterator[None]:
-    """Print a usage error of the `with` block as JSON, and exit with the error's status, if `words` contain --json."""
+    """Print a usage error of the `with` block as JSON, and exit with the error's status, if `words` ask for JSON."""
     try:
         yield
     except USAGE_ERROR as error:
-        if "--json" not in words:
+        if not asks_for_json(words):
             raise
         problem = build_problem(error.format_message(), ErrorCode.USAGE, ExitStatus.USAGE)
         sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
         raise typer.Exit(error.exit_code) from None
+
+
+def asks_for_json(words: Sequence[str]) -> bool:
+    """Return whether a command line that may be wrong asks for JSON: by --json, or as the form of its output."""
+    forms = {"-ojson", "--format=json", "--json"}
+    return not forms.isdisjoint(words) or not {("-o", "json"), ("--format", "json")}.isdisjoint(pairwise(words))
 
 
 def load_command(name: str) -> Command:
@@ -138,6 +148,7 @@ app = typer.Typer(
     name="signoff",
     cls=CommandTree,
     no_args_is_help=True,
+    context_settings={"help_option_names": HELP},
     rich_markup_mode=None,  # rich takes longer to import than all else that `--help` needs
     pretty_exceptions_show_locals=False,  # they hold tokens
     help="Jobs for AI agents: no result counts as done until it has been judged.",

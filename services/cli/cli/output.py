@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -192,9 +193,11 @@ def _to_plain(value: Any) -> Any:
 class Output:
     """The output of one command: JSON, or text for people."""
 
-    def __init__(self, *, as_json: bool, plain: bool = False) -> None:
+    def __init__(self, *, as_json: bool, plain: bool = False, words: "Sequence[str]" = ()) -> None:
         self.as_json = as_json
         self.plain = plain
+        #: The command as it was called, without `signoff`.
+        self.words = words
         #: The names of agents by their ids, as far as they were looked up.
         self.agent_names: dict[str, str] = {}
         self._in_progress = False
@@ -365,9 +368,24 @@ class Output:
         self.print_json({"items": items, **token, **more})
 
     def print_next_page_token(self, next_page_token: str | None) -> None:
-        """Print the option --page-token that shows the next page; print nothing after the last page, or with --json."""
+        """Print the command that shows the next page; print nothing after the last page, or with --json."""
         if next_page_token:
-            self.print_line(f"more: --page-token {next_page_token}")
+            self.print_line(f"more: {_name_next_page(self.words, next_page_token)}")
+
+
+def _name_next_page(words: "Sequence[str]", next_page_token: str) -> str:
+    """Return a command as it was called, but for the next page, to be pasted into a shell; no secret is printed."""
+    kept, rest = ["signoff"], iter(words)
+    for word in rest:
+        name, has_value, _ = word.partition("=")
+        if name not in {"--page-token", "--cursor", "--token"}:
+            kept.append(shlex.quote(word))
+        else:
+            if not has_value:
+                next(rest, None)
+            kept += ["--token", '"$SIGNOFF_TOKEN"'] if name == "--token" else []
+    end = kept.index("--") if "--" in kept else len(kept)
+    return " ".join([*kept[:end], "--page-token", shlex.quote(next_page_token), *kept[end:]])
 
 
 def _write(stream: TextIO, text: str) -> None:

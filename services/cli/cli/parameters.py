@@ -187,7 +187,10 @@ Detail = Annotated[
     View, typer.Option("--view", case_sensitive=False, help="How much --json shows: basic leaves out texts and bodies.")
 ]
 PageToken = Annotated[
-    str, typer.Option("--page-token", help="The token of the page, which the page before shows after `more:`.")
+    str,
+    typer.Option(
+        "--page-token", help="The token of the page, in the command that the page before shows after `more:`."
+    ),
 ]
 
 

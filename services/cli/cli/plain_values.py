@@ -38,6 +38,10 @@ EARLIER: Final = {
 }
 
 
+#: The options that show help, of all commands.
+HELP: Final = ("--help", "-h")
+
+
 def _name_kind(kind: re.Match[str]) -> str:
     """Return the word that help shows for the type of an option, such as `N`; a choice of values stays as it is."""
     return {"str": "TEXT", "int": "N", "float": "N", "path": "FILE"}.get(kind[2], f"<{kind[1]}>")
@@ -101,7 +105,7 @@ class DefaultGroup(PlainGroup):
         """
         name, first = next(iter(self.commands.items()))
         is_bare = not args and not any(each.required for each in first.params)
-        if is_bare or (args and args[0] not in {*self.commands, "--help"}):
+        if is_bare or (args and args[0] not in {*self.commands, *HELP}):
             args = [name, *args]
         return super().parse_args(ctx, args)
 

@@ -8,9 +8,10 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 from uuid import UUID
@@ -310,6 +311,13 @@ async def make_login_link(target: Target) -> str:
         return f"{page.rstrip('/')}/login#{await jobstore.create_login_code()}"
 
 
+class Form(StrEnum):
+    """The form of a command's output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 def _open_session(  # noqa: PLR0913 - each is an option
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text; JSON lines for streams.")] = False,
@@ -368,16 +376,40 @@ def _open_session(  # noqa: PLR0913 - each is an option
         ),
     ] = None,
     signs_in: bool = False,
+    words: Sequence[str] = (),
 ) -> Session:
     tls = {"jobstore_ca": jobstore_ca, "jobstore_certificate": jobstore_certificate, "jobstore_key": jobstore_key}
     options = {"jobstore": jobstore, **tls, **read_token(token, token_file), "kafka": kafka, "http": http}
-    return Session(find_target(options, endpoints, profile, signs_in=signs_in), Output(as_json=as_json, plain=plain))
+    return Session(
+        find_target(options, endpoints, profile, signs_in=signs_in), Output(as_json=as_json, plain=plain, words=words)
+    )
 
 
 # Typer reads a command's options from its signature: these are added to the signature of each command.
 _CONNECTION_OPTIONS = {
-    name: option for name, option in inspect.signature(_open_session).parameters.items() if name != "signs_in"
+    name: option
+    for name, option in inspect.signature(_open_session).parameters.items()
+    if name not in {"signs_in", "words"}
 }
+
+
+def _make_form_option(*names: str) -> inspect.Parameter:
+    words = "As a table, which it is by itself, or as JSON, like --json."
+    kind = Annotated[Form | None, typer.Option(*names, help=words)]
+    return inspect.Parameter("form", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+#: How a command is asked for JSON; the second, for commands that had another -o before.
+_FORM, _FORM_BESIDE_O = _make_form_option("--format", "-o"), _make_form_option("--format")
+#: That of `signoff login`, which takes the address also by the name that people try first.
+_URL = _CONNECTION_OPTIONS["jobstore"].replace(
+    annotation=Annotated[
+        str | None,
+        typer.Option(
+            "--jobstore", "--url", envvar="SIGNOFF_JOBSTORE", metavar="HOST:PORT", help="The jobstore's gRPC address."
+        ),
+    ]
+)
 
 
 class _Command(PlainCommand):
@@ -422,14 +454,22 @@ def command(app: typer.Typer, name: str, *, signs_in: bool = False) -> Callable[
     A parameter `jobstore` is a client of the jobstore while the command runs; other parameters are options. A command
     that `signs_in` makes its profile, and has an option `--token` of its own.
     """
-    connecting = {name: one for name, one in _CONNECTION_OPTIONS.items() if not (signs_in and name == "token")}
+    connecting = dict(_CONNECTION_OPTIONS)
+    if signs_in:
+        del connecting["token"]
+        connecting["jobstore"] = _URL
 
     def register(function: Command) -> Command:
-        def run(**options: Any) -> None:
-            connection = {name: options.pop(name) for name in connecting}
-            _run(function, connection | {"signs_in": signs_in}, options)
+        own = _list_options(function)
 
-        everything = (*_list_options(function), *connecting.values())
+        def run(ctx: typer.Context, **options: Any) -> None:
+            connection = {name: options.pop(name) for name in connecting}
+            connection["as_json"] = _is_json(options.pop("form"), is_flagged=connection["as_json"])
+            _run(function, connection | {"signs_in": signs_in, "words": ctx.find_root().obj or ()}, options)
+
+        form = _FORM_BESIDE_O if any("-o" in _list_names(one) for one in own) else _FORM
+        context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        everything = (context, *own, form, *connecting.values())
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -439,6 +479,19 @@ def command(app: typer.Typer, name: str, *, signs_in: bool = False) -> Callable[
         return function
 
     return register
+
+
+def _list_names(parameter: inspect.Parameter) -> Sequence[str]:
+    """Return the names of an option, as it declares them."""
+    (declared,) = getattr(parameter.annotation, "__metadata__", (None,))
+    return getattr(declared, "param_decls", None) or ()
+
+
+def _is_json(form: Form | None, *, is_flagged: bool) -> bool:
+    """Return whether a command prints JSON. Raise BadParameter if its options contradict each other."""
+    if is_flagged and form is Form.TABLE:
+        raise typer.BadParameter("give either this or --format table", param_hint="--json")
+    return is_flagged or form is Form.JSON
 
 
 def with_options(**readers: Callable[..., Any]) -> Callable[[Command], Command]:

@@ -172,3 +172,32 @@ async def test_whoami_shows_it_to_people(signoff, env, eve):
     env["SIGNOFF_TOKEN"] = eve
     assert "press, web" in (await signoff("whoami")).out
     assert os.environ.get("SIGNOFF_TOKEN") != eve
+
+
+async def test_an_option_goes_before_a_variable_a_profile_and_the_stack_of_this_folder(
+    signoff, env, eve, address, tmp_path
+):
+    env |= {"SIGNOFF_TOKEN": None, "SIGNOFF_JOBSTORE": None}
+    assert (await signoff("login", "--token", "--profile", "mine", "--url", address, stdin=eve)).status == 0
+    assert (await signoff("login", "--token", "--profile", "root", "--url", address, stdin=TOKEN)).status == 0
+    nowhere = "127.0.0.1:1"
+    found = tmp_path / ".signoff/endpoints.json"
+    found.parent.mkdir()
+    found.write_text(json.dumps({"grpc": nowhere, "token": "of the folder"}))
+
+    async def find(*words: str) -> tuple[int, str]:
+        ran = await signoff("whoami", *words, "--json")
+        return ran.status, "" if ran.status else ran.json["caller"]["name"]
+
+    assert await find() == (4, ""), "the folder's stack, where nothing is named"
+    env["SIGNOFF_PROFILE"] = "mine"
+    assert await find() == (0, "eve"), "a profile that is named"
+    assert await find("--profile", "root") == (0, "bootstrap"), "an option before a variable"
+    env |= {"SIGNOFF_TOKEN": TOKEN, "SIGNOFF_JOBSTORE": address}
+    assert await find() == (0, "bootstrap"), "a variable before a profile"
+    assert await find("--token", eve) == (0, "eve"), "an option before a variable"
+
+
+async def test_the_address_of_the_console_is_not_taken_for_the_jobstores(signoff):
+    ran = await signoff("login", "--url", "http://127.0.0.1:8080", "-o", "json")
+    assert (ran.status, "--http" in json.loads(ran.err)["detail"]) == (2, True)

@@ -121,5 +121,5 @@ async def test_a_report_says_what_flips_and_why(signoff):
     assert (shown.status, "2 accepted before, 1 now; 1 flip" in shown.out) == (0, True)
     assert "1 not judged: execution_live" in shown.out
     assert "blue: pass > fail" in shown.out
-    assert "more: --page-token more" in shown.out
+    assert f"more: signoff judge report {listed['id']} --page-token more" in shown.out
     assert (await signoff("judge", "report", listed["id"], "--json")).json["flipped"] == 1

@@ -49,6 +49,8 @@ async def login(
     """
     lasts_s = None if lasts is None else float(parse_seconds(lasts, "--lasts"))
     address = cli.require_jobstore()
+    if "://" in address:
+        raise typer.BadParameter("it is HOST:PORT, where gRPC is; the console's address is --http", param_hint="--url")
     session, secret = await _begin_session(cli, lasts_s, by_token=by_token)
     before = cli.target.profile or Profile(address, address)
     await _end_session(cli, before)
