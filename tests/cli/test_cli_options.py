@@ -43,6 +43,7 @@ OPTIONS = {
     "--not-shared": "the opposite of --shared",
     "--disabled": "the opposite of --enabled",
     "--not-cancelled": "the opposite of --cancelled",
+    "--waiting-for": "reasons of a job's wait, of a filter",
     "--unset": "fields of a limit by their names, which a patch makes null",
     "--range": "an overview's, by its name, as over REST",
     "--last": "how many of the newest results a draft is tried on",
@@ -161,6 +162,14 @@ def test_each_command_takes_the_form_of_its_output():
         "judge import",
         "judges golden",
     }, "their -o is that of a file, since 0.2.0"
+
+
+def test_the_page_can_copy_each_filter_of_the_list_as_an_option():
+    openapi = json.loads((ROOT / "services/console/web/openapi.json").read_text())
+    params = {each["name"] for each in openapi["paths"]["/api/jobs"]["get"]["parameters"] if each["in"] == "query"}
+    flags = {name: f"--{name.removesuffix('_id').replace('_', '-')}" for name in params} | {"reason": "--waiting-for"}
+    options = {option for each in list_commands()["jobs list"].params for option in each.opts}
+    assert {name for name, flag in flags.items() if flag not in options} == {"id_part"}, "which --text finds"
 
 
 PAGES = [

@@ -16,18 +16,19 @@ export function copiesOfList(search: JobsSearch): Copy[] {
   ];
 }
 
-/** Arguments of `signoff jobs list`, whose options are named like REST's parameters; a period stays one. */
+/** Arguments of `signoff jobs list`, whose options are named like REST's parameters but for one (test_cli_options.py); a period stays one. */
 function toArguments(search: JobsSearch): string[] {
   const { cancelled, ...query } = {
     ...toJobsQuery(search, Date.now()),
     ...(search.period && { created_after: search.period }),
   };
   const options = Object.entries(query).flatMap(([name, value]) =>
-    [value ?? []]
-      .flat()
-      .flatMap((each) => toOption(`--${name.replace(/_id$/, "").replaceAll("_", "-")}`, toValue(name, String(each)))),
+    [value ?? []].flat().flatMap((each) => toOption(nameOption(name), toValue(name, String(each)))),
   );
   return ["jobs", "list", ...options, ...(cancelled == null ? [] : [cancelled ? "--cancelled" : "--not-cancelled"])];
 }
+
+const nameOption = (param: string) =>
+  param === "reason" ? "--waiting-for" : `--${param.replace(/_id$/, "").replaceAll("_", "-")}`;
 
 const toValue = (name: string, value: string) => (/label$/.test(name) ? parseLabel(value).join("=") : value);
