@@ -122,7 +122,7 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_OPERATIONS, OPERATORS, Of.TENANT, ("Pause",), audited=True),
     **_list(_OPERATIONS, ADMINISTRATORS, Of.TENANT, ("SetLimit", "RemoveLimit"), audited=True),
     **_list(_OPERATIONS, ADMINISTRATORS, Of.ALL, ("ConfirmLimits",), audited=True),
-    **_list(_OPERATIONS, VIEWERS, Of.ALL, ("Diagnose", "ListDeadLetters")),
+    **_list(_OPERATIONS, VIEWERS, Of.ALL, ("Diagnose", "GetWorkers", "ListDeadLetters")),
     **_list(_OPERATIONS, OPERATORS, Of.ALL, ("ResolveDeadLetters",), audited=True),
     **_list(_OPERATIONS, VIEWERS, Of.SELF, ("CreateLoginCode",), audited=True),
     # An administrator may, since a console of 0.2.0 has the administrator's token.

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
         Resolved,
         SavedJob,
         Waiting,
+        Worker,
+        Workers,
     )
     from signoff.v1.operations_service_pb2 import DiagnoseResponse
 
@@ -586,6 +588,11 @@ class AsyncClient(JudgingClient, IdentityClient):
         """
         values = {"seen": seen, "snoozed": list(snoozed), "until": until, "shown": list(shown), "tenant": tenant}
         return await self._ask("UpdateInbox", "inbox", **values, **call)
+
+    async def get_workers(self, **call: Unpack[Call]) -> list[Worker]:
+        """Return the jobstores, executors and validators, those that something is wrong with first."""
+        workers: Workers = await self._ask("GetWorkers", **call)
+        return workers.workers
 
     async def diagnose(self, **call: Unpack[Call]) -> DiagnoseResponse:
         """Return the state of processes, consumer groups and facts not yet published, as the gRPC message has it."""

@@ -1,4 +1,4 @@
-"""What the jobstore answers of how much is accepted. `signoff.types` has it, too."""
+"""What the jobstore answers of how much is accepted, and of who serves. `signoff.types` has it, too."""
 
 from pydantic import Field, computed_field
 
@@ -56,3 +56,34 @@ class Quality(Model):
         default_factory=list, description="those that were not passed most first; 100 at most"
     )
     others: QualityOfCriterion | None = optional("all other criteria together, where there are any")
+
+
+class Worker(Model):
+    """A jobstore, an executor or a validator, as it reported last."""
+
+    id: str = Field(description="of a worker its owner, of a jobstore its epoch")
+    kind: str = Field(description="`jobstore`, `executor` or `validator`")
+    version: str = Field("", description="empty where it reports none")
+    silent_s: float = Field(0.0, description="since it was last heard of")
+    ends: bool = Field(False, description="whether it was told to stop, and so takes nothing more")
+    capacity: int = Field(0, description="how many leases it holds at once; 0 of a jobstore")
+    room: int = Field(0, description="for how many more leases it has room")
+    bound: str = Field("", description="what bounds them: `memory`, `files` or `setting`")
+    partitions: int | None = optional("how many partitions it reads")
+    paced: int = Field(0, description="how many asks of judges wait for the pace that their servers take")
+    protocols: list[str] = Field(default_factory=list, description="by which an executor calls agents")
+    judge: str = Field("", description="the version of the policy `default` that a validator's settings are")
+    keys: list[str] = Field(default_factory=list, description="the names of the keys that a validator has")
+    code: str | None = optional(
+        "what is wrong: `silent`, `no_partitions`, `group_stalled`, `clock_differs` or `version_differs`"
+    )
+    message: str | None = optional("that, in a sentence,")
+    remedy: str | None = optional("and what to do")
+
+
+class Workers(Model):
+    """The processes that serve."""
+
+    workers: list[Worker] = Field(
+        default_factory=list, description="those that something is wrong with first; 500 at most"
+    )

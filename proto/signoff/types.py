@@ -63,6 +63,8 @@ from signoff.quality import QualityCounts as QualityCounts
 from signoff.quality import QualityOf as QualityOf
 from signoff.quality import QualityOfCriterion as QualityOfCriterion
 from signoff.quality import QualityPoint as QualityPoint
+from signoff.quality import Worker as Worker
+from signoff.quality import Workers as Workers
 from signoff.status import (
     CheckOutcome,
     Circuit,
@@ -458,6 +460,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     "GetOperationGroupsResponse": OperationGroups,
     "GetOverviewResponse": Overview,
     "GetQualityResponse": Quality,
+    "GetWorkersResponse": Workers,
     "GetRejudgeReportResponse": judging.RejudgeReport,
     "GoldenSet": judging.NamedGoldenSet,
     "JudgePolicy": judging.NamedJudgePolicy,

@@ -26,6 +26,8 @@ from signoff.types import (
     Quality,
     QualityCounts,
     WaitingSum,
+    Worker,
+    Workers,
 )
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
@@ -68,6 +70,7 @@ class FakeOperations(OperationsServiceServicer):
         self.are_limits_confirmed = False
         self.diagnosis = pb.DiagnoseResponse(version=VERSION, alive_s=20, processes=workers)
         self.dead_letters = {"a-dlq": 2}
+        self.workers = Workers(workers=[Worker(id=f"{kind}-1", kind=kind, version=VERSION, room=5) for kind in WORKERS])
         self.quality = Quality(points=[], totals=QualityCounts())
         self.inbox = Inbox(groups=[], happened=InboxHappened(since=datetime(2026, 5, 1, tzinfo=UTC)))
         self.groups: list[InboxGroup] = []
@@ -99,6 +102,9 @@ class FakeOperations(OperationsServiceServicer):
     async def UpdateInbox(self, request, context):
         self.inbox_updates.append(request)
         return write_message(pb.UpdateInboxResponse, {"inbox": self.inbox})
+
+    async def GetWorkers(self, request, context):
+        return write_message(pb.GetWorkersResponse, self.workers)
 
     async def Diagnose(self, request, context):
         if not self.diagnosis.HasField("at"):

@@ -1772,6 +1772,144 @@ class QualityOfCriterion(_message.Message):
 Global___QualityOfCriterion: _TypeAlias = QualityOfCriterion  # noqa: Y015
 
 @_typing.final
+class GetWorkersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkersRequest: _TypeAlias = GetWorkersRequest  # noqa: Y015
+
+@_typing.final
+class GetWorkersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Worker]:
+        """Those that something is wrong with first, and among them those that were silent longest; 500 at most."""
+
+    def __init__(
+        self,
+        *,
+        workers: _abc.Iterable[Global___Worker] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkersResponse: _TypeAlias = GetWorkersResponse  # noqa: Y015
+
+@_typing.final
+class Worker(_message.Message):
+    """A jobstore, an executor or a validator, as it reported last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SILENT_S_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
+    PACED_FIELD_NUMBER: _builtins.int
+    PROTOCOLS_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Of a worker its owner, of a jobstore its epoch."""
+    kind: _builtins.str
+    """jobstore, executor or validator."""
+    version: _builtins.str
+    """Empty where it reports none."""
+    silent_s: _builtins.float
+    """Since it was last heard of."""
+    ends: _builtins.bool
+    """Whether it was told to stop, and so takes nothing more."""
+    capacity: _builtins.int
+    """How many leases it holds at once, and for how many more it has room; 0 of a jobstore, and where it reports none."""
+    room: _builtins.int
+    bound: _builtins.str
+    """What bounds them: `memory`, `files` or `setting`; empty where it reports none."""
+    partitions: _builtins.int
+    """How many partitions it reads; not set where it reports none."""
+    paced: _builtins.int
+    """How many asks of judges wait for the pace that their servers take."""
+    judge: _builtins.str
+    """The version of the policy `default` that a validator's settings are; empty: it has not reported it."""
+    code: _builtins.str
+    """What is wrong with it: `silent`, `no_partitions`, `group_stalled`, `clock_differs` or `version_differs`; not set where
+    nothing is.
+    """
+    message: _builtins.str
+    """That, in a sentence, and what to do."""
+    remedy: _builtins.str
+    @_builtins.property
+    def protocols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By which an executor calls agents."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the keys that a validator has."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        version: _builtins.str = ...,
+        silent_s: _builtins.float = ...,
+        ends: _builtins.bool = ...,
+        capacity: _builtins.int = ...,
+        room: _builtins.int = ...,
+        bound: _builtins.str = ...,
+        partitions: _builtins.int | None = ...,
+        paced: _builtins.int = ...,
+        protocols: _abc.Iterable[_builtins.str] | None = ...,
+        judge: _builtins.str = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
+        code: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+        remedy: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_partitions", b"_partitions", "_remedy", b"_remedy", "code", b"code", "message", b"message", "partitions", b"partitions", "remedy", b"remedy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_partitions", b"_partitions", "_remedy", b"_remedy", "bound", b"bound", "capacity", b"capacity", "code", b"code", "ends", b"ends", "id", b"id", "judge", b"judge", "keys", b"keys", "kind", b"kind", "message", b"message", "paced", b"paced", "partitions", b"partitions", "protocols", b"protocols", "remedy", b"remedy", "room", b"room", "silent_s", b"silent_s", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__partitions: _TypeAlias = _typing.Literal["partitions"]  # noqa: Y015
+    _WhichOneofArgType__partitions: _TypeAlias = _typing.Literal["_partitions", b"_partitions"]  # noqa: Y015
+    _WhichOneofReturnType__remedy: _TypeAlias = _typing.Literal["remedy"]  # noqa: Y015
+    _WhichOneofArgType__remedy: _TypeAlias = _typing.Literal["_remedy", b"_remedy"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partitions) -> _WhichOneofReturnType__partitions | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remedy) -> _WhichOneofReturnType__remedy | None: ...
+
+Global___Worker: _TypeAlias = Worker  # noqa: Y015
+
+@_typing.final
 class DiagnoseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -140,6 +140,11 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxResponse.FromString,
                 _registered_method=True)
+        self.GetWorkers = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetWorkers',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetWorkersRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetWorkersResponse.FromString,
+                _registered_method=True)
         self.Diagnose = channel.unary_unary(
                 '/signoff.v1.OperationsService/Diagnose',
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.DiagnoseRequest.SerializeToString,
@@ -328,6 +333,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWorkers(self, request, context):
+        """Returns the processes that serve: what each takes, how much room it has, and what is wrong with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Diagnose(self, request, context):
         """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`.
         """
@@ -478,6 +490,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.UpdateInbox,
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.UpdateInboxResponse.SerializeToString,
+            ),
+            'GetWorkers': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkers,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetWorkersRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetWorkersResponse.SerializeToString,
             ),
             'Diagnose': grpc.unary_unary_rpc_method_handler(
                     servicer.Diagnose,
@@ -1078,6 +1095,33 @@ class OperationsService:
             '/signoff.v1.OperationsService/UpdateInbox',
             signoff_dot_v1_dot_operations__service__pb2.UpdateInboxRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.UpdateInboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetWorkers',
+            signoff_dot_v1_dot_operations__service__pb2.GetWorkersRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetWorkersResponse.FromString,
             options,
             channel_credentials,
             insecure,

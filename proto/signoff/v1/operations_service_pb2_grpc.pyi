@@ -88,6 +88,8 @@ class OperationsServiceStub:
     """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
     kept by the caller's name.
     """
+    GetWorkers: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetWorkersRequest, _operations_service_pb2.GetWorkersResponse]
+    """Returns the processes that serve: what each takes, how much room it has, and what is wrong with it."""
     Diagnose: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]
     """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
@@ -163,6 +165,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
     kept by the caller's name.
     """
+    GetWorkers: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetWorkersRequest, _operations_service_pb2.GetWorkersResponse]  # type: ignore[assignment]
+    """Returns the processes that serve: what each takes, how much room it has, and what is wrong with it."""
     Diagnose: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DiagnoseRequest, _operations_service_pb2.DiagnoseResponse]  # type: ignore[assignment]
     """Returns how processes, consumer groups and what is yet to be published stand, for `signoff doctor`."""
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
@@ -361,6 +365,14 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Notes that the caller looks at the inbox, and which groups are not for now; returns the inbox as it is then. Both are
         kept by the caller's name.
         """
+
+    @_abc_1.abstractmethod
+    def GetWorkers(
+        self,
+        request: _operations_service_pb2.GetWorkersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetWorkersResponse, _abc.Awaitable[_operations_service_pb2.GetWorkersResponse]]:
+        """Returns the processes that serve: what each takes, how much room it has, and what is wrong with it."""
 
     @_abc_1.abstractmethod
     def Diagnose(

@@ -1,19 +1,23 @@
 """Processes are known by their own reports, and what nobody publishes or takes is counted."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
+from contracts.topics import EXECUTOR_GROUP
 from jobstore.api.operations_service import to_message
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.rows import WorkerRoom
 from jobstore.executions.store import note_worker
-from jobstore.insights.processes import Report, list_processes, read_backlog
+from jobstore.insights.processes import GroupFindings, Process, Report, find_trouble, list_processes, read_backlog
 from jobstore.jobs.model import ExecutionStage
+from servicekit.kafka.broker import Group
+from servicekit.process.runtime import VERSION
 
 OWNER = uuid4()
 PUBLISH = text(
@@ -98,3 +102,50 @@ async def test_several_tenants_are_noticed_by_their_jobs(database: Database, run
         async with database.session() as session:
             found.append((await read_backlog(session)).has_several_tenants)
     assert found == [False, False, True]
+
+
+def a_process(kind: str = "executor", silent_s: float = 1.0, ahead_s: float = 0.0, **said: Any) -> Process:
+    at = datetime.now(UTC)
+    report = Report(**{"version": VERSION, "clock": at + timedelta(seconds=ahead_s), "partitions": 3, "at": at, **said})
+    return Process("an-id", kind, 5, 10, silent_s, report)
+
+
+STALLED = GroupFindings(Group(EXECUTOR_GROUP, "execute-requested", (), {}), 7, (45.0, 31.0), ())
+
+
+@pytest.mark.parametrize(
+    ("process", "code"),
+    [
+        (a_process(), None),
+        (a_process()._replace(report=None), None),
+        (a_process(silent_s=21), "silent"),
+        (a_process(silent_s=21, ends=True), None),
+        (a_process(partitions=0), "no_partitions"),
+        (a_process(ahead_s=-9), "clock_differs"),
+        (a_process(ahead_s=9), "clock_differs"),
+        (a_process(version="9.9"), "version_differs"),
+        (a_process("jobstore", version="9.9"), "version_differs"),
+    ],
+)
+def test_what_is_wrong_with_a_process_is_said(process: Process, code: str | None) -> None:
+    trouble = find_trouble(process, 20.0)
+    assert (trouble and trouble.code) == code
+
+
+def test_a_group_that_does_not_move_is_its_members_trouble() -> None:
+    trouble = find_trouble(a_process(), 20.0, [STALLED])
+    assert trouble is not None
+    assert (trouble.code, trouble.message[:12]) == ("group_stalled", "2 partitions")
+    assert find_trouble(a_process("validator"), 20.0, [STALLED]) is None
+    assert find_trouble(a_process("jobstore"), 20.0, [STALLED]) is None
+
+
+async def test_workers_are_told_with_what_they_take(database: Database) -> None:
+    async with database.session() as session:
+        await session.execute(text("DELETE FROM workers"))
+        await note_worker(session, OWNER, WorkerRoom(ExecutionStage.JUDGING, 7, 10))
+        await session.execute(
+            text("""UPDATE workers SET judge = 'default@3', judge_keys = '{"main": []}', protocols = '{a2a}'""")
+        )
+        (process,) = [each for each in await list_processes(session) if each.kind != "jobstore"]
+    assert (process.judge, process.keys, process.protocols) == ("default@3", ["main"], ["a2a"])

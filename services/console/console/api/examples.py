@@ -424,6 +424,28 @@ EXAMPLES: Final[dict[str, Any]] = {
         "signing_secret": "2026-05",
         "waiting": [{**_REASON, "count": 4}],
     },
+    "Workers": {
+        "workers": [
+            {
+                "id": _EXECUTION_ID,
+                "kind": "executor",
+                "version": "0.3.0",
+                "silent_s": 41.0,
+                "ends": False,
+                "capacity": 1024,
+                "room": 1000,
+                "bound": "memory",
+                "partitions": 4,
+                "paced": 0,
+                "protocols": ["http", "a2a"],
+                "judge": "",
+                "keys": [],
+                "code": "silent",
+                "message": "It was last heard of 41 s ago, and is offered nothing.",
+                "remedy": "See whether it is frozen or does not reach the jobstore, or start another.",
+            }
+        ]
+    },
     "Quality": {
         "points": [{"at": _AT, **_QUALITY}],
         "totals": _QUALITY,

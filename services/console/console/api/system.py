@@ -23,7 +23,7 @@ from console.errors import document_problem
 from contracts.fields import LimitName, Strict, Tenant
 from contracts.resources import AgentPatch, LimitPatch, NewAgent, NewAgentTry, NewLimit, NewResolution, NewTenant
 from signoff.identity import Tenant as RegisteredTenant
-from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Inbox, Limit, Overview, Quality, Resolved
+from signoff.types import Agent, AgentStats, AgentTry, DeadLetters, Inbox, Limit, Overview, Quality, Resolved, Workers
 
 agents_router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
@@ -214,6 +214,12 @@ async def update_inbox(
 ) -> Inbox:
     """Say that the caller looks at it, and put groups off; both are kept by the caller's name."""
     return await jobstore.update_inbox(**dict(visit), tenant=query.tenant)
+
+
+@overview_router.get("/workers")
+async def get_workers(jobstore: CallersJobStore) -> Workers:
+    """The processes that serve: what each takes, how much room it has, and what is wrong with it, that first."""
+    return Workers(workers=await jobstore.get_workers())
 
 
 @overview_router.get("/dead-letters")

@@ -44,7 +44,15 @@ from jobstore.insights import overview, quality
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.inbox import Inboxes, read_batch_groups
 from jobstore.insights.overview import WaitingSums
-from jobstore.insights.processes import ConsumerGroups, GroupFindings, Process, list_processes, read_backlog
+from jobstore.insights.processes import (
+    ConsumerGroups,
+    GroupFindings,
+    Process,
+    Trouble,
+    find_trouble,
+    list_processes,
+    read_backlog,
+)
 from jobstore.limits import store as limits
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.operations import reads as operations
@@ -314,6 +322,14 @@ class OperationsService(OperationsServiceServicer):
             turn_s=None if waiting.turn_since is None else (backlog.now - waiting.turn_since).total_seconds(),
         )
 
+    async def GetWorkers(self, _request: pb.GetWorkersRequest, _: Context) -> pb.GetWorkersResponse:
+        async with self._database.session() as session:
+            processes = await list_processes(session)
+        findings = self._groups.findings if self._groups is not None else ()
+        told = [(find_trouble(each, self._runner.terms.alive_s, findings), each) for each in processes]
+        told.sort(key=lambda one: (one[0] is None, -one[1].silent_s if one[0] else 0.0, one[1].kind, one[1].id))
+        return pb.GetWorkersResponse(workers=[_worker_message(process, trouble) for trouble, process in told])
+
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, _: Context) -> pb.GetAgentStatsResponse:
         limit, after = parse_page(request, 100, str)
         async with self._database.session() as session:
@@ -373,6 +389,12 @@ def to_message(process: Process) -> pb.ProcessState:
         return write_message(pb.ProcessState, process)
     reported = report.model_dump(include={"version", "ends", "partitions", "bound", "paced"})
     return write_message(pb.ProcessState, process, clock_ahead_s=report.ahead_s, **reported)
+
+
+def _worker_message(process: Process, trouble: Trouble | None) -> pb.Worker:
+    report = process.report
+    reported = {} if report is None else report.model_dump(include={"version", "ends", "partitions", "bound", "paced"})
+    return write_message(pb.Worker, process, **reported, **({} if trouble is None else trouble._asdict()))
 
 
 def _group_message(found: GroupFindings) -> pb.GroupState:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
@@ -20,7 +20,7 @@ from jobstore.executions.leases import ARE_LOST, IS_HEARD_OF
 from jobstore.jobs.model import ExecutionStage
 from servicekit.errors import TransientError
 from servicekit.kafka.broker import Group, Member, Readers
-from servicekit.process.runtime import run_forever
+from servicekit.process.runtime import VERSION, run_forever
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,14 @@ UNPUBLISHED_MAX: Final = 100_000
 
 _PROCESSES: Final = text(
     f"""
-    SELECT owner::text AS id, CASE stage WHEN 'EXECUTING' THEN 'executor' ELSE 'validator' END AS kind, room, capacity,
+    SELECT owner::text AS id, protocols, coalesce(judge, '') AS judge,
+        ARRAY(SELECT json_object_keys(judge_keys)) AS keys,
+        CASE stage WHEN 'EXECUTING' THEN 'executor' ELSE 'validator' END AS kind, room, capacity,
         greatest(0, extract(epoch FROM signoff_now() - seen_at)::float8) AS silent_s, report::text AS report
     FROM workers
     UNION ALL
-    SELECT epoch::text, 'jobstore', 0, 0, greatest(0, extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S}),
+    SELECT epoch::text, '{{}}', '', '{{}}', 'jobstore', 0, 0,
+        greatest(0, extract(epoch FROM signoff_now() - until)::float8 + {EPOCH_S}),
         report::text FROM epochs
     ORDER BY silent_s LIMIT :limit
     """  # noqa: S608 - a number of our own
@@ -92,7 +95,10 @@ class Report(BaseModel):
 
 
 class Process(NamedTuple):
-    """A process, the seconds since its last sign of life, and its last report, None if it made none."""
+    """A process, the seconds since its last sign of life, and its last report, None if it made none.
+
+    `protocols`: by which an executor calls agents; `judge`, `keys`: what a validator is set to, and has.
+    """
 
     id: str
     kind: str
@@ -100,6 +106,9 @@ class Process(NamedTuple):
     capacity: int
     silent_s: float
     report: Report | None
+    protocols: Sequence[str] = ()
+    judge: str = ""
+    keys: Sequence[str] = ()
 
 
 class Backlog(NamedTuple):
@@ -123,6 +132,52 @@ async def list_processes(connection: Connection) -> list[Process]:
     rows = await connection.execute(_PROCESSES, {"limit": PROCESSES_MAX})
     reports = [None if row.report is None else Report.model_validate_json(row.report) for row in rows]
     return [Process(**{**row, "report": report}) for row, report in zip(rows, reports, strict=True)]
+
+
+#: What reads a consumer group, as a kind of process.
+_GROUPS: Final = {EXECUTOR_GROUP: "executor", VALIDATOR_GROUP: "validator"}
+#: By how many seconds the clock of a process may differ from the database's.
+SKEW_MAX_S: Final = 5.0
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a process, as a code and in a sentence, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+def find_trouble(process: Process, alive_s: float, findings: Sequence["GroupFindings"] = ()) -> Trouble | None:
+    """Return the worst of what is wrong with a process, or None; one that is told to stop may be silent.
+
+    `findings`: of the consumer groups, whose partitions are stalled for all of their members.
+    """
+    return next(_list_troubles(process, alive_s, findings), None)
+
+
+def _list_troubles(process: Process, alive_s: float, findings: Sequence["GroupFindings"]) -> Iterator[Trouble]:
+    report = process.report
+    if report is not None and report.ends:
+        return
+    if process.silent_s > alive_s:
+        message = f"It was last heard of {process.silent_s:.0f} s ago, and is offered nothing."
+        yield Trouble("silent", message, "See whether it is frozen or does not reach the jobstore, or start another.")
+    if report is None:
+        return
+    if report.partitions == 0:
+        remedy = "Have more partitions (SIGNOFF_WORK_PARTITIONS of jobstores), or fewer processes of its kind."
+        yield Trouble("no_partitions", "It reads no partition, and is offered nothing.", remedy)
+    if since := [s for each in findings if _GROUPS.get(each.group.name) == process.kind for s in each.stalled]:
+        message = f"{len(since)} partitions of its group have not moved for {max(since):.0f} s, although there is room."
+        yield Trouble("group_stalled", message, "Run signoff doctor, and restart what reads them.")
+    if abs(report.ahead_s) > SKEW_MAX_S:
+        way = "ahead of" if report.ahead_s > 0 else "behind"
+        message = f"Its clock is {abs(report.ahead_s):.0f} s {way} the database's."
+        yield Trouble("clock_differs", message, "Synchronise the clocks (NTP): people read its times.")
+    if report.version not in {"", VERSION}:
+        message = f"It is of version {report.version}, and this jobstore of {VERSION}."
+        yield Trouble("version_differs", message, "Replace one process after the other, until all are of one version.")
 
 
 async def read_backlog(connection: Connection) -> Backlog:

@@ -881,6 +881,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Workers
+         * @description The processes that serve: what each takes, how much room it has, and what is wrong with it, that first.
+         */
+        get: operations["get_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dead-letters": {
         parameters: {
             query?: never;
@@ -4388,6 +4408,49 @@ export interface components {
              * @description when what holds them back was changed, or was there last: the earliest
              */
             since?: string;
+        };
+        /** @description A jobstore, an executor or a validator, as it reported last. */
+        Worker: {
+            /** @description of a worker its owner, of a jobstore its epoch */
+            id: string;
+            /** @description `jobstore`, `executor` or `validator` */
+            kind: string;
+            /** @description empty where it reports none */
+            version: string;
+            /**
+             * Format: double
+             * @description since it was last heard of
+             */
+            silent_s: number;
+            /** @description whether it was told to stop, and so takes nothing more */
+            ends: boolean;
+            /** @description how many leases it holds at once; 0 of a jobstore */
+            capacity: number;
+            /** @description for how many more leases it has room */
+            room: number;
+            /** @description what bounds them: `memory`, `files` or `setting` */
+            bound: string;
+            /** @description how many partitions it reads */
+            partitions?: number;
+            /** @description how many asks of judges wait for the pace that their servers take */
+            paced: number;
+            /** @description by which an executor calls agents */
+            protocols: string[];
+            /** @description the version of the policy `default` that a validator's settings are */
+            judge: string;
+            /** @description the names of the keys that a validator has */
+            keys: string[];
+            /** @description what is wrong: `silent`, `no_partitions`, `group_stalled`, `clock_differs` or `version_differs` */
+            code?: string;
+            /** @description that, in a sentence, */
+            message?: string;
+            /** @description and what to do */
+            remedy?: string;
+        };
+        /** @description The processes that serve. */
+        Workers: {
+            /** @description those that something is wrong with first; 500 at most */
+            workers: components["schemas"]["Worker"][];
         };
     };
     responses: {
@@ -8582,6 +8645,61 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "workers": [
+                     *         {
+                     *           "id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *           "kind": "executor",
+                     *           "version": "0.3.0",
+                     *           "silent_s": 41,
+                     *           "ends": false,
+                     *           "capacity": 1024,
+                     *           "room": 1000,
+                     *           "bound": "memory",
+                     *           "partitions": 4,
+                     *           "paced": 0,
+                     *           "protocols": [
+                     *             "http",
+                     *             "a2a"
+                     *           ],
+                     *           "judge": "",
+                     *           "keys": [],
+                     *           "code": "silent",
+                     *           "message": "It was last heard of 41 s ago, and is offered nothing.",
+                     *           "remedy": "See whether it is frozen or does not reach the jobstore, or start another."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Workers"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
