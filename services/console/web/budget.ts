@@ -6,7 +6,7 @@ const STYLE_MAX_KB = 15;
 const PAGES: Record<string, { parts: string[]; maxKb: number }> = {
   "/": { parts: ["InboxPage"], maxKb: 180 },
   "/jobs/ID": { parts: ["JobPage", "DocumentView"], maxKb: 300 },
-  "/system": { parts: ["OverviewPage", "Charts"], maxKb: 290 },
+  "/system": { parts: ["OverviewPage"], maxKb: 260 },
 };
 /** The parser of a job's result runs in a worker, which is loaded with its page. */
 const WORKER_OF = "/jobs/ID";

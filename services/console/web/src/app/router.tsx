@@ -6,29 +6,7 @@ import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
 import { parseOverviewSearch } from "@/system/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
-import {
-  AgentPage,
-  AgentsPage,
-  AuditPage,
-  BatchesPage,
-  BatchPage,
-  CriteriaSetPage,
-  DeadLettersPage,
-  EvaluationsPage,
-  InboxPage,
-  JobPage,
-  JobsPage,
-  JudgePage,
-  JudgesPage,
-  LimitsPage,
-  NewJobPage,
-  OverviewPage,
-  PlaygroundPage,
-  SessionsPage,
-  TenantsPage,
-  TokensPage,
-  TryPage,
-} from "./lazy-pages";
+import * as pages from "./lazy-pages";
 import { parseSearch, stringifySearch } from "./search-params";
 
 type RawSearch = Record<string, string | string[] | undefined>;
@@ -36,13 +14,13 @@ type RawSearch = Record<string, string | string[] | undefined>;
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const getParentRoute = () => root;
 
-const inbox = createRoute({ getParentRoute, path: "/", component: InboxPage });
+const inbox = createRoute({ getParentRoute, path: "/", component: pages.InboxPage });
 
 const jobs = createRoute({
   getParentRoute,
   path: "/jobs",
   validateSearch: (search) => parseJobsSearch(search as RawSearch),
-  component: () => <JobsPage search={jobs.useSearch()} />,
+  component: () => <pages.JobsPage search={jobs.useSearch()} />,
 });
 
 const job = createRoute({
@@ -50,7 +28,7 @@ const job = createRoute({
   path: "/jobs/$id",
   component: () => {
     const { id } = job.useParams();
-    return <JobPage key={id} id={id} />;
+    return <pages.JobPage key={id} id={id} />;
   },
 });
 
@@ -61,18 +39,18 @@ const newJob = createRoute({
     typeof search.from === "string" ? { from: search.from } : {},
   component: () => {
     const { from } = newJob.useSearch();
-    return <NewJobPage key={from} from={from} />;
+    return <pages.NewJobPage key={from} from={from} />;
   },
 });
 
-const batches = createRoute({ getParentRoute, path: "/batches", component: BatchesPage });
+const batches = createRoute({ getParentRoute, path: "/batches", component: pages.BatchesPage });
 
 const batch = createRoute({
   getParentRoute,
   path: "/batches/$id",
   component: () => {
     const { id } = batch.useParams();
-    return <BatchPage key={id} id={id} />;
+    return <pages.BatchPage key={id} id={id} />;
   },
 });
 
@@ -80,7 +58,7 @@ const agents = createRoute({
   getParentRoute,
   path: "/agents",
   validateSearch: (search: RawSearch) => parseAgentsSearch(search),
-  component: () => <AgentsPage key={String(agents.useSearch().register)} search={agents.useSearch()} />,
+  component: () => <pages.AgentsPage key={String(agents.useSearch().register)} search={agents.useSearch()} />,
 });
 
 const agent = createRoute({
@@ -88,7 +66,7 @@ const agent = createRoute({
   path: "/agents/$id",
   component: () => {
     const { id } = agent.useParams();
-    return <AgentPage key={id} id={id} />;
+    return <pages.AgentPage key={id} id={id} />;
   },
 });
 
@@ -98,11 +76,11 @@ const tryAgent = createRoute({
   validateSearch: (search: RawSearch): { try?: string } => (typeof search.try === "string" ? { try: search.try } : {}),
   component: () => {
     const { id } = tryAgent.useParams();
-    return <TryPage key={id} agentId={id} tryId={tryAgent.useSearch().try} />;
+    return <pages.TryPage key={id} agentId={id} tryId={tryAgent.useSearch().try} />;
   },
 });
 
-const limits = createRoute({ getParentRoute, path: "/system/limits", component: LimitsPage });
+const limits = createRoute({ getParentRoute, path: "/system/limits", component: pages.LimitsPage });
 
 const quality = createRoute({
   getParentRoute,
@@ -112,7 +90,7 @@ const quality = createRoute({
   },
 });
 
-const judges = createRoute({ getParentRoute, path: "/quality/judges", component: JudgesPage });
+const judges = createRoute({ getParentRoute, path: "/quality/judges", component: pages.JudgesPage });
 
 /** Version of a name that is shown, where one is asked for. */
 const parseVersion = (search: RawSearch): { version?: number } => {
@@ -126,7 +104,7 @@ const judge = createRoute({
   validateSearch: parseVersion,
   component: () => {
     const { name } = judge.useParams();
-    return <JudgePage key={name} name={name} version={judge.useSearch().version} />;
+    return <pages.JudgePage key={name} name={name} version={judge.useSearch().version} />;
   },
 });
 
@@ -136,7 +114,7 @@ const criteriaSet = createRoute({
   validateSearch: parseVersion,
   component: () => {
     const { name } = criteriaSet.useParams();
-    return <CriteriaSetPage key={name} name={name} version={criteriaSet.useSearch().version} />;
+    return <pages.CriteriaSetPage key={name} name={name} version={criteriaSet.useSearch().version} />;
   },
 });
 
@@ -150,32 +128,32 @@ const playground = createRoute({
   }),
   component: () => {
     const search = playground.useSearch();
-    return <PlaygroundPage key={JSON.stringify(search)} search={search} />;
+    return <pages.PlaygroundPage key={JSON.stringify(search)} search={search} />;
   },
 });
 
-const evaluations = createRoute({ getParentRoute, path: "/quality/evaluations", component: EvaluationsPage });
+const evaluations = createRoute({ getParentRoute, path: "/quality/evaluations", component: pages.EvaluationsPage });
 
 const system = createRoute({
   getParentRoute,
   path: "/system",
   validateSearch: parseOverviewSearch,
-  component: () => <OverviewPage search={system.useSearch()} />,
+  component: () => <pages.OverviewPage search={system.useSearch()} />,
 });
 
-const deadLetters = createRoute({ getParentRoute, path: "/system/dead-letters", component: DeadLettersPage });
+const deadLetters = createRoute({ getParentRoute, path: "/system/dead-letters", component: pages.DeadLettersPage });
 
-const sessions = createRoute({ getParentRoute, path: "/sessions", component: SessionsPage });
+const sessions = createRoute({ getParentRoute, path: "/sessions", component: pages.SessionsPage });
 
-const tokens = createRoute({ getParentRoute, path: "/tokens", component: TokensPage });
+const tokens = createRoute({ getParentRoute, path: "/tokens", component: pages.TokensPage });
 
-const tenants = createRoute({ getParentRoute, path: "/tenants", component: TenantsPage });
+const tenants = createRoute({ getParentRoute, path: "/tenants", component: pages.TenantsPage });
 
 const audit = createRoute({
   getParentRoute,
   path: "/audit",
   validateSearch: parseAuditSearch,
-  component: () => <AuditPage search={audit.useSearch()} />,
+  component: () => <pages.AuditPage search={audit.useSearch()} />,
 });
 
 /** Router: every page with the search parameters of its address. */

@@ -1,18 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
 import { ReadState } from "@/api/ProblemState";
 import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
 import { WaitingSums } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
-import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";
-import { EmptyState, Loading, Skeleton } from "@/ui/display/states";
+import { EmptyState, Skeleton } from "@/ui/display/states";
+import { Charts } from "./Charts";
 import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
 import { Tiles } from "./Tiles";
-
-const Charts = lazy(() => loadPart(() => import("./Charts")));
 
 const PLACES = ["throughput", "acceptance", "depth", "wait", "agent", "judge", "duration", "cost", "created"];
 const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };
@@ -64,17 +61,9 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
               <p>Look further back, or execute a job.</p>
             </EmptyState>
           ) : (
-            <Suspense
-              fallback={
-                <Loading what="the charts">
-                  <Places />
-                </Loading>
-              }
-            >
-              <div className="grid gap-4 lg:grid-cols-2">
-                <Charts points={points} range={range} />
-              </div>
-            </Suspense>
+            <div className="grid gap-4 lg:grid-cols-2">
+              <Charts points={points} range={range} />
+            </div>
           )}
         </div>
       )}

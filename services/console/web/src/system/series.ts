@@ -1,28 +1,13 @@
-import { CircleCheck, CircleSlash, type LucideIcon, OctagonAlert, RotateCcw, ThumbsDown } from "lucide-react";
+import { CircleCheck, CircleSlash, OctagonAlert, RotateCcw, ThumbsDown } from "lucide-react";
+import type { ComponentProps } from "react";
 import type { OverviewCounts, OverviewPoint } from "@/api/types";
 import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
+import type { Series, TimeChart } from "@/ui/display/TimeChart";
 import type { Range } from "./queries";
 
-type Kind = "bar" | "line";
-
-/** Series of a chart, a line or a part of a bar: label, colour, dashes, and its value at a point. */
-type Series = {
-  key: string;
-  word: string;
-  icon?: LucideIcon;
-  ink: string;
-  dashes?: string;
-  of: (point: OverviewPoint) => number | null;
-};
-
-export type ChartLook = {
-  title: string;
-  hint: string;
-  kind: Kind;
-  series: Series[];
-  format: (value: number) => string;
-  /** Format of the axis, when it differs. */
-  tick?: (value: number) => string;
+/** Chart: its series with the value of each at a point. */
+type ChartLook = Omit<ComponentProps<typeof TimeChart>, "times" | "series"> & {
+  series: (Omit<Series, "values"> & { of: (point: OverviewPoint) => number | null })[];
 };
 
 const readCount = (key: Exclude<keyof OverviewCounts, "cost_usd">) => (point: OverviewPoint) => point[key] ?? null;
@@ -35,7 +20,7 @@ export function acceptanceRate({ completed, rejected, resubmission_required: aga
 
 const formatSeconds = (value: number) => formatDuration(value * 1_000);
 
-function percentiles(of: "wait" | "agent" | "judge" | "duration"): Series[] {
+function percentiles(of: "wait" | "agent" | "judge" | "duration"): ChartLook["series"] {
   return [
     { key: "p50", word: "Median (p50)", ink: "var(--running-ink)", of: (point) => point[of]?.p50 ?? null },
     {
@@ -55,12 +40,13 @@ function percentiles(of: "wait" | "agent" | "judge" | "duration"): Series[] {
   ];
 }
 
-export const CHARTS: ChartLook[] = [
+export const CHARTS: readonly ChartLook[] = [
   {
     title: "Throughput",
     hint: "Jobs that ended, by outcome.",
     kind: "bar",
     format: formatCount,
+    isWhole: true,
     series: [
       {
         key: "completed",
@@ -86,6 +72,7 @@ export const CHARTS: ChartLook[] = [
     hint: "Of the results that were judged, those that met their criteria.",
     kind: "line",
     format: formatPercent,
+    max: 1,
     series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptanceRate }],
   },
   {
@@ -93,6 +80,7 @@ export const CHARTS: ChartLook[] = [
     hint: "The most at once that waited for an agent, were with one, or were being judged.",
     kind: "line",
     format: formatCount,
+    isWhole: true,
     series: [
       { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: readCount("queued_max") },
       { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: readCount("running_max") },
@@ -140,6 +128,7 @@ export const CHARTS: ChartLook[] = [
     hint: "Jobs that were asked for.",
     kind: "bar",
     format: formatCount,
+    isWhole: true,
     series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: readCount("created") }],
   },
 ];
