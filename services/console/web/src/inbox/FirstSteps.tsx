@@ -4,12 +4,21 @@ import type { ReactNode } from "react";
 import { useRefusal } from "@/api/me";
 import { ProblemState } from "@/api/ProblemState";
 import { useTenantOfNew } from "@/api/tenants";
-import type { Job } from "@/api/types";
+import type { Job, NewJob } from "@/api/types";
 import { useResubmitJob } from "@/jobs/actions/mutations";
 import { useCreateJob } from "@/jobs/form/mutations";
 import { cn } from "@/lib/cn";
 import { Button, buttonLook } from "@/ui/controls/button";
-import { FIRST_JOB, type FirstSteps as Steps } from "./first-steps";
+import { AGENT, type FirstSteps as Steps } from "./first-steps";
+
+/** Job that is refused at first, and accepted once it is resubmitted. */
+const FIRST_JOB = {
+  title: "A thank-you letter",
+  description: "Thank a neighbour for the help.",
+  acceptance_criteria: 'It mentions the "harvest"',
+  agent_id: AGENT,
+  policy: { max_submissions: 3 },
+} as const satisfies NewJob;
 
 /** Where a viewer stands, by the job that was made. */
 function findStep(job: Job | undefined): number {

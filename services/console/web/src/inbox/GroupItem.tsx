@@ -5,7 +5,7 @@ import type { InboxGroup } from "@/api/types";
 import { fromFilter } from "@/jobs/list/search/from-filter";
 import { cn } from "@/lib/cn";
 import { Button, buttonLook } from "@/ui/controls/button";
-import { ExactTime, Time } from "@/ui/display/time";
+import { Time } from "@/ui/display/time";
 import { describeGroup, formatGroupCount, lookOfGroup } from "./describe-group";
 import { GroupAction } from "./GroupAction";
 import { useUpdateInbox } from "./queries";
@@ -76,27 +76,6 @@ export function GroupItem({ group, tenant }: GroupProps) {
           Not now
         </Button>
       </div>
-    </li>
-  );
-}
-
-/** Group that is put off, in a line, until when, and a button that takes that back. */
-export function PutOffItem({ group, tenant }: GroupProps) {
-  const { nameOf } = useAgentNames();
-  const update = useUpdateInbox(tenant);
-  const words = describeGroup(group, nameOf);
-  return (
-    <li className="flex flex-wrap items-center gap-x-4 py-1">
-      <span className="min-w-0 grow basis-64">
-        <bdi className="line-clamp-2 wrap-anywhere">{words}</bdi>
-        <span className="text-xs text-muted">
-          until it grows, or <ExactTime at={group.snoozed_until ?? ""} />
-        </span>
-      </span>
-      <Button size="small" unavailable={update.isPending} onClick={() => update.mutate({ shown: [group.id] })}>
-        Show again
-      </Button>
-      <ProblemState error={update.error} />
     </li>
   );
 }

@@ -5,18 +5,19 @@ import { ReadState } from "@/api/ProblemState";
 import { useTenant } from "@/api/tenants";
 import type { Inbox, InboxGroup, InboxHappened } from "@/api/types";
 import { useNow } from "@/lib/clock";
-import { formatCount, formatDayTime, formatMoney, formatPercent, pluralize } from "@/lib/format";
+import { formatCount, formatDayTime, formatMoney, formatPercent } from "@/lib/format";
 import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";
 import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { useFirstSteps } from "./first-steps";
-import { GroupItem, PutOffItem } from "./GroupItem";
+import { GroupItem } from "./GroupItem";
 import { NewestJobs } from "./NewestJobs";
 import { inboxQuery, newestQuery } from "./queries";
 
-/** Read where they are shown: most visits have done them. */
+/** Read where they are shown: on most visits there are none. */
 const FirstSteps = lazy(async () => ({ default: (await loadPart(() => import("./FirstSteps"))).FirstSteps }));
+const PutOff = lazy(async () => ({ default: (await loadPart(() => import("./PutOff"))).PutOff }));
 
 /** First page: what needs somebody, the urgent first, what happened since the last visit, and the newest jobs. */
 export function InboxPage() {
@@ -98,16 +99,9 @@ function Groups({ inbox, tenant, isEmpty }: GroupsProps) {
         )
       )}
       {putOff.length > 0 && (
-        <details>
-          <summary className="inline-flex min-h-6 cursor-pointer items-center text-muted">
-            Not now: {pluralize(putOff.length, "group")}
-          </summary>
-          <ul className="divide-y">
-            {putOff.map((group) => (
-              <PutOffItem key={group.id} group={group} tenant={tenant} />
-            ))}
-          </ul>
-        </details>
+        <Suspense fallback={<div className="h-6" />}>
+          <PutOff groups={putOff} tenant={tenant} />
+        </Suspense>
       )}
     </section>
   );

@@ -1,21 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { agentsQuery } from "@/api/agents";
 import { useMe } from "@/api/me";
-import type { Job, NewJob } from "@/api/types";
+import type { Job } from "@/api/types";
 import { jobQuery } from "@/jobs/model/queries";
 import { useStoredChoice } from "@/lib/stored-choice";
 
 /** The agent of the demo, which `signoff up` registers, that leaves out what is asked for until it is told of it. */
-const AGENT = "drafter";
-
-/** Job that is refused at first, and accepted once it is resubmitted. */
-export const FIRST_JOB = {
-  title: "A thank-you letter",
-  description: "Thank a neighbour for the help.",
-  acceptance_criteria: 'It mentions the "harvest"',
-  agent_id: AGENT,
-  policy: { max_submissions: 3 },
-} as const satisfies NewJob;
+export const AGENT = "drafter";
 
 /** What a viewer has done of the first steps: which job was made, or that they are not to be shown. */
 type Steps = { job?: string; isDone?: true };
