@@ -83,6 +83,30 @@ it.each([
   expect(figures.map(dots)).toEqual(expected);
 });
 
+it("begins its charts where there is something to show, and says since when", async () => {
+  const [point] = anOverview().points as [OverviewPoint];
+  const zeros = { created: 0, completed: 0, failed: 0, rejected: 0, resubmission_required: 0, tokens: 0 };
+  const gauges = { queued_max: 0, running_max: 0, judging_max: 0 };
+  const empty = { ...point, ...zeros, ...gauges, cost_usd: "0", wait: {}, agent: {}, judge: {}, duration: {} };
+  const points = [3, 4, 5, 6].map((minute) => ({
+    ...(minute === 5 ? point : empty),
+    at: `2026-11-25T00:0${minute}:00Z`,
+  }));
+  on("get", "/api/overview", () => json(anOverview({ points })));
+  await renderPage(<OverviewPage search={{}} />);
+  const created = await screen.findByRole("table", { name: "Created over time" });
+  expect(texts(within(created).getAllByRole("cell"))).toEqual(["9", "0"]);
+  expect(screen.getByText(/^Nothing happened in this range before/)).toBeVisible();
+});
+
+it("says of a chart without anything that there is nothing", async () => {
+  const [created] = await drawn(
+    depths(1, 2).map((point) => ({ ...point, judge: {} })),
+    "Judge",
+  );
+  expect(created).toHaveTextContent("Nothing in this range.");
+});
+
 it("does not call free what nobody told the cost of", async () => {
   const { totals } = anOverview();
   on("get", "/api/overview", () => json(anOverview({ totals: { ...totals, cost_usd: "0", tokens: 900 } })));

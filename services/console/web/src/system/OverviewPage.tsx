@@ -7,8 +7,10 @@ import { WaitingSums } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState, Skeleton } from "@/ui/display/states";
+import { ExactTime } from "@/ui/display/time";
 import { Charts } from "./Charts";
 import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
+import { fromFirstData } from "./series";
 import { Tiles } from "./Tiles";
 
 const PLACES = ["throughput", "acceptance", "depth", "wait", "agent", "judge", "duration", "cost", "created"];
@@ -19,7 +21,8 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
   useTitle("System");
   const range = search.range ?? "1h";
   const overview = useQuery(overviewQuery(range, useTenant()));
-  const points = overview.data?.points ?? [];
+  const points = fromFirstData(overview.data?.points ?? []);
+  const isLater = points[0]?.at !== overview.data?.points[0]?.at;
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <SystemPages />
@@ -61,9 +64,16 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
               <p>Look further back, or execute a job.</p>
             </EmptyState>
           ) : (
-            <div className="grid gap-4 lg:grid-cols-2">
-              <Charts points={points} range={range} />
-            </div>
+            <>
+              {isLater && (
+                <p className="text-muted">
+                  Nothing happened in this range before <ExactTime at={points[0]?.at ?? ""} />.
+                </p>
+              )}
+              <div className="grid gap-4 lg:grid-cols-2">
+                <Charts points={points} range={range} />
+              </div>
+            </>
           )}
         </div>
       )}

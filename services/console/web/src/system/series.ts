@@ -133,6 +133,12 @@ export const CHARTS: readonly ChartLook[] = [
   },
 ];
 
+/** Return the points from the first on at which a chart has something to show: an empty week would press the rest together. */
+export function fromFirstData(points: readonly OverviewPoint[]): readonly OverviewPoint[] {
+  const first = points.findIndex((point) => CHARTS.some(({ series }) => series.some(({ of }) => of(point))));
+  return first < 0 ? [] : points.slice(first);
+}
+
 /** Format the time below a point; with the day when the range has several. */
 export function formatPointTime(at: string, range: Range, zone?: string): string {
   const day = range === "7d" || range === "24h";

@@ -64,13 +64,7 @@ export function Select({ className, ...props }: ComponentProps<"select">) {
 }
 
 export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, "type">) {
-  return (
-    <input
-      {...props}
-      type="checkbox"
-      className={cn("block size-4 shrink-0 accent-accent pointer-coarse:size-5", className)}
-    />
-  );
+  return <input {...props} type="checkbox" className={cn("grid pointer-coarse:size-5", className)} />;
 }
 
 type RadioGroupProps<T extends string> = {
@@ -89,13 +83,7 @@ export function RadioGroup<T extends string>({ label, choices, value, onChange }
       <div className="flex flex-wrap gap-x-4">
         {choices.map(([choice, word]) => (
           <label key={choice} className="flex min-h-6 items-center gap-2 pointer-coarse:min-h-11">
-            <input
-              type="radio"
-              name={name}
-              className="size-4 accent-accent"
-              checked={choice === value}
-              onChange={() => onChange(choice)}
-            />
+            <input type="radio" name={name} checked={choice === value} onChange={() => onChange(choice)} />
             {word}
           </label>
         ))}

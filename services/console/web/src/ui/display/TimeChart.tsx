@@ -46,11 +46,21 @@ export function TimeChart({ title, hint, times, series, format, ...look }: TimeC
         <p className="text-xs text-muted">{hint}</p>
       </figcaption>
       <ChartLegend series={series} />
-      <Drawing times={times} series={series} format={format} {...look} />
+      {series.some(({ values }) => values.some((value) => hasSomething(value, look.kind))) ? (
+        <Drawing times={times} series={series} format={format} {...look} />
+      ) : (
+        <p className="grid place-items-center text-muted" style={{ height: HEIGHT_PX }}>
+          Nothing in this range.
+        </p>
+      )}
       <ChartTable title={title} times={times} series={series} format={format} />
     </figure>
   );
 }
+
+/** Whether a value shows; a bar of nothing does not. */
+const hasSomething = (value: number | null, kind: TimeChartProps["kind"]) =>
+  kind === "bar" ? Boolean(value) : value != null;
 
 /** Heights at which the axis has a line: a few round numbers from 0 to what is at least the largest value. */
 export function findTicks(largest: number, isWhole = false): number[] {

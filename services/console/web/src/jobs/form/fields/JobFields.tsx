@@ -132,7 +132,7 @@ function AgentChoice() {
       <div className="flex flex-wrap gap-x-4">
         {Object.entries(MODE_WORDS).map(([value, words]) => (
           <label key={value} className="flex min-h-8 items-center gap-2">
-            <input type="radio" value={value} className="size-4 accent-accent" {...register("who")} />
+            <input type="radio" value={value} {...register("who")} />
             {words}
           </label>
         ))}
