@@ -96,6 +96,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tokens create": ("--name {token} --role viewer --tenant {tenant}", "CreateToken"),
     "tokens list": ("", "ListTokens"),
     "whoami": ("", "GetCaller"),
+    "workers": ("", "GetWorkers"),
 }
 #: Commands whose RPCs others call, too, or REST's routes: these are walked there.
 ALIKE: Final = frozenset(

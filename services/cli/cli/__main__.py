@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "quality": Entry(
         "Show how much is accepted: by agent, by judge and by criterion, and what was judged otherwise again."
     ),
+    "workers": Entry("Show who serves what: version, room, when each was last heard of, and what is wrong with whom."),
     "watch": Entry("Show everything that happens to all jobs, until interrupted.", "overview"),
     "explain": Entry("Show why jobs wait: how many for what, whose move it is, and what lifts it.", "overview"),
     "replay": Entry(
