@@ -1,5 +1,6 @@
 import type { LucideIcon } from "lucide-react";
-import { type PointerEvent, useLayoutEffect, useRef, useState } from "react";
+import { type PointerEvent, useRef, useState } from "react";
+import { useWidth } from "@/lib/use-width";
 import { ChartLegend, ChartTable } from "./chart-parts";
 
 /** Line of a chart, or part of its bars: its values at each time, null where there is none. */
@@ -184,19 +185,4 @@ function Line({ series: { ink, dashes, values }, x, y }: { series: Series; x: Sc
         ))}
     </>
   );
-}
-
-/** Width of a box in px, as it is laid out. */
-function useWidth(box: { current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(400);
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    const measure = () => setWidth(element.getBoundingClientRect().width || 400);
-    const observer = new ResizeObserver(measure);
-    measure();
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [box]);
-  return width;
 }
