@@ -5,6 +5,7 @@ import { type FormEvent, useState } from "react";
 import { buildAddress } from "@/api/client";
 import { ReadState } from "@/api/ProblemState";
 import type { AuditEntry } from "@/api/types";
+import { cn } from "@/lib/cn";
 import { formatCount } from "@/lib/format";
 import { fromWallTime, toWallTime } from "@/lib/wall-time";
 import { Button, ButtonLink } from "@/ui/controls/button";
@@ -121,15 +122,21 @@ function Entry({ entry }: { entry: AuditEntry }) {
     address && `from ${address}`,
   ];
   return (
-    <li className="flex min-h-8 flex-wrap items-baseline gap-x-4 gap-y-1 py-1.5">
+    <li className="flex min-h-8 flex-wrap items-baseline gap-x-4 gap-y-1 py-1.5 lg:grid lg:grid-cols-[12rem_14rem_13rem_15rem_1fr]">
       <span className="text-muted">
         <ExactTime at={at} />
       </span>
-      <bdi className="font-medium wrap-anywhere">{actor}</bdi>
-      <code className="font-mono text-xs">{action}</code>
-      <span className={outcome === "refused" ? "text-failed" : ""}>
+      <bdi className="font-mono text-xs font-medium wrap-anywhere">{actor}</bdi>
+      <code className="font-mono text-xs wrap-anywhere">{action}</code>
+      <span className={cn("wrap-anywhere", outcome === "refused" && "text-failed")}>
         {outcome}
-        {code && ` (${code}${reason && `, ${reason}`})`}
+        {code && (
+          <>
+            {" "}
+            (<code>{code}</code>
+            {reason && `, ${reason}`})
+          </>
+        )}
       </span>
       <bdi className="min-w-0 text-xs text-muted wrap-anywhere">{about.filter(Boolean).join(" · ")}</bdi>
     </li>

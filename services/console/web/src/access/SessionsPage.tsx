@@ -33,7 +33,8 @@ export function SessionsPage() {
                   {session.id === own && <span className="font-normal text-muted">, this one</span>}
                 </p>
                 <p className="text-xs text-muted wrap-anywhere">
-                  <bdi>{session.actor}</bdi> · {session.role} of {describeTenants(session)} · begun at {session.client}
+                  <bdi className="font-mono">{session.actor}</bdi> · {session.role} of {describeTenants(session)} ·
+                  begun at {session.client}
                 </p>
               </div>
               <SessionTimes session={session} />

@@ -37,7 +37,7 @@ export function TenantsPage() {
           {tenants.data.map(({ name, title, created_at, created_by, renamed_from }) => (
             <li key={name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
               <div className="min-w-0 grow">
-                <p className="font-medium wrap-anywhere">{name}</p>
+                <p className="font-mono font-medium wrap-anywhere">{name}</p>
                 {title && <bdi className="text-muted wrap-anywhere">{title}</bdi>}
               </div>
               <span className="text-xs text-muted wrap-anywhere">
@@ -54,7 +54,7 @@ export function TenantsPage() {
                 {created_by && (
                   <>
                     {" "}
-                    by <bdi>{created_by}</bdi>
+                    by <bdi className="font-mono">{created_by}</bdi>
                   </>
                 )}
               </span>

@@ -83,7 +83,7 @@ function TokenRow({ token, onOpen }: { token: AccessToken; onOpen: (what: "rotat
         </p>
       </div>
       <span className="text-xs text-muted wrap-anywhere">
-        made <Time at={created_at} /> by <bdi>{created_by}</bdi>,{" "}
+        made <Time at={created_at} /> by <bdi className="font-mono">{created_by}</bdi>,{" "}
         {last_used_at ? (
           <>
             used <Time at={last_used_at} />

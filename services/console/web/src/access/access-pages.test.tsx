@@ -147,7 +147,7 @@ it("searches the audit by the address, and exports what is found", async () => {
     action: "",
   });
   const { user, router } = await renderPage(<AuditPage search={search} />);
-  expect(await screen.findByText("refused (forbidden, role)")).toBeVisible();
+  expect(await screen.findByRole("list", { name: "Entries" })).toHaveTextContent("refused (forbidden, role)");
   expect(screen.getByText("bob · press · 3 times")).toBeVisible();
   expect(new URL(asked[0]!.url).search).toBe("?actor=token%3Aeve&tenant=press&outcome=refused&page_size=100");
   const address = screen.getByRole("link", { name: "Export as JSON lines" }).getAttribute("href");

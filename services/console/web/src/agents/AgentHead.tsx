@@ -72,7 +72,12 @@ export function AgentHead({ agent, stats, limit, act, open }: HeadProps) {
         ],
         ["Waiting", stats && stats.queued > 0 && formatCount(stats.queued)],
         ["By", <bdi key="by">{describeProtocol(agent)}</bdi>],
-        ["At", <bdi key="at">{agent.url}</bdi>],
+        [
+          "At",
+          <bdi key="at" className="font-mono text-xs">
+            {agent.url}
+          </bdi>,
+        ],
         ["Can", agent.capabilities?.length ? <bdi key="can">{agent.capabilities.join(", ")}</bdi> : null],
         ["Tenant", agent.tenant !== "default" && <bdi key="tenant">{agent.tenant}</bdi>],
         [

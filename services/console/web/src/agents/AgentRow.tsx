@@ -68,20 +68,20 @@ export function AgentRow({ agent, stats, limit, onAct, onTry, onEdit, onLimit }:
       <td className={CELL}>
         <Load stats={stats} limit={limit} />
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>
+      <td className={`${CELL} whitespace-nowrap lg:text-right`}>
         <LabelledValue name="Success">
           {stats?.success_rate == null ? "–" : formatPercent(stats.success_rate)}
         </LabelledValue>
       </td>
-      <td className={`${CELL} whitespace-nowrap max-lg:w-full`}>
+      <td className={`${CELL} whitespace-nowrap max-lg:w-full lg:text-right`}>
         <Times stats={stats} />
       </td>
-      <td className={`${CELL} whitespace-nowrap lg:max-xl:hidden`}>
+      <td className={`${CELL} whitespace-nowrap lg:max-xl:hidden lg:text-right`}>
         <LabelledValue name="Cost a job">
           {Number(stats?.mean_cost_usd ?? 0) > 0 ? formatMoney(stats?.mean_cost_usd ?? 0) : "–"}
         </LabelledValue>
       </td>
-      <td className={CELL}>
+      <td className={`${CELL} lg:pl-6`}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
           <LabelledValue name="Limits">{limit ? describeLimit({ ...limit, paused: null }) : "none"}</LabelledValue>
           <span className="sr-only">: change the limits of {agent.name}</span>

@@ -27,10 +27,10 @@ const COLUMNS: Record<AgentSort, [name: string, width: string]> = {
   agent: ["Agent", ""],
   health: ["Health", "w-44"],
   load: ["Load", "w-44"],
-  success: ["Success", "w-22"],
-  answers: ["Answers in", "w-28"],
-  cost: ["Cost a job", "w-26 lg:max-xl:hidden"],
-  limits: ["Limits", "w-36"],
+  success: ["Success", "w-22 text-right"],
+  answers: ["Answers in", "w-28 text-right"],
+  cost: ["Cost a job", "w-26 text-right lg:max-xl:hidden"],
+  limits: ["Limits", "w-36 lg:pl-6"],
 };
 
 /** Page of all agents, with their health, load and limits. */

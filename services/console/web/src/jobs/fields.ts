@@ -25,7 +25,7 @@ type Field<K extends ApiField> = {
   /** Word of the page for it, if not the API's; capitalized, it is its name. */
   word?: string;
   kind?: Kind;
-  column?: { name?: string; px?: number; minPx?: number; isHidden?: true; isFixed?: true };
+  column?: { name?: string; px?: number; minPx?: number; isHidden?: true; isFixed?: true; isNumber?: true };
   /** Words of the orders: largest first, and smallest first. */
   sort?: K extends Sorted ? readonly [string, string?] : never;
   /** Fact in the head of a job's page; a text is its name there. */
@@ -62,7 +62,7 @@ export const FIELDS = {
   },
   capabilities: { kind: "words", form: { control: "capabilities" } },
   payload: { form: { control: "json", isEdited: true } },
-  submission: { column: { px: 92 } },
+  submission: { column: { px: 92, isNumber: true } },
   tenant: {
     column: { px: 112, isHidden: true },
     fact: true,
@@ -70,7 +70,7 @@ export const FIELDS = {
     form: { initial: "default", isNarrow: true },
   },
   priority: {
-    column: { px: 80, isHidden: true },
+    column: { px: 80, isHidden: true, isNumber: true },
     sort: ["Most urgent"],
     fact: true,
     form: { control: "priority", initial: "5", isNarrow: true, isEdited: true },
@@ -81,7 +81,7 @@ export const FIELDS = {
   cost_usd: {
     word: "cost",
     kind: "money",
-    column: { px: 72 },
+    column: { px: 72, isNumber: true },
     sort: ["Most expensive", "Cheapest"],
     fact: "Spent",
     filter: { by: "ending" },
@@ -89,7 +89,7 @@ export const FIELDS = {
   duration_s: {
     word: "duration",
     kind: "span",
-    column: { px: 92, isHidden: true },
+    column: { px: 92, isHidden: true, isNumber: true },
     sort: ["Slowest", "Fastest"],
     filter: { by: "ending" },
   },

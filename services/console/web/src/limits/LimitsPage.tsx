@@ -50,10 +50,13 @@ export function LimitsPage() {
       {limits.data && limits.data.length > 0 && (
         <ul aria-label="Limits" className="divide-y border-y">
           {limits.data.map((limit) => (
-            <li key={limit.name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
+            <li
+              key={limit.name}
+              className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5 lg:grid lg:grid-cols-[1fr_18rem_18rem_8rem_auto]"
+            >
               <div className="min-w-0 grow">
-                <p className="font-medium">{describeLimitName(limit.name, nameOf)}</p>
-                <p className="font-mono text-xs text-muted">{limit.name}</p>
+                <p className="font-medium wrap-anywhere">{describeLimitName(limit.name, nameOf)}</p>
+                <p className="font-mono text-xs text-muted wrap-anywhere">{limit.name}</p>
               </div>
               <span className={limit.paused ? "font-medium text-resubmit" : ""}>{describeLimit(limit)}</span>
               <span className="text-muted">{describeSpending(limit)}</span>

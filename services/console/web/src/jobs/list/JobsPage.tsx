@@ -172,7 +172,7 @@ function NewJob() {
   const refused = useRefusal()("create_job");
   const content = (
     <>
-      <Plus aria-hidden size={14} /> New job
+      <Plus aria-hidden size={14} /> <span className="max-sm:sr-only">New job</span>
     </>
   );
   if (refused) return <Button reason={refused}>{content}</Button>;

@@ -73,8 +73,9 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
       )}
       <p id="criteria-hint" className="my-1 text-xs text-muted">
         The result is judged by each. Optional ones are judged and do not decide; what must not be there is marked
-        never, and the judge looks for it. A check needs no judge and comes first: max_words 200, contains "sea", valid
-        json, json_path $.total exists. Alt+↑ and Alt+↓ move a line.
+        never, and the judge looks for it. A check needs no judge and comes first: <code>max_words 200</code>,{" "}
+        <code>contains "sea"</code>, <code>valid json</code>, <code>json_path $.total exists</code>. Alt+↑ and Alt+↓
+        move a line.
       </p>
       <Button size="small" onClick={() => add(value.length)}>
         <Plus aria-hidden size={12} /> Add a criterion

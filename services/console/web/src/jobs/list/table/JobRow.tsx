@@ -57,7 +57,7 @@ export function JobRow({ job, index, columns, isCard, mismatch, isCurrent, isSel
           </td>
         ) : (
           columns.map((column) => (
-            <td key={column.id} className="truncate px-2">
+            <td key={column.id} className={cn("truncate px-2", column.isNumber && "text-right")}>
               <Flash version={column.id === "status" ? job.version : 0}>
                 <Cell job={job} column={column} />
               </Flash>

@@ -1,6 +1,7 @@
 import { Columns3 } from "lucide-react";
 import { COLUMNS, type Column, type ColumnId, SORTS, type Sort } from "@/jobs/fields";
 import type { JobsSearch } from "@/jobs/list/search/jobs-search";
+import { cn } from "@/lib/cn";
 import { Button } from "@/ui/controls/button";
 import { Checkbox } from "@/ui/controls/field";
 import { SortHead } from "@/ui/controls/sort-head";
@@ -28,11 +29,16 @@ export function TableHead({ columns, search, isEmpty, isAll, onAll, onSort }: Ta
             onChange={(event) => onAll(event.target.checked)}
           />
         </th>
-        {columns.map(({ id, key, name, px }) => {
+        {columns.map(({ id, key, name, px, isNumber }) => {
           const sort = SORTS.find((each) => each.key === key)?.word;
           if (sort === undefined) {
             return (
-              <th key={id} scope="col" className="px-2 font-medium text-muted" style={{ width: px }}>
+              <th
+                key={id}
+                scope="col"
+                className={cn("px-2 font-medium text-muted", isNumber && "text-right")}
+                style={{ width: px }}
+              >
                 {name}
               </th>
             );
@@ -44,6 +50,7 @@ export function TableHead({ columns, search, isEmpty, isAll, onAll, onSort }: Ta
               name={name}
               order={isSorted ? (search.ascending ? "ascending" : "descending") : undefined}
               onSort={() => onSort(sort)}
+              className={cn(isNumber && "text-right")}
               style={{ width: px }}
             />
           );
