@@ -28,7 +28,7 @@ const COLUMNS: Record<AgentSort, [name: string, width: string]> = {
   health: ["Health", "w-44"],
   load: ["Load", "w-44"],
   success: ["Success", "w-22 text-right"],
-  answers: ["Answers in", "w-28 text-right"],
+  answers: ["Answers in", "w-32 text-right"],
   cost: ["Cost a job", "w-26 text-right lg:max-xl:hidden"],
   limits: ["Limits", "w-36 lg:pl-6"],
 };
