@@ -77,7 +77,9 @@ async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system:
         await page.keyboard.press("Enter")
         await expect(others).to_have_count(0)
         await page.get_by_role("checkbox", name="Select all that are shown").click()
-        await page.get_by_role("button", name=f"Cancel all {MANY} jobs that match").click()
+        bulk = page.get_by_role("region", name="Bulk actions")
+        await expect(bulk).to_contain_text(f"{MANY} match")
+        await bulk.get_by_role("button", name="Cancel", exact=True).click()
         await page.get_by_role("alertdialog", name=f"Cancel {MANY} jobs?").get_by_role("button", name="Cancel").click()
         bar = page.get_by_role("main").get_by_role("progressbar").first
         await expect(bar).to_have_attribute("aria-valuenow", str(MANY))
@@ -92,7 +94,7 @@ async def test_all_that_match_are_executed_by_three(page: Page, system: System):
         await system.create(title=f"Sweep floor {number}", labels={"floor": "yes"})
     await page.goto("/jobs?label=floor:yes")
     await page.get_by_role("checkbox", name="Select all that are shown").click()
-    await page.get_by_role("button", name=f"Execute all {FEW} jobs that match").click()
+    await page.get_by_role("region", name="Bulk actions").get_by_role("button", name="Execute", exact=True).click()
     dialog = page.get_by_role("alertdialog", name=f"Execute {FEW} jobs?")
     await expect(dialog).to_contain_text("Sweep floor")
     await expect(dialog).to_contain_text("and 1 more")
@@ -103,6 +105,25 @@ async def test_all_that_match_are_executed_by_three(page: Page, system: System):
     bar = page.get_by_role("main").get_by_role("progressbar").first
     await expect(bar).to_have_attribute("aria-valuenow", str(FEW))
     assert await clicks(page) == 3
+
+
+async def test_the_jobs_behind_a_limit_are_listed_by_two(page: Page, system: System):
+    """By the search line of the list, or by the sum that counts them, which is on the page of the system."""
+    await system.client.create_tenant(name="loft")
+    await system.client.set_limit("tenant:loft", NewLimit(paused=True))
+    try:
+        jobs = [await system.create(title=f"Insulate roof {number}", tenant="loft") for number in range(FEW)]
+        await system.client.execute_jobs([job.id for job in jobs])
+        await page.goto("/")
+        await page.get_by_role("navigation", name="Main").get_by_role("link", name="System").click()
+        await page.get_by_role("link", name=f"{FEW} jobs that wait: tenant loft is paused").click()
+        await expect(page.get_by_role("list", name="Filters")).to_contain_text("waiting: tenant loft is paused")
+        await expect(page.get_by_role("link", name="Insulate roof")).to_have_count(FEW)
+        await expect(row(page, "Insulate roof 1")).to_contain_text("tenant loft is paused")
+        assert await clicks(page) == 2
+    finally:
+        await system.client.set_limit("tenant:loft", NewLimit(paused=False))
+    await asyncio.gather(*(system.at_rest(job.id) for job in jobs))
 
 
 async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
@@ -180,6 +201,7 @@ async def test_what_the_list_shows_is_copied_as_curl_by_three(page: Page, system
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.goto("/")
     await page.get_by_role("link", name="Jobs", exact=True).click()
+    await expect(page.get_by_role("combobox", name="Search jobs")).to_be_visible()
     await page.keyboard.press("/")
     await page.keyboard.type("polish the brass")
     await page.keyboard.press("Enter")

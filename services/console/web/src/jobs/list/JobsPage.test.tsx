@@ -143,7 +143,7 @@ it("a phone has a card a job, and its filters behind a button", async () => {
   await screen.findByText("Alpha");
   expect(row("Alpha")).toHaveTextContent("writer · submission 2");
   expect(within(row("Alpha")).getAllByRole("cell")).toHaveLength(2);
-  expect(screen.queryByRole("button", { name: "Tenant" })).not.toBeInTheDocument();
-  await user.click(screen.getByRole("button", { name: "Filters" }));
-  expect(screen.getByRole("button", { name: "Tenant" })).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Filter" }));
+  const sheet = await screen.findByRole("dialog", { name: "Filter" });
+  expect(await within(sheet).findByRole("option", { name: "Tenant" })).toBeVisible();
 });

@@ -156,6 +156,7 @@ export function JobsPage({ search: inAddress }: { search: JobsSearch }) {
       <BulkActions
         selected={selection.jobs}
         isAll={jobs.length > 0 && selection.jobs.length === jobs.length}
+        hasMore={query.hasNextPage}
         search={search}
         onClear={selection.clear}
       />

@@ -1,34 +1,63 @@
 import { screen, waitFor, within } from "@testing-library/react";
+import type { UserEvent } from "@testing-library/user-event";
 import { expect, it } from "vitest";
+import type { Job } from "@/api/types";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { aBatch, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem, serveJobs } from "@/testing/server";
-import { describeMatching, toFilter } from "./operation";
 
 const JOBS = [
   aJob({ id: "a", title: "Alpha" }),
   aJob({ id: "b", title: "Beta", status: "FAILED" }),
   aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
 ];
-const NOW = Date.parse("2026-11-25T01:00:00Z");
+/** Serve a first page behind which there are more, which cannot be read. */
+const serveSome = (jobs: Job[]) =>
+  on("get", "/api/jobs", (request) =>
+    new URL(request.url).searchParams.get("page_token")
+      ? problem(500, "internal_error", "not now")
+      : json({ items: jobs, next_page_token: "1" }),
+  );
+const bar = () => screen.getByRole("region", { name: "Bulk actions" });
+const openMenu = (user: UserEvent) => user.click(within(bar()).getByRole("button", { name: "More to do with them" }));
+const choose = async (user: UserEvent, verb: string) => {
+  const likely = within(bar()).queryByRole("button", { name: verb });
+  if (likely) return user.click(likely);
+  await openMenu(user);
+  await user.click(await screen.findByRole("menuitem", { name: verb }));
+};
 const page = (address = "/jobs") => renderPage((search) => <JobsPage search={search} />, { address });
 
 it("does not offer to execute none", async () => {
-  serveJobs(JOBS);
+  serveSome(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { COMPLETED: 3 }, capped_at: 10_000 }));
   const { user } = await page("/jobs");
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  const all = screen.getByRole("group", { name: "All that match" });
-  for (const verb of ["Execute", "Cancel", "Resubmit", "Assign", "Retry"]) {
-    const button = await within(all).findByRole("button", {
-      name: `${verb} all 3 jobs that match`,
-      description: /^No/,
-    });
-    expect(button).toHaveAttribute("aria-disabled", "true");
+  await within(bar()).findByRole("button", { name: "Execute", description: /^None/ });
+  expect(within(bar()).getByRole("status")).toHaveTextContent("3 match");
+  await openMenu(user);
+  for (const name of ["Cancel", "Resubmit", "Assign"]) {
+    const item = await screen.findByRole("menuitem", { name });
+    expect(item).toHaveAttribute("aria-disabled", "true");
+    expect(item).toHaveAttribute("title", expect.stringMatching(/^None/));
   }
-  expect(screen.queryByText(/\b0 jobs/)).not.toBeInTheDocument();
+});
+
+it("is of all that match where more do than are shown, or of these alone", async () => {
+  serveSome(JOBS);
+  on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 100, FAILED: 58 }, capped_at: 10_000 }));
+  const { user } = await page("/jobs");
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
+  expect(await within(bar()).findByText("158 match")).toBeVisible();
+  await user.click(within(bar()).getByRole("button", { name: "only the 3 shown" }));
+  expect(within(bar()).getByRole("status")).toHaveTextContent("3 jobs selected");
+  await user.click(within(bar()).getByRole("button", { name: "all that match" }));
+  expect(within(bar()).getByRole("status")).toHaveTextContent("158 match");
+  await user.click(within(bar()).getByRole("button", { name: "Clear selection" }));
+  expect(screen.queryByRole("region", { name: "Bulk actions" })).not.toBeInTheDocument();
 });
 
 it.each([
@@ -36,7 +65,7 @@ it.each([
   ["Cancel", "cancel", { reason: "too late" }],
   ["Assign", "assign", { agent_id: "ocr" }],
 ])("does to all that match: %s, with number, sample and cost first", async (verb, kind, said) => {
-  serveJobs(JOBS);
+  serveSome(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
   const sample = [aJob({ id: "x", title: "Sampled" })];
   const preview = { total: 7, items_max: 100_000, counts: {}, sample, cost_usd: "1.5", cost_of: 5 };
@@ -45,7 +74,8 @@ it.each([
   const { user, router } = await page("/jobs?status=ASSIGNED&agent=writer&label=team:a");
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  await user.click(await screen.findByRole("button", { name: `${verb} all 7 jobs that match` }));
+  expect(await within(bar()).findByText("7 match")).toBeVisible();
+  await choose(user, verb);
   const dialog = await screen.findByRole("alertdialog", { name: `${verb} 7 jobs?` });
   for (const text of ["All that match: status ASSIGNED, agent writer, label team:a", "Sampled", "and 6 more"])
     expect(dialog).toHaveTextContent(text);
@@ -71,8 +101,7 @@ it("estimates what judging again costs by the policy that is chosen, and says of
   });
   const { user } = await page();
   await user.click(await screen.findByRole("checkbox", { name: "Select all that are shown" }));
-  const bar = screen.getByRole("region", { name: "Bulk actions" });
-  await user.click(within(bar).getByRole("button", { name: "Judge again" }));
+  await choose(user, "Judge again");
   const dialog = await screen.findByRole("alertdialog");
   const choice = within(dialog).getByLabelText("Judge policy");
   expect(choice).toHaveDisplayValue("The one that each was judged by");
@@ -92,21 +121,20 @@ it.each([
   onPost("/api/operations/preview", () => json(unknown));
   const { user } = await page();
   await user.click(await screen.findByRole("checkbox", { name: "Select all that are shown" }));
-  const bar = screen.getByRole("region", { name: "Bulk actions" });
-  await user.click(within(bar).getByRole("button", { name: verb }));
+  await choose(user, verb);
   const dialog = await screen.findByRole("alertdialog");
   await within(dialog).findByText("Sampled");
   expect(within(dialog).queryByText("Estimated cost: not known") !== null).toBe(isTold);
 });
 
 it("does nothing to more than can be treated at once", async () => {
-  serveJobs(JOBS);
+  serveSome(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { FAILED: 10_000 }, capped_at: 10_000 }));
   const asked = onPost("/api/operations", () => json(aBatch(), 201));
   onPost("/api/operations/preview", () => json({ total: 100_001, items_max: 100_000, cost_of: 0 }));
   const { user } = await page();
   await user.click(await screen.findByRole("checkbox", { name: "Select all that are shown" }));
-  await user.click(await screen.findByRole("button", { name: /^Execute all .* that match$/ }));
+  await choose(user, "Execute");
   const dialog = await screen.findByRole("alertdialog", { name: "Execute 100,001 jobs?" });
   expect(dialog).toHaveTextContent("100,000 jobs at most can be treated at once: filter further.");
   await user.click(within(dialog).getByRole("button", { name: "Execute" }));
@@ -120,8 +148,7 @@ it("does to those selected jobs that allow it, as one operation, and says why it
   const { user } = await page();
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  const bar = screen.getByRole("region", { name: "Bulk actions" });
-  await user.click(within(bar).getByRole("button", { name: "Execute" }));
+  await choose(user, "Execute");
   const dialog = await screen.findByRole("alertdialog", { name: "Execute 2 jobs?" });
   expect(dialog).toHaveTextContent("Selected among: all jobs.");
   expect(dialog).toHaveTextContent("1 job of the selection cannot be, and stay as they are.");
@@ -132,15 +159,15 @@ it("does to those selected jobs that allow it, as one operation, and says why it
 });
 
 it("retries what failed of the selection, and shows how it goes", async () => {
-  serveJobs(JOBS);
+  serveJobs(JOBS.slice(1));
   onPost("/api/operations/preview", () => json({ total: 1, items_max: 10_000, cost_of: 0 }));
   const asked = onPost("/api/operations", () => json(aBatch({ id: "made", kind: "retry" }), 201));
   const { user, router } = await page();
-  await screen.findByText("Alpha");
+  await screen.findByText("Beta");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  await user.click(within(screen.getByRole("region", { name: "Bulk actions" })).getByRole("button", { name: "Retry" }));
-  const dialog = await screen.findByRole("alertdialog", { name: "Retry 1 job?" });
-  await user.click(within(dialog).getByRole("button", { name: "Retry" }));
+  await choose(user, "Execute");
+  const dialog = await screen.findByRole("alertdialog", { name: "Execute 1 job?" });
+  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/made"));
   expect(await asked[0]?.json()).toEqual({ kind: "retry", job_ids: ["b"] });
 });
@@ -149,32 +176,9 @@ it("says why a button does nothing when it is pressed", async () => {
   serveJobs([aJob({ title: "Job a", status: "COMPLETED" })]);
   const { user } = await page();
   await user.click(await screen.findByRole("checkbox", { name: "Select Job a" }));
-  const bar = screen.getByRole("region", { name: "Bulk actions" });
-  const button = within(bar).getByRole("button", { name: "Execute" });
-  expect(button).toHaveAccessibleDescription("A job that is completed cannot be executed.");
-  await user.click(button);
+  await openMenu(user);
+  const item = await screen.findByRole("menuitem", { name: "Execute" });
+  expect(item).toHaveAttribute("title", "A job that is completed cannot be executed.");
+  await user.click(item);
   expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument();
-});
-
-it("what is done to all is done to those that allow it, and match", () => {
-  expect(toFilter("execute", {}, NOW)).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
-  expect(toFilter("retry", { text: "x", period: "1h", status: ["FAILED", "REJECTED"] }, NOW)).toEqual({
-    statuses: ["FAILED"],
-    created_after: "2026-11-25T00:00:00.000Z",
-    text: "x",
-  });
-  expect(toFilter("retry", { notAgent: ["w"], notLabel: ["team:red"], notCriterion: ["z"] }, NOW)).toEqual({
-    ...{ statuses: ["FAILED"], not_agent_ids: ["w"], not_labels: ["team:red"], not_criteria_not_met: ["z"] },
-  });
-  const search = { code: ["x"], criterion: "y", costMin: 0, durationMax: 60 };
-  expect(toFilter("retry", search, NOW)).toEqual({
-    ...{ statuses: ["FAILED"], codes: ["x"], criterion_not_met: "y", cost_usd_min: "0", duration_s_max: 60 },
-  });
-  expect(describeMatching(undefined, {})).toBe("all jobs");
-  expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100, cancelled: 0 }, {})).toBe(
-    "all of at least 105 jobs",
-  );
-  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, cancelled: 0, searched: 10 }, {})).toBe(
-    "all of at least 2 jobs",
-  );
 });

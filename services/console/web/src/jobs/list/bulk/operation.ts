@@ -13,14 +13,17 @@ import type {
 } from "@/api/types";
 import { findCancelled, type JobsSearch, parseLabel, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
 import { ACTION_VERBS, ACTIONS, type Action, ALLOWED, explainRefusal } from "@/jobs/model/status";
-import { formatCount, pluralize } from "@/lib/format";
+import { formatCount } from "@/lib/format";
 
-/** What can be done to all that match, in the order of the buttons. */
-export const KINDS = [...ACTIONS, "retry", "rejudge"] as const satisfies readonly OperationKind[];
+/** What can be done to many jobs, in the order of the menu. */
+const CHOICES = [...ACTIONS, "rejudge"] as const satisfies readonly OperationKind[];
+/** What is likely to be done with jobs, if any of them allows it: what most of these do, else the last two in turn. */
+const LIKELY = ["execute", "resubmit", "cancel"] as const satisfies readonly OperationKind[];
 
+/** Executing what failed is a retry, which passes by what only its judge failed; the word is one. */
 export const KIND_VERBS = {
   ...ACTION_VERBS,
-  retry: "Retry",
+  retry: ACTION_VERBS.execute,
   rejudge: "Judge again",
 } as const satisfies Record<OperationKind, string>;
 
@@ -90,17 +93,31 @@ const NONE: Record<OperationKind, string> = {
   rejudge: "None of the jobs that match has a result and rests.",
 };
 
-/** Describe how many jobs match, as far as they are counted: "all 412 jobs". */
+/** Describe how many jobs match, as far as they are counted: "412 match". */
 export function describeMatching(counts: JobCounts | undefined, search: JobsSearch): string {
-  if (!counts) return "all jobs";
+  if (!counts) return "All match";
   const byStatus = Object.entries(counts.counts)
     .filter(([status]) => !search.status || search.status.includes(status as JobStatus))
     .map(([, number]) => number);
   const numbers = search.cancelled ? [counts.cancelled] : byStatus;
   const sum = numbers.reduce((total, number) => total + number, 0);
   const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
-  if (isAtLeast) return `all of at least ${formatCount(sum)} jobs`;
-  return sum === 1 ? "the 1 job" : `all ${pluralize(sum, "job")}`;
+  return `${isAtLeast ? "At least " : ""}${formatCount(sum)} match`;
+}
+
+/**
+ * Return what can be done to jobs, or to all that match where a search is given, the likely first: a retry in place of
+ * an execution, where only what failed allows it.
+ */
+export function orderKinds(jobs: readonly Job[], all?: JobsSearch): OperationKind[] {
+  const countOf = (kind: OperationKind) => listAllowed(kind, jobs).length;
+  const [most] = LIKELY.filter(countOf).toSorted((one, other) => countOf(other) - countOf(one));
+  const likely = most ?? (countOf("assign") === 0 && countOf("rejudge") > 0 ? "rejudge" : "assign");
+  const isRetry = all
+    ? findStatuses("execute", all).every((status) => status === "FAILED")
+    : countOf("execute") > 0 && countOf("retry") === countOf("execute");
+  const ordered: OperationKind[] = [likely, ...CHOICES.filter((kind) => kind !== likely)];
+  return ordered.map((kind) => (kind === "execute" && isRetry ? "retry" : kind));
 }
 
 /** Action of which an operation's kind asks the same of a job; a retry is an execution of what failed. */

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Search, X } from "lucide-react";
-import { type KeyboardEvent, lazy, type RefObject, Suspense, useId, useRef, useState } from "react";
+import { type KeyboardEvent, lazy, type RefObject, Suspense, useEffect, useId, useRef, useState } from "react";
 import { agentsQuery } from "@/api/agents";
 import { isFiltered, type SearchProps, TEXT_MAX } from "@/jobs/list/search/jobs-search";
 import { isQuery } from "@/jobs/list/search/split-query";
@@ -17,13 +17,18 @@ const Suggestions = lazy(() => loadPart(() => import("@/jobs/list/filters/menus/
 
 const QUERY_MAX = 1_000;
 
-type QueryFieldProps = SearchProps & { onClear: () => void; inputRef: RefObject<HTMLInputElement | null> };
+type QueryFieldProps = SearchProps & {
+  /** What is to be typed on, as by somebody. */
+  typed?: { query: string };
+  onClear: () => void;
+  inputRef: RefObject<HTMLInputElement | null>;
+};
 
 /**
  * Field of what is searched for. Words take effect while they are typed; a query such as `status:failed cost>0.1` with
  * Enter, or when the field is left: its fields become filters, and its words stay.
  */
-export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldProps) {
+export function QueryField({ search, typed, onChange, onClear, inputRef }: QueryFieldProps) {
   const id = useId();
   const zone = toIntlZone(useZone()[0]);
   const agents = useQuery(agentsQuery).data ?? [];
@@ -56,6 +61,10 @@ export function QueryField({ search, onChange, onClear, inputRef }: QueryFieldPr
     draft.onChange(text);
     inputRef.current?.focus();
   };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each query
+  useEffect(() => {
+    if (typed) take(`${draft.text} ${typed.query}`.trim());
+  }, [typed]);
   const isSuggesting = hasFocus && draft.isTyping && active !== undefined;
   return (
     <div className="relative min-w-52 grow basis-52 max-sm:min-w-0">

@@ -1,10 +1,14 @@
-import { type Filter, NEGATED_FILTERS, RANGE_FILTERS, VALUE_FILTERS } from "@/jobs/fields";
+import { type Filter, filtersOf, NEGATED_FILTERS, RANGE_FILTERS, VALUE_FILTERS } from "@/jobs/fields";
 import { describeReason } from "@/jobs/model/waiting";
 import { formatMinuteTime } from "@/lib/format";
 import { boundsOf, type JobsSearch, negate, paramsOf, valuesOf } from "./jobs-search";
+import { quoteValue } from "./split-query";
 
-/** Filter in words, with the change that takes it away. */
-export type FilterWords = { words: string; without: Partial<JobsSearch> };
+/** Filter in words, with the change that takes it away, and its menu or, without one, as it is typed. */
+export type FilterWords = { words: string; without: Partial<JobsSearch> } & (
+  | { filter: Filter; query?: undefined }
+  | { filter?: undefined; query: string }
+);
 
 type NameOf = (id: string) => string;
 
@@ -14,15 +18,26 @@ export function listFilters(search: JobsSearch, zone: string | undefined, nameOf
   const describeValues = (filter: Filter, isNot: boolean): FilterWords[] => {
     const name = isNot ? negate(filter.word) : filter.word;
     const values = valuesOf(search, name);
+    // A query that names a field takes the place of all its values.
+    const query = values.map((each) => `-${filter.word}:${quoteValue(each)}`).join(" ");
     return values.map((each) => {
       const others = values.filter((other) => other !== each);
       const words = describeValue(filter, each, isNot, nameOf);
-      return { words, without: { [name]: others.length > 0 ? others : undefined } };
+      const without = { [name]: others.length > 0 ? others : undefined };
+      return isNot ? { words, without, query } : { words, without, filter };
     });
   };
   const found: (FilterWords | false | undefined)[] = [
-    notStatus && { words: `status not ${notStatus.join(" or ")}`, without: { notStatus: undefined } },
-    cancelled === false && { words: "not cancelled", without: { cancelled: undefined } },
+    notStatus && {
+      words: `status not ${notStatus.join(" or ")}`,
+      without: { notStatus: undefined },
+      query: `-status:${notStatus.join(",").toLowerCase()}`,
+    },
+    cancelled === false && {
+      words: "not cancelled",
+      without: { cancelled: undefined },
+      query: "-status:cancelled",
+    },
     ...VALUE_FILTERS.flatMap((filter) => describeValues(filter, false)),
     ...NEGATED_FILTERS.flatMap((filter) => describeValues(filter, true)),
     ...RANGE_FILTERS.map((filter) => describeRange(filter, search)),
@@ -43,14 +58,17 @@ function describeRange(filter: Filter, search: JobsSearch): FilterWords | undefi
   const format = (amount = 0) => (filter.kind === "money" ? `$${amount}` : `${amount} s`);
   const upTo = min === undefined ? `at most ${format(max)}` : `from ${format(min)} to ${format(max)}`;
   const words = `${filter.word} ${max === undefined ? `at least ${format(min)}` : upTo}`;
-  return { words, without: Object.fromEntries(paramsOf(filter).map((name) => [name, undefined])) };
+  return { words, filter, without: Object.fromEntries(paramsOf(filter).map((name) => [name, undefined])) };
 }
 
+const [CREATED] = filtersOf("time");
+
 function describeTime({ period, from, to }: JobsSearch, zone: string | undefined): FilterWords | undefined {
-  const without = { period: undefined, from: undefined, to: undefined };
-  if (period) return { words: `created within ${period}`, without };
+  if (!CREATED) return undefined;
+  const rest = { filter: CREATED, without: { period: undefined, from: undefined, to: undefined } };
+  if (period) return { words: `created within ${period}`, ...rest };
   const words = [from && `from ${formatMinuteTime(from, zone)}`, to && `until ${formatMinuteTime(to, zone)}`];
-  return from || to ? { words: `created ${words.filter(Boolean).join(" ")}`, without } : undefined;
+  return from || to ? { words: `created ${words.filter(Boolean).join(" ")}`, ...rest } : undefined;
 }
 
 /** Describe the whole filter, as a bulk action restates it. */

@@ -30,7 +30,7 @@ export function JobRow({ job, index, columns, isCard, mismatch, isCurrent, isSel
       aria-current={isCurrent || undefined}
       aria-selected={isSelected}
       className={cn(
-        isCard ? "h-18" : "h-10",
+        isCard ? "h-18" : "group h-10",
         // The link's focus ring is drawn around the row, since a truncated title would cut it.
         "has-[a[data-row]:focus-visible]:outline-2 has-[a[data-row]:focus-visible]:-outline-offset-2",
         "border-b outline-accent hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",

@@ -11,6 +11,7 @@ import { formatCode, formatReason } from "@/jobs/model/logs";
 import { ReasonLine } from "@/jobs/model/WhyItWaits";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatMoney, formatPercent, shortenId } from "@/lib/format";
+import { CopyButton } from "@/ui/controls/copy-button";
 import { Time } from "@/ui/display/time";
 
 const BOX_PX = 40;
@@ -98,12 +99,15 @@ function LastEntry({ job }: { job: Job }) {
 function Title({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (
-    <span className="@container flex min-w-0 items-baseline gap-2">
+    <span className="@container flex min-w-0 items-center gap-2">
       <JobLink job={job} className="hover:underline" />
       {mismatch === null ? (
         // Where there is little room, the title has it.
-        <span className="hidden shrink-0 font-mono text-xs text-muted @2xs:inline" title={job.id}>
-          {shortenId(job.id)}
+        <span className="-my-1 hidden shrink-0 items-center opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 @2xs:inline-flex">
+          <span className="font-mono text-xs text-muted" title={job.id}>
+            {shortenId(job.id)}
+          </span>
+          <CopyButton text={job.id} label={`Copy the id of ${job.title}`} className="size-6 pointer-coarse:hidden" />
         </span>
       ) : (
         <span className="shrink-[4] truncate text-xs text-muted">

@@ -20,7 +20,7 @@ export default function FilterMenu({ filter, ...props }: MenuProps & { filter: F
   const chosen = valuesOf(search, word);
   const choose = (value: string) => {
     const isTaken = chosen.includes(value);
-    if (kind === "words") {
+    if (kind === "words" || kind === "reason") {
       const next = isTaken ? chosen.filter((each) => each !== value) : [...chosen, value];
       return onChange({ [word]: next.length > 0 ? next : undefined });
     }

@@ -20,7 +20,7 @@ type ValueMenuProps = {
   placeholder?: string;
 };
 
-const ITEM =
+export const ITEM =
   "flex min-h-8 cursor-pointer items-center gap-2 rounded px-2 py-1 aria-selected:bg-sunken pointer-coarse:min-h-11";
 
 /** Values of a field with their counts, found by typing. */
@@ -49,7 +49,7 @@ export function ValueMenu({ field, search, chosen, onChoose, isFree = true, plac
     </Command.Item>
   );
   return (
-    <Command label={`Values of ${field}`} filter={contains} className="-m-2 w-72 max-w-full">
+    <Command label={`Values of ${field}`} filter={contains} className="-m-2 w-72 max-w-full max-sm:w-auto">
       <Command.Input
         autoFocus
         aria-label={`Find a value of ${field}`}
