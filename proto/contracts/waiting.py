@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 
-from contracts.fields import Text
+from contracts.fields import matches
 
 
 class WaitCode(StrEnum):
@@ -38,14 +38,10 @@ class WaitCode(StrEnum):
 COUNTED: Final = tuple(code.value for code in WaitCode if code is not WaitCode.AGENT_MISSING)
 
 
-def _check_reason(text: str) -> str:
-    code = split_reason(text)[0]
-    if code not in COUNTED:
-        raise ValueError(
-            f"must be one of {', '.join(COUNTED)}, or one of these with a name behind it, as in "
-            f"limit_paused:agent:scribe; not {code[:100]!r}"
-        )
-    return text
+_REASON_PATTERN: Final = matches(
+    rf"^({'|'.join(COUNTED)})(:[^\x00]*)?$",
+    f"must be one of {', '.join(COUNTED)}, or one of these with a name behind it, as in limit_paused:agent:scribe",
+)
 
 
 def split_reason(text: str) -> tuple[str, str]:
@@ -60,7 +56,7 @@ def join_reason(code: str, name: str) -> str:
 
 
 #: What a job waits for, in a filter. A name may be all capabilities of a job.
-WaitReason: TypeAlias = Annotated[Text, StringConstraints(max_length=13_000), AfterValidator(_check_reason)]
+WaitReason: TypeAlias = Annotated[str, StringConstraints(max_length=13_000, pattern=_REASON_PATTERN)]
 
 #: What helps where limits are lost; until then nothing begins.
 CONFIRM_LIMITS: Final = (

@@ -136,7 +136,11 @@ async def jobstore_on(
 
 @asynccontextmanager
 async def real_console(
-    postgres: str, kafka: str | None = None, id_tokens: IdTokens | None = None, sign_ins: SignIns | None = None
+    postgres: str,
+    kafka: str | None = None,
+    id_tokens: IdTokens | None = None,
+    sign_ins: SignIns | None = None,
+    timeout_s: float = 5.0,
 ) -> AsyncIterator[RealConsole]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(fresh_database(postgres))
@@ -145,14 +149,14 @@ async def real_console(
             await put_agent(connection, "writer", writer, create=True)
         runner, address = await stack.enter_async_context(jobstore_on(database, kafka, id_tokens))
         client = await stack.enter_async_context(AsyncClient(address, TOKEN, timeout_s=5))
-        url = await stack.enter_async_context(console_on(address, sign_ins))
+        url = await stack.enter_async_context(console_on(address, sign_ins, timeout_s))
         yield RealConsole(url, database, runner, client, address)
 
 
 @asynccontextmanager
-async def console_on(jobstore: str, sign_ins: SignIns | None = None) -> AsyncIterator[str]:
+async def console_on(jobstore: str, sign_ins: SignIns | None = None, timeout_s: float = 5.0) -> AsyncIterator[str]:
     """A console before a jobstore, with its own token; its URL."""
-    async with AsyncClient(jobstore, CONSOLE_TOKEN, timeout_s=5) as client:
+    async with AsyncClient(jobstore, CONSOLE_TOKEN, timeout_s=timeout_s) as client:
         live = LiveHub(client)
         sessions = Sessions([bytes(32)], 60.0)
         app = create_app(client, live, sessions, payload_max_bytes=PAYLOAD_MAX, sign_ins=sign_ins)

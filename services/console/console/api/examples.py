@@ -64,7 +64,7 @@ _AGENT: Final[dict[str, Any]] = {
     "settings": {},
     "tenant": "default",
     "shared": True,
-    "circuit": "closed",
+    "circuit": "CLOSED",
     "paused": False,
     "version": 1,
     "created_at": _AT,
