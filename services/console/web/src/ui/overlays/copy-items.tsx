@@ -4,7 +4,7 @@ import { type Copy, copyAs } from "./copy-menu";
 /** Row of a menu: "Copy as link, id, curl, CLI", each by one click. */
 export function CopyItems({ copies }: { copies: readonly Copy[] }) {
   return (
-    <Radix.Group aria-label="Copy as" className="flex items-center">
+    <Radix.Group aria-label="Copy as" className="mt-1 flex items-center border-t pt-1">
       <span aria-hidden className="grow px-2 whitespace-nowrap text-muted">
         Copy as
       </span>
