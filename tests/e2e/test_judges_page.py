@@ -1,12 +1,13 @@
 """Judge policies with their versions, their golden sets, and the playground, as somebody at a browser uses them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
-from support.system import System, signoff
+from support.system import Agent, System, signoff
 from visitor import BOTH, Visitor, fitted, found_by_axe, found_in, keep, settled, shifted
 
 NORTH, SOUTH = "The north quay is sound.", "The south quay is cracked."
@@ -20,14 +21,14 @@ async def test_a_policy_gets_a_version_and_that_is_promoted(visitor: Visitor):
     await dialog.get_by_label("Note").fill("one judge")
     await dialog.get_by_role("button", name="Save").click()
     await page.get_by_role("link", name="careful").click()
-    await expect(page.get_by_text("Judge policy, version 1 is current")).to_be_visible()
+    await expect(page.get_by_text("Current version 1")).to_be_visible()
     await add_version(page, {"stages": [{"kind": "single"}], "asks": "each"})
     await page.get_by_label("Compared with").select_option("version 1")
     difference = page.get_by_role("region", name="version 2 compared with version 1")
     await expect(difference).to_contain_text('"asks": "each"')
     await page.get_by_role("button", name="Promote version 2").click()
     await page.get_by_role("button", name="Promote", exact=True).click()
-    await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
+    await expect(page.get_by_text("Current version 2")).to_be_visible()
 
 
 async def add_version(page: Page, policy: dict[str, Any]) -> None:
@@ -63,6 +64,40 @@ def labelled() -> list[str]:
     ]
     odd = {**asked, "id": "odd", "title": "Inspect it by night", "result": f"It was dark. {NORTH}", "label": False}
     return [json.dumps(case) for case in (*cases, odd)]
+
+
+async def test_what_is_accepted_is_told_by_agent_judge_and_criterion(visitor: Visitor, system: System, agent: Agent):
+    """And a column sorts, a row alone is shown, and what served is told."""
+    for name, answer in {"sound": NORTH, "cracked": SOUTH}.items():
+        agent.answers[f"quay-{name}"] = lambda _, answer=answer: {"text": answer}
+        await system.create(
+            id=f"quay-{name}",
+            title=f"Inspect the quay ({name})",
+            acceptance_criteria='Names the "north quay"\nNames a "quay"',
+            policy={"max_submissions": 1},
+        )
+        await system.client.execute_job(f"quay-{name}")
+        await system.at_rest(f"quay-{name}")
+    while (await system.client.get_quality()).totals.judged < 2:
+        await system.client.get_overview()
+    page = await visitor.arrive("/quality")
+    by_agent = page.get_by_role("table", name="By agent")
+    await expect(by_agent.get_by_role("row").nth(1)).to_contain_text("50 %")
+    criteria = page.get_by_role("table", name="By criterion")
+    await expect(criteria.get_by_role("rowheader").first).to_contain_text('Names the "north quay"')
+    await keep(page, "quality")
+    await criteria.get_by_role("button", name="Criterion").click()
+    await expect(page).to_have_url(re.compile("criteria=criterion"))
+    await expect(criteria.get_by_role("rowheader").first).to_contain_text('Names a "quay"')
+    assert await shifted(page) + await found_at(page, "quality", (1440, 390)) == []
+    await criteria.get_by_role("link", name='Only Names the "north quay"').click()
+    await expect(page.get_by_text("2 results judged, 50 % passed")).to_be_visible()
+    await criteria.get_by_role("link", name='Names the "north quay"', exact=True).click()
+    await expect(page.get_by_role("link", name="Inspect the quay (cracked)")).to_be_visible()
+    await page.goto("/system/workers")
+    await expect(page.get_by_role("region", name="Executors")).to_contain_text("in use, room for")
+    await expect(page.get_by_role("region", name="Validators").get_by_role("link")).to_contain_text("default@")
+    assert await shifted(page) + await found_at(page, "workers", (1440, 390)) == []
 
 
 async def make_policy(system: System, name: str, cases: list[str]) -> None:
@@ -106,7 +141,7 @@ async def test_a_golden_set_refuses_a_version_until_somebody_says_why(visitor: V
     assert (await system.client.get_judge_policy("gated")).current == 1
     await dialog.get_by_label("Why anyway").fill("the night is labelled wrongly")
     await dialog.get_by_role("button", name="Promote anyway").click()
-    await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
+    await expect(page.get_by_text("Current version 2")).to_be_visible()
     moves = page.get_by_role("region", name="What was current")
     await expect(moves).to_contain_text("the night is labelled wrongly")
 
@@ -123,7 +158,7 @@ async def test_a_report_on_the_golden_set_promotes_a_version(visitor: Visitor, s
     await expect(dialog.get_by_role("alert")).to_contain_text("golden_other_version")
     await file.set_input_files(await evaluate(system, cases, tmp_path, "measured@2"))
     await dialog.get_by_role("button", name="Promote", exact=True).click()
-    await expect(page.get_by_text("Judge policy, version 2 is current")).to_be_visible()
+    await expect(page.get_by_text("Current version 2")).to_be_visible()
 
 
 #: A page is opened at the first, and fits the others, too; where it is dark does not depend on its width.
@@ -160,7 +195,11 @@ async def test_pages_of_judges_are_accessible_and_fit(
     }
     for name, (policy, button) in dialogs.items():
         await page.goto(f"/quality/judges/{policy}")
-        await page.get_by_role("button", name=button, exact=True).click()
+        if button == "Retire":
+            await page.get_by_role("button", name=f"More for {policy}").click()
+            await page.get_by_role("menuitem", name=button).click()
+        else:
+            await page.get_by_role("button", name=button, exact=True).click()
         await expect(page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))).to_be_visible()
         await expect(page.locator("[role=dialog] .animate-pulse")).to_have_count(0)
         await look(name)

@@ -10,7 +10,7 @@ import { expect, it } from "vitest";
 const LAYERS: readonly (readonly string[])[][] = [
   [["."], ["testing"]],
   [["app", "app/shell", "app/palette"], ["docs"]],
-  [["judges", "judges/evaluations"], ["judges/playground"], ["inbox"]],
+  [["quality"], ["judges", "judges/evaluations"], ["judges/playground"], ["inbox"]],
   [
     ["agents/try", "agents", "limits"],
     ["batches"],

@@ -4,6 +4,7 @@ import { PageLinks } from "@/ui/display/PageLinks";
 /** Pages of the system; one that may not be read is not named. */
 const SYSTEM_PAGES = [
   { to: "/system", name: "Overview", isExact: true },
+  { to: "/system/workers", name: "Workers", reads: "get_workers" },
   { to: "/system/limits", name: "Limits" },
   { to: "/system/dead-letters", name: "Dead letters", reads: "list_dead_letters" },
 ] as const;

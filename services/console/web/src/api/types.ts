@@ -55,6 +55,12 @@ export type AgentStats = Schemas["AgentStats"];
 export type Overview = Schemas["Overview"];
 export type OverviewPoint = Schemas["OverviewPoint"];
 export type OverviewCounts = Omit<OverviewPoint, "at" | "wait" | "agent" | "judge" | "duration">;
+/** How much was accepted, and of what. */
+export type Quality = Schemas["Quality"];
+export type QualityPoint = Schemas["QualityPoint"];
+export type QualityOf = Schemas["QualityOf"];
+export type QualityOfCriterion = Schemas["QualityOfCriterion"];
+export type Worker = Schemas["Worker"];
 /** What needs somebody, and what happened since. */
 export type Inbox = Schemas["Inbox"];
 export type InboxGroup = Schemas["InboxGroup"];

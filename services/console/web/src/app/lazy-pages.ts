@@ -10,6 +10,7 @@ export const AgentsPage = lazyPage(async () => (await import("@/agents/AgentsPag
 export const AgentPage = lazyPage(async () => (await import("@/agents/AgentPage")).AgentPage);
 export const TryPage = lazyPage(async () => (await import("@/agents/try/TryPage")).TryPage);
 export const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).LimitsPage);
+export const QualityPage = lazyPage(async () => (await import("@/quality/QualityPage")).QualityPage);
 export const JudgesPage = lazyPage(async () => (await import("@/judges/JudgesPage")).JudgesPage);
 export const JudgePage = lazyPage(async () => (await import("@/judges/JudgePage")).JudgePage);
 export const CriteriaSetPage = lazyPage(async () => (await import("@/judges/CriteriaSetPage")).CriteriaSetPage);
@@ -18,6 +19,7 @@ export const EvaluationsPage = lazyPage(
 );
 export const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
 export const OverviewPage = lazyPage(async () => (await import("@/system/OverviewPage")).OverviewPage);
+export const WorkersPage = lazyPage(async () => (await import("@/system/WorkersPage")).WorkersPage);
 export const SessionsPage = lazyPage(async () => (await import("@/access/SessionsPage")).SessionsPage);
 export const TokensPage = lazyPage(async () => (await import("@/access/TokensPage")).TokensPage);
 export const TenantsPage = lazyPage(async () => (await import("@/access/TenantsPage")).TenantsPage);

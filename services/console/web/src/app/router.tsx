@@ -1,9 +1,10 @@
-import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
 import { parseAuditSearch } from "@/access/audit-search";
 import { parseAgentsSearch } from "@/agents/sort";
 import { Shell } from "@/app/shell/Shell";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
+import type { QualitySearch } from "@/quality/search";
 import { parseOverviewSearch } from "@/system/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
 import * as pages from "./lazy-pages";
@@ -85,9 +86,9 @@ const limits = createRoute({ getParentRoute, path: "/system/limits", component: 
 const quality = createRoute({
   getParentRoute,
   path: "/quality",
-  beforeLoad: () => {
-    throw redirect({ to: "/quality/judges" });
-  },
+  // It is parsed by the page, which is a part of its own.
+  validateSearch: (search) => search as QualitySearch,
+  component: () => <pages.QualityPage search={quality.useSearch()} />,
 });
 
 const judges = createRoute({ getParentRoute, path: "/quality/judges", component: pages.JudgesPage });
@@ -141,6 +142,8 @@ const system = createRoute({
   component: () => <pages.OverviewPage search={system.useSearch()} />,
 });
 
+const workers = createRoute({ getParentRoute, path: "/system/workers", component: pages.WorkersPage });
+
 const deadLetters = createRoute({ getParentRoute, path: "/system/dead-letters", component: pages.DeadLettersPage });
 
 const sessions = createRoute({ getParentRoute, path: "/sessions", component: pages.SessionsPage });
@@ -160,7 +163,7 @@ const audit = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     ...[inbox, jobs, job, newJob, batches, batch, agents, agent, tryAgent, limits],
-    ...[quality, judges, judge, criteriaSet, playground, evaluations, system, deadLetters],
+    ...[quality, judges, judge, criteriaSet, playground, evaluations, system, workers, deadLetters],
     ...[sessions, tokens, tenants, audit],
   ]),
   parseSearch,

@@ -6,7 +6,9 @@ import type { JudgePolicyVersion, NamedJudgePolicy } from "@/api/types";
 import { DEFAULT_POLICY } from "@/judging/PolicyChoice";
 import { Button } from "@/ui/controls/button";
 import { ExactTime } from "@/ui/display/time";
+import { describePolicy } from "./describe-policy";
 import { formatPolicy } from "./format-policy";
+import { HowGood } from "./HowGood";
 import { NamePage } from "./NamePage";
 import { PolicyDialog } from "./PolicyDialog";
 import { PromoteDialog, RetireDialog } from "./PromoteDialog";
@@ -32,14 +34,14 @@ export function JudgePage({ name, version }: { name: string; version?: number })
       trial={reported ? {} : { policy: name }}
       textOf={textOf}
       NewVersion={PolicyDialog}
-      actions={
-        <Button
-          reason={refuse("retire_judge_policy") ?? reported ?? (current == null ? "It is retired already." : null)}
-          onClick={() => retire(true)}
-        >
-          Retire
-        </Button>
-      }
+      choices={[
+        {
+          words: "Retire…",
+          onSelect: () => retire(true),
+          reason: refuse("retire_judge_policy") ?? reported ?? (current == null ? "It is retired already." : null),
+        },
+      ]}
+      sentencesOf={({ policy }) => describePolicy(policy)}
       actionsOf={(each) => (
         <Button
           size="small"
@@ -55,6 +57,7 @@ export function JudgePage({ name, version }: { name: string; version?: number })
     >
       {(named) => (
         <>
+          <HowGood named={named} version={version} />
           <Moves named={named} />
           {promoted !== null && <PromoteDialog name={name} version={promoted} onClose={() => promote(null)} />}
           {isRetiring && <RetireDialog name={name} onClose={() => retire(false)} />}

@@ -1,12 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { FlaskConical, Plus, Scale } from "lucide-react";
+import { Plus } from "lucide-react";
 import type { ReactNode } from "react";
 import { judgesQuery, setsQuery } from "@/api/judges";
 import { useMe, useRefusal } from "@/api/me";
 import { ProblemState } from "@/api/ProblemState";
 import { useTenant } from "@/api/tenants";
 import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
+import { QualityPages } from "@/judging/QualityPages";
 import { useKeptState } from "@/lib/kept";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
@@ -16,9 +17,6 @@ import { Judged } from "./Judged";
 import { PolicyDialog } from "./PolicyDialog";
 import { SetDialog } from "./SetDialog";
 import { Validators } from "./Validators";
-
-const LINK =
-  "inline-flex h-8 items-center gap-1.5 rounded border border-control px-3 font-medium hover:bg-sunken pointer-coarse:min-h-11";
 
 /** Page of what results are judged by: judge policies and criteria sets, by name; and the validators. */
 export function JudgesPage() {
@@ -32,17 +30,8 @@ export function JudgesPage() {
   const [making, make] = useKeptState<"policy" | "set" | null>("making", null);
   return (
     <div className="mx-auto max-w-7xl space-y-8 p-4">
-      <div className="flex flex-wrap items-center justify-between gap-4">
-        <h1 className="text-xl font-semibold">Judges</h1>
-        <div className="flex flex-wrap gap-2">
-          <Link to="/quality/evaluations" className={LINK}>
-            <Scale aria-hidden size={14} /> Evaluations
-          </Link>
-          <Link to="/quality/try" search={{}} className={LINK}>
-            <FlaskConical aria-hidden size={14} /> Try a judge
-          </Link>
-        </div>
-      </div>
+      <QualityPages />
+      <h1 className="text-xl font-semibold">Judges</h1>
       <ProblemState error={judges.error ?? sets.error} />
       {isPending && (
         <Loading what="the names">

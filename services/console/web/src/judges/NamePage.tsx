@@ -1,19 +1,21 @@
 import type { UseQueryResult } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
-import { ChevronLeft, FlaskConical, Plus } from "lucide-react";
+import { useNavigate } from "@tanstack/react-router";
+import { Plus } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
+import { QualityPages } from "@/judging/QualityPages";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
 import { Loading, Skeleton } from "@/ui/display/states";
+import { type Choice, type Fact, ThingHead } from "@/ui/display/ThingHead";
 import type { VersionDialogProps } from "./VersionDialog";
 import { Versions, type VersionsProps } from "./Versions";
 
 type Named = NamedJudgePolicy | NamedCriteriaSet;
 type VersionOf<N extends Named> = NonNullable<N["versions"]>[number];
 
-type NamePageProps<N extends Named> = Pick<VersionsProps<VersionOf<N>>, "textOf" | "actionsOf"> & {
+type NamePageProps<N extends Named> = Pick<VersionsProps<VersionOf<N>>, "textOf" | "sentencesOf" | "actionsOf"> & {
   what: "judge policy" | "criteria set";
   name: string;
   /** The version that was asked for; else the current one is shown. */
@@ -26,8 +28,9 @@ type NamePageProps<N extends Named> = Pick<VersionsProps<VersionOf<N>>, "textOf"
   trial: { policy?: string; set?: string };
   /** Form of a new version. */
   NewVersion: (props: VersionDialogProps<N>) => ReactNode;
-  /** What else can be done, and what else there is to see. */
-  actions?: ReactNode;
+  /** What else can be done, what else is known, and what else there is to see. */
+  choices?: readonly Choice[];
+  facts?: readonly Fact[];
   children?: (named: N) => ReactNode;
 };
 
@@ -44,37 +47,36 @@ export function NamePage<N extends Named>(props: NamePageProps<N>) {
     void navigate({ to: ".", search: (before: object) => ({ ...before, version: shown }), replace: true });
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
-      <nav aria-label={`Around this ${what}`} className="text-muted">
-        <Link to="/quality/judges" className="inline-flex min-h-6 items-center hover:text-text">
-          <ChevronLeft aria-hidden size={14} /> Judges
-        </Link>
-      </nav>
-      <header className="flex flex-wrap items-end justify-between gap-3 border-b pb-4">
-        <div className="min-w-0">
-          <p className="text-muted">
-            {title}
-            {named && (named.current == null ? ", retired" : `, version ${named.current} is current`)}
-          </p>
-          <h1 className="text-xl font-semibold wrap-anywhere">
-            <bdi>{name}</bdi>
-          </h1>
-        </div>
-        {named && (
-          <div className="flex flex-wrap gap-2">
+      <QualityPages />
+      {named && (
+        <ThingHead
+          badge={<span className="rounded bg-sunken px-2 text-muted">{title}</span>}
+          title={name}
+          facts={[
+            ["Current", named.current == null ? "none: it is retired" : `version ${named.current}`],
+            ["Newest", named.newest !== named.current && `version ${named.newest}`],
+            ...(props.facts ?? []),
+          ]}
+          step={
             <Button kind="primary" reason={reasonNotToAdd} onClick={() => add(true)}>
               <Plus aria-hidden size={14} /> New version
             </Button>
-            <Button reason={reasonNotToTry} onClick={() => void navigate({ to: "/quality/try", search: trial })}>
-              <FlaskConical aria-hidden size={14} /> Try it
-            </Button>
-            {props.actions}
-          </div>
-        )}
-      </header>
+          }
+          choices={[
+            {
+              words: "Try it",
+              onSelect: () => void navigate({ to: "/quality/try", search: trial }),
+              reason: reasonNotToTry,
+            },
+            ...(props.choices ?? []),
+          ]}
+        />
+      )}
       <ProblemState error={error} />
       {isPending && (
         <Loading what={`the ${what}`}>
           <div className="space-y-6">
+            <Skeleton className="h-20" />
             <Skeleton className="h-40" />
             <Skeleton className="h-40" />
           </div>
@@ -88,6 +90,7 @@ export function NamePage<N extends Named>(props: NamePageProps<N>) {
             wanted={version}
             onShow={show}
             textOf={props.textOf}
+            sentencesOf={props.sentencesOf}
             actionsOf={props.actionsOf}
           />
           {children?.(named)}

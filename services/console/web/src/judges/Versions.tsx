@@ -18,13 +18,15 @@ export type VersionsProps<V extends Version> = {
   onShow: (version: number) => void;
   /** What a version says, as text. */
   textOf: (version: V) => string;
+  /** What a version says, in sentences; what it says as text is then folded behind them. */
+  sentencesOf?: (version: V) => readonly string[];
   /** What can be done with one. */
   actionsOf?: (version: V) => ReactNode;
 };
 
 /** Versions of a name: who made them and when, what came of them, and what one says or how it differs from another. */
 export function Versions<V extends Version>(props: VersionsProps<V>) {
-  const { versions, current, wanted, onShow, textOf, actionsOf } = props;
+  const { versions, current, wanted, onShow, textOf, sentencesOf, actionsOf } = props;
   const [against, compareWith] = useState<number | null>(null);
   const shown =
     versions.find(({ version }) => version === (wanted ?? current)) ?? (wanted === undefined ? versions[0] : undefined);
@@ -107,18 +109,39 @@ export function Versions<V extends Version>(props: VersionsProps<V>) {
               beforeName={`version ${other.version}`}
               afterName={`version ${shown.version}`}
             />
+          ) : sentencesOf ? (
+            <>
+              <ul className="max-w-[72ch] list-disc space-y-1 pl-5">
+                {sentencesOf(shown).map((sentence) => (
+                  <li key={sentence} className="wrap-anywhere">
+                    <bdi>{sentence}</bdi>
+                  </li>
+                ))}
+              </ul>
+              <details>
+                <summary className="min-h-6 cursor-pointer text-muted pointer-coarse:min-h-11">As JSON</summary>
+                <Source text={textOf(shown)} />
+              </details>
+            </>
           ) : (
-            <pre
-              tabIndex={0}
-              className="max-h-[60dvh] overflow-auto rounded border bg-sunken p-3 font-mono text-xs whitespace-pre-wrap wrap-anywhere"
-            >
-              {textOf(shown)}
-            </pre>
+            <Source text={textOf(shown)} />
           )}
         </section>
       ) : (
         <p className="text-muted">There is no version {wanted} among the newest ones.</p>
       )}
     </>
+  );
+}
+
+/** What a version says, as text. */
+function Source({ text }: { text: string }) {
+  return (
+    <pre
+      tabIndex={0}
+      className="max-h-[60dvh] overflow-auto rounded border bg-sunken p-3 font-mono text-xs whitespace-pre-wrap wrap-anywhere"
+    >
+      {text}
+    </pre>
   );
 }

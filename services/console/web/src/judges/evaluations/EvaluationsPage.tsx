@@ -1,6 +1,5 @@
-import { Link } from "@tanstack/react-router";
-import { ChevronLeft } from "lucide-react";
 import { useState } from "react";
+import { QualityPages } from "@/judging/QualityPages";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState } from "@/ui/display/states";
 import { ReportField } from "./ReportField";
@@ -15,11 +14,7 @@ export function EvaluationsPage() {
   const [report, setReport] = useState<Report | null>();
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
-      <nav aria-label="Around the evaluations" className="text-muted">
-        <Link to="/quality/judges" className="inline-flex min-h-6 items-center hover:text-text">
-          <ChevronLeft aria-hidden size={14} /> Judges
-        </Link>
-      </nav>
+      <QualityPages />
       <div className="space-y-3">
         <h1 className="text-xl font-semibold">Evaluations</h1>
         <p className="text-muted">How often policies are right on cases that people have labelled.</p>

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { setQuery } from "@/api/judges";
 import { ProblemState } from "@/api/ProblemState";
+import { QualityPages } from "@/judging/QualityPages";
 import { useTitle } from "@/lib/use-title";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { TrialForm } from "./TrialForm";
@@ -21,17 +22,14 @@ export function PlaygroundPage({ search }: { search: PlaygroundSearch }) {
     : { result: "", form: "text" as const, criteria: "", judge: policy };
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
-      <nav aria-label="Around the playground" className="text-muted">
-        {id ? (
+      <QualityPages />
+      {id && (
+        <nav aria-label="Around the playground" className="text-muted">
           <Link to="/jobs/$id" params={{ id }} className="inline-flex min-h-6 items-center hover:text-text">
             <ChevronLeft aria-hidden size={14} /> <bdi>{judged.data?.job.title ?? "The job"}</bdi>
           </Link>
-        ) : (
-          <Link to="/quality/judges" className="inline-flex min-h-6 items-center hover:text-text">
-            <ChevronLeft aria-hidden size={14} /> Judges
-          </Link>
-        )}
-      </nav>
+        </nav>
+      )}
       <div>
         <h1 className="text-xl font-semibold">Try a judge</h1>
         <p className="text-muted">

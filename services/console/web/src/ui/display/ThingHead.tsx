@@ -6,7 +6,7 @@ import type { Copy } from "@/ui/overlays/copy-menu";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
 
 /** Fact of a thing; one that is not set is left out. */
-type Fact = readonly [name: string, value: ReactNode];
+export type Fact = readonly [name: string, value: ReactNode];
 /** Entry of the menu; `reason`: why it is impossible. */
 export type Choice = { words: string; onSelect: () => void; reason?: string | null };
 
