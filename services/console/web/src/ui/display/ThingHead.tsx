@@ -53,7 +53,7 @@ export function ThingHead({ badge, title, facts, step, choices, copies }: ThingH
           </Menu>
         </div>
       </div>
-      <dl className="flex flex-wrap items-center gap-x-6 gap-y-1 text-muted [&_dd]:inline [&_dd]:text-text [&_dt]:inline">
+      <dl className="flex flex-wrap gap-x-6 gap-y-1 text-muted [&_dd]:inline [&_dd]:text-text [&_dt]:inline">
         {facts.filter(isSet).map(([name, value]) => (
           <div key={name} className="wrap-anywhere">
             <dt>{name} </dt>
