@@ -6,6 +6,7 @@ export const jobKeys = {
   counts: ["jobs", "counts"] as const,
   details: ["jobs", "detail"] as const,
   detail: (id: string) => ["jobs", "detail", id] as const,
+  allWaiting: ["jobs", "waiting"] as const,
   waiting: (id: string, version: number) => ["jobs", "waiting", id, version] as const,
   logs: (id: string) => ["jobs", "logs", id] as const,
   /** Recorded log entries: they never change, so no event makes them stale. */

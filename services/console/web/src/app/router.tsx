@@ -3,6 +3,7 @@ import { parseAuditSearch } from "@/access/audit-search";
 import { parseAgentsSearch } from "@/agents/sort";
 import { Shell } from "@/app/shell/Shell";
 import { parseJobsSearch } from "@/jobs/list/search/parse-address";
+import { parseJobSearch } from "@/jobs/model/job-search";
 import type { PlaygroundSearch } from "@/judges/playground/trials";
 import type { QualitySearch } from "@/quality/search";
 import { parseOverviewSearch } from "@/system/queries";
@@ -27,6 +28,7 @@ const jobs = createRoute({
 const job = createRoute({
   getParentRoute,
   path: "/jobs/$id",
+  validateSearch: parseJobSearch,
   component: () => {
     const { id } = job.useParams();
     return <pages.JobPage key={id} id={id} />;

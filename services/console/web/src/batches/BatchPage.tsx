@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { ReadState } from "@/api/ProblemState";
-import { WaitingSums } from "@/jobs/model/WhyItWaits";
+import { WaitingSums } from "@/jobs/model/ReasonLine";
 import { shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { CopyButton } from "@/ui/controls/copy-button";

@@ -1,11 +1,12 @@
-import { Gavel } from "lucide-react";
+import { ChevronRight, CircleCheck, CircleX } from "lucide-react";
+import { type ReactNode, useState } from "react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { buildReceiptAddress, type Source } from "@/results/model/source";
 import { CriterionMarks, findSame, hasOtherOutcome, nameOutcome, OutcomeMark } from "./CriteriaList";
 import { EvidenceQuote } from "./EvidenceQuote";
 import { VerdictStages } from "./VerdictStages";
-import { describeMetCount, isUnproven, nameQuote } from "./verdict";
+import { describeVerdict, isUnproven, nameQuote } from "./verdict";
 
 type VerdictPanelProps = {
   verdict: Verdict;
@@ -19,18 +20,34 @@ type VerdictPanelProps = {
   focused: string | null;
   /** Shows the next place of a quotation in the result. */
   onQuote: (name: string, quote: string) => void;
+  /** Shown beside the sentence, and below it. */
+  aside?: ReactNode;
+  children?: ReactNode;
 };
 
-/** Verdict as a table: every criterion with outcome, evidence and comment. */
-export function VerdictPanel({ verdict, source, isRejudged, compared, focused, onQuote }: VerdictPanelProps) {
+/** So many criteria are shown at once where all are met. */
+const MET_SHOWN_MAX = 5;
+
+/** Verdict in a sentence; then every criterion with outcome, evidence and comment: what is not met first, the rest folded. */
+export function VerdictPanel(props: VerdictPanelProps) {
+  const { verdict, source, isRejudged, compared, focused, onQuote, aside, children } = props;
+  const { criteria, is_valid: isValid } = verdict;
+  const met = criteria.filter(({ outcome }) => outcome === "pass");
+  const open = criteria
+    .filter(({ outcome }) => outcome !== "pass")
+    .toSorted((one, other) => Number(isOptional(one)) - Number(isOptional(other)));
+  const Icon = isValid ? CircleCheck : CircleX;
+  const table = { compared, focused, onQuote };
   return (
     <div>
-      <p className="flex flex-wrap items-center gap-2 pb-2">
-        <Gavel aria-hidden size={16} className="text-muted" />
-        <span className={cn("font-semibold", verdict.is_valid ? "text-completed" : "text-failed")}>
-          {verdict.is_valid ? "Accepted" : isUnproven(verdict) ? "Unproven" : "Not accepted"}
-        </span>
-        <span>{describeMetCount(verdict.criteria)}</span>
+      <div className="flex flex-wrap items-start justify-between gap-2 pb-1">
+        <h2 className={cn("flex gap-2 text-lg font-semibold", isValid ? "text-completed" : "text-failed")}>
+          <Icon aria-hidden size={20} className="mt-0.5 shrink-0" />
+          {describeVerdict(verdict)}
+        </h2>
+        {aside}
+      </div>
+      <p className="flex flex-wrap items-center gap-2 text-xs">
         {verdict.model && (
           <span className="text-muted wrap-anywhere">
             judged by <bdi>{verdict.model}</bdi>
@@ -55,33 +72,66 @@ export function VerdictPanel({ verdict, source, isRejudged, compared, focused, o
           </a>
         )}
       </p>
+      {children}
       {verdict.reason && (
-        <p dir="auto" className="pb-2 text-muted wrap-anywhere">
+        <p dir="auto" className="pt-1 text-muted wrap-anywhere">
           {verdict.reason}
         </p>
       )}
-      <table className="w-full border-collapse text-left">
-        <caption className="sr-only">The verdict on each criterion</caption>
-        <thead className="sr-only">
-          <tr>
-            <th scope="col">Outcome</th>
-            <th scope="col">Criterion, evidence and comment</th>
-          </tr>
-        </thead>
-        <tbody>
-          {verdict.criteria.map((criterion) => (
-            <Criterion
-              key={`${criterion.kind}: ${criterion.text}`}
-              criterion={criterion}
-              before={hasOtherOutcome(criterion, compared?.verdict.criteria) ? compared : undefined}
-              focused={focused}
-              onQuote={onQuote}
-            />
-          ))}
-        </tbody>
-      </table>
+      {open.length > 0 && <CriteriaTable caption="What is not met" criteria={open} {...table} />}
+      {met.length > 0 && <MetCriteria isOpen={open.length === 0 && met.length <= MET_SHOWN_MAX} met={met} {...table} />}
       <VerdictStages verdict={verdict} />
     </div>
+  );
+}
+
+const isOptional = ({ required }: CriterionVerdict) => required === false;
+
+/** Criteria that are met, folded; a quotation of one that is in focus opens them. */
+function MetCriteria({ met, isOpen, ...table }: { met: readonly CriterionVerdict[]; isOpen: boolean } & Table) {
+  const { focused } = table;
+  const [isShown, show] = useState(isOpen);
+  const [seenFocus, setSeenFocus] = useState<string | null>(null);
+  if (focused !== seenFocus) {
+    setSeenFocus(focused);
+    if (met.some(({ text, evidence = [] }) => evidence.some((_, at) => focused === nameQuote(text, at)))) show(true);
+  }
+  return (
+    <details className="group border-t py-1" open={isShown} onToggle={({ currentTarget }) => show(currentTarget.open)}>
+      <summary className="flex min-h-6 list-none items-center gap-x-2 font-medium pointer-coarse:min-h-11">
+        <ChevronRight aria-hidden size={14} className="transition-transform group-open:rotate-90" />
+        {met.length} met
+      </summary>
+      <CriteriaTable caption="What is met" criteria={met} {...table} />
+    </details>
+  );
+}
+
+type Table = Pick<VerdictPanelProps, "compared" | "focused" | "onQuote">;
+type CriteriaTableProps = { caption: string; criteria: readonly CriterionVerdict[] } & Table;
+
+function CriteriaTable({ caption, criteria, compared, focused, onQuote }: CriteriaTableProps) {
+  return (
+    <table className="w-full border-collapse text-left">
+      <caption className="sr-only">{caption}</caption>
+      <thead className="sr-only">
+        <tr>
+          <th scope="col">Outcome</th>
+          <th scope="col">Criterion, evidence and comment</th>
+        </tr>
+      </thead>
+      <tbody>
+        {criteria.map((criterion) => (
+          <Criterion
+            key={`${criterion.kind}: ${criterion.text}`}
+            criterion={criterion}
+            before={hasOtherOutcome(criterion, compared?.verdict.criteria) ? compared : undefined}
+            focused={focused}
+            onQuote={onQuote}
+          />
+        ))}
+      </tbody>
+    </table>
   );
 }
 

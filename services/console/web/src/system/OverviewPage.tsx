@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ReadState } from "@/api/ProblemState";
 import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
-import { WaitingSums } from "@/jobs/model/WhyItWaits";
+import { WaitingSums } from "@/jobs/model/ReasonLine";
 import { cn } from "@/lib/cn";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState, Skeleton } from "@/ui/display/states";

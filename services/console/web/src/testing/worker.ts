@@ -1,4 +1,4 @@
-import { type Asked, answer } from "@/results/worker/answer";
+import { type Asked, tell } from "@/results/worker/answer";
 
 /** The worker of results, on the page's own thread: jsdom has none. */
 export class FakeWorker {
@@ -6,11 +6,12 @@ export class FakeWorker {
   constructor() {
     queueMicrotask(() => this.onmessage({ data: "ready" }));
   }
-  postMessage(asked: Asked): void {
-    answer(asked).then(
-      (value) => this.onmessage({ data: { answer: value } }),
-      (error) => this.onmessage({ data: { problem: String(error) } }),
-    );
+  async postMessage(asked: Asked): Promise<void> {
+    try {
+      for await (const data of tell(asked)) this.onmessage({ data });
+    } catch (error) {
+      this.onmessage({ data: { problem: String(error) } });
+    }
   }
   terminate(): void {}
 }

@@ -8,14 +8,13 @@ import { ReadError } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { useActionRefusal } from "@/jobs/actions/mutations";
-import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
-import { HISTORY_ID } from "@/jobs/detail/header/JobProgress";
 import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
+import { HISTORY_ID } from "@/jobs/detail/standing/JobProgress";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
-import { jobQuery } from "@/jobs/model/queries";
+import { jobQuery, waitingQuery } from "@/jobs/model/queries";
 import { ACTION_VERBS, ACTIONS, type Action } from "@/jobs/model/status";
 import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
@@ -24,6 +23,7 @@ import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { useRestoredScroll } from "./use-restored-scroll";
 
 const NO_LOGS: never[] = [];
 /** HTTP statuses for an id that no job has, or that is not valid. */
@@ -31,8 +31,7 @@ const NOT_FOUND_STATUSES = [404, 422];
 
 /** Page of one job: status, actions, verdict, result, history and inputs. */
 export function JobPage({ id }: { id: string }) {
-  const job = useQuery(jobQuery(id));
-  const logs = useQuery(logsQuery(id));
+  const { job, logs, waiting, isPending, newest, known, submissions } = useJobReads(id);
   useTitle(job.data?.title ?? id);
   const [openByKey, setOpenByKey] = useState<Action | null>(null);
   const [isWide, setWide] = useState(false);
@@ -59,15 +58,9 @@ export function JobPage({ id }: { id: string }) {
   const duplicates = job.data && refuse("create_job") === null;
   useOfferCommands({ ...Object.fromEntries(offered), "Duplicate this job": duplicates ? duplicate : null });
   const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
-  // All that the page begins with is shown at once, so that nothing moves as the rest arrives.
-  const agents = useQuery(agentsQuery);
-  const isPending = job.isPending || logs.isPending || agents.isPending;
-  const newest = logs.data?.items ?? NO_LOGS;
-  const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
-  const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);
-  const submissions = useMemo(() => groupBySubmission(known), [known]);
+  const wasThere = useRestoredScroll();
   return (
-    <div className={cn("mx-auto space-y-6 p-4", isWide ? "max-w-none" : "max-w-7xl")}>
+    <div className={cn("mx-auto space-y-4 p-4", isWide ? "max-w-none" : "max-w-7xl")}>
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
         <Link to="/jobs" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
@@ -84,8 +77,6 @@ export function JobPage({ id }: { id: string }) {
           <div hidden={isWide}>
             <JobHeader
               job={job.data}
-              logs={known}
-              submissions={submissions}
               openByKey={openByKey}
               onOpenedByKey={() => setOpenByKey(null)}
               onDuplicate={duplicate}
@@ -98,11 +89,13 @@ export function JobPage({ id }: { id: string }) {
           )}
           <ResultSection
             job={job.data}
+            logs={known}
             submissions={submissions}
+            waiting={waiting.data}
             isPending={logs.isPending}
-            error={findCurrentError(job.data, known) && <JobErrorPanel job={job.data} logs={known} />}
             isWide={isWide}
             onWide={() => setWide(!isWide)}
+            wasThere={wasThere}
           />
           <JobInputs job={job.data} isHidden={isWide} />
           <section id={HISTORY_ID} aria-label="History" hidden={isWide}>
@@ -115,6 +108,22 @@ export function JobPage({ id }: { id: string }) {
       )}
     </div>
   );
+}
+
+/** Read all that the page of a job begins with: it is shown at once, so that nothing moves as the rest arrives. */
+function useJobReads(id: string) {
+  const job = useQuery(jobQuery(id));
+  const logs = useQuery(logsQuery(id));
+  const agents = useQuery(agentsQuery);
+  const isLive = job.data?.live ?? job.data?.status === "IN_PROGRESS";
+  const waiting = useQuery({ ...waitingQuery(job.data ?? { id, version: 0 }), enabled: isLive });
+  const [isWhole, setWhole] = useState(false);
+  if (!isWhole && ![job, logs, agents].some((read) => read.isPending) && !waiting.isLoading) setWhole(true);
+  const newest = logs.data?.items ?? NO_LOGS;
+  const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
+  const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);
+  const submissions = useMemo(() => groupBySubmission(known), [known]);
+  return { job, logs, waiting, isPending: !isWhole, newest, known, submissions };
 }
 
 function NeighbourLink({ id, children }: { id: string; children: string }) {

@@ -13,7 +13,7 @@ export function jobQuery(id: string) {
 const WAITING_EVERY_MS = 5_000;
 
 /** Query of why a job waits, asked again while somebody looks: no event tells of others that free its place. */
-export function waitingQuery({ id, version }: Job) {
+export function waitingQuery({ id, version }: Pick<Job, "id" | "version">) {
   return queryOptions({
     queryKey: jobKeys.waiting(id, version),
     refetchInterval: WAITING_EVERY_MS,

@@ -4,6 +4,8 @@ import { hasResult, isLate } from "./logs";
 /** Log entries of one execution; or, without one, between executions. */
 export type Submission = {
   key: string;
+  /** Its name among all: "2.1" is the first try of the second submission, "2.late" a result of it that came late. */
+  slug: string;
   /** Title that tells it from the others: a submission may be tried again after a failure. */
   name: string;
   /** Number of the submission; null between executions. */
@@ -51,6 +53,7 @@ export function groupBySubmission(logs: readonly JobLog[]): Submission[] {
     const nth = number === null || isLate ? 1 : (tries.get(number) ?? 0) + 1;
     if (number !== null) tries.set(number, Math.max(nth, tries.get(number) ?? 0));
     if (nth > 1) submission.name = nameSubmission(number ?? 1, nth);
+    if (!isLate) submission.slug = `${number ?? logs[0]?.version}.${nth}`;
     return submission;
   });
 }
@@ -67,6 +70,7 @@ function toSubmission(logs: JobLog[]): Submission {
   const number = executionId === null ? null : (logs.find((log) => log.submission != null)?.submission ?? 1);
   return {
     key: executionId ?? `${first.version}`,
+    slug: `${number}.late`,
     name: nameGroup(logs, number),
     number,
     executionId,

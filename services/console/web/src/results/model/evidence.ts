@@ -1,11 +1,18 @@
-import { PLACES_MAX, QUOTES_MAX } from "./limits";
+import { PLACES_MAX, QUOTES_MAX, SEARCHED_MAX } from "./limits";
 
 /** Range of a text in Unicode characters: first, and one after the last. */
 type Span = readonly [from: number, to: number];
 /** Quote of a criterion's evidence, and its places in the stored result as far as the server found them. */
-export type Quote = { id: string; criterion?: string; text: string; spans?: readonly Span[] };
-/** Quote to show; each turn shows its next place. */
-export type Focus = { id: string; turn: number };
+export type Quote = {
+  id: string;
+  criterion?: string;
+  text: string;
+  spans?: readonly Span[];
+  /** Whether somebody types it: then it is found in all values, and within words. */
+  isSearched?: boolean;
+};
+/** Quote to show; each turn shows its next place. One that is still is not scrolled to: the reader was elsewhere already. */
+export type Focus = { id: string; turn: number; isStill?: boolean };
 type Range = { from: number; to: number };
 export type Place = Range & { id: string };
 
@@ -13,6 +20,12 @@ export type Place = Range & { id: string };
 const SPACED = String.raw`(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}])[\p{L}\p{N}]`;
 const BEGINS_SPACED = new RegExp(`^${SPACED}`, "u");
 const ENDS_SPACED = new RegExp(`${SPACED}$`, "u");
+
+/** Find what somebody typed, also within words. */
+export function findTyped(text: string, typed: string): Range[] {
+  const words = typed.trim().split(/\s+/).map(escapeRegExp);
+  return words[0] === "" ? [] : matchAll(text, new RegExp(words.join("\\s+"), "giu"), SEARCHED_MAX);
+}
 
 /** Find a quote in a text, word for word, ignoring case and kinds of white space. */
 export function findRanges(text: string, quote: string): Range[] {
@@ -28,11 +41,11 @@ function guard(first: string, last: string, pattern: string): string {
   return begin + pattern + (ENDS_SPACED.test(last) ? `(?!${SPACED})` : "");
 }
 
-function matchAll(text: string, sought: RegExp): Range[] {
+function matchAll(text: string, sought: RegExp, most = PLACES_MAX): Range[] {
   const ranges: Range[] = [];
   for (const { index, 0: match } of text.matchAll(sought)) {
     ranges.push({ from: index, to: index + match.length });
-    if (ranges.length === PLACES_MAX) break;
+    if (ranges.length === most) break;
   }
   return ranges;
 }
@@ -48,7 +61,7 @@ export function findRenderedRanges(text: string, quote: string): Range[] {
   return matchAll(text, sought);
 }
 
-export const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 const BEYOND_16_BITS = /[\ud800-\udbff][\udc00-\udfff]/g;
 
@@ -70,7 +83,8 @@ function createUnitConverter(text: string): (characters: number) => number {
 export function findPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
   const units = createUnitConverter(text);
   /** Use the server's places of a quote; else find them here. */
-  const findQuote = ({ text: quote, spans = [] }: Quote): Range[] => {
+  const findQuote = ({ text: quote, spans = [], isSearched }: Quote): Range[] => {
+    if (isSearched) return findTyped(text, quote);
     const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
     return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : findRanges(text, quote);
   };

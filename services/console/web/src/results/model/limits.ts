@@ -4,6 +4,12 @@ export const TEXT_MAX_CHARS = 500_000;
 export const MARKDOWN_MAX_CHARS = 1_000_000;
 /** The worker that parses or compares is ended after it: marks without end cost the square of their number. */
 export const WORK_TIMEOUT_MS = 15_000;
+/** So much of a long text is parsed first, and shown before the rest. */
+export const BEGINNING_CHARS = 16_000;
+/** Blocks that the worker hands over at once: no more than the page reads without keeping anybody waiting. */
+export const BLOCKS_HANDED = 150;
+/** Answers of the worker that are kept. */
+export const ANSWERS_KEPT = 8;
 /** Quotes, lists and emphasis within each other; what is deeper is drawn as text. */
 export const NESTED_MAX = 20;
 /** Elements, and so many characters as cost as much to draw, of a block: larger ones are drawn as several. */

@@ -5,6 +5,7 @@ import { useWorker } from "@/results/worker/use-worker";
 import { Button } from "@/ui/controls/button";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { DiffRow, type JsonRow, type Row } from "./DiffRow";
+import { TextView } from "./TextView";
 
 type DiffViewProps = {
   before: string;
@@ -123,9 +124,7 @@ function TextColumn({ name, text }: { name: string; text: string }) {
   return (
     <div className="min-w-0">
       <p className="font-medium">{name}</p>
-      <pre tabIndex={0} dir="auto" className="max-h-[50vh] overflow-auto text-xs whitespace-pre-wrap wrap-anywhere">
-        {text}
-      </pre>
+      <TextView text={text} />
     </div>
   );
 }

@@ -28,7 +28,7 @@ export function DocumentTools({ entries, search, onSearch, found, at, isEvidence
   const isSearching = search.query.trim() !== "";
   const turn = (by: number) => onSearch({ ...search, turn: (search.turn + by + found) % Math.max(found, 1) });
   return (
-    <div className="flex min-h-9 shrink-0 flex-wrap items-center gap-2 pb-2">
+    <div className="sticky top-0 z-10 flex min-h-11 flex-wrap items-center gap-2 bg-surface py-1">
       {headings.length >= OUTLINE_MIN && (
         <Select
           aria-label="Outline"

@@ -1,4 +1,4 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
+import type { VirtualItem } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { type Focus, pickPlace, type Quote } from "@/results/model/evidence";
 import type { Part } from "@/results/model/list-parts";
@@ -7,10 +7,18 @@ import { useWorker } from "@/results/worker/use-worker";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { DocumentTools } from "./DocumentTools";
 import { DrawnEntry } from "./DrawnEntry";
-import { countBefore, createFinder, type Entry, findInEntries, listEntries, SEARCHED } from "./document-entries";
+import {
+  countBefore,
+  createFinder,
+  type Entry,
+  findInEntries,
+  findsItself,
+  listEntries,
+  SEARCHED,
+} from "./document-entries";
 import { findPlacesIn } from "./rendered-ranges";
+import { findScroller, usePageVirtualizer } from "./use-page-virtualizer";
 
-const HEIGHT_MAX_PX = 600;
 const LINE_PX = 22;
 const LINE_CHARS = 72;
 
@@ -28,7 +36,7 @@ export default function DocumentView({ parts, quotes = NO_QUOTES, focus = null }
   );
   const { value: documents, problem } = useWorker(asked);
   const entries = useMemo(() => documents && listEntries(parts, documents), [parts, documents]);
-  if (entries) return <Entries entries={entries} quotes={quotes} focus={focus} />;
+  if (entries && documents) return <Entries entries={entries} documents={documents} quotes={quotes} focus={focus} />;
   if (problem) {
     const text = asked.texts.map((each) => each.text).join("\n\n");
     return (
@@ -45,10 +53,12 @@ export default function DocumentView({ parts, quotes = NO_QUOTES, focus = null }
   );
 }
 
-type EntriesProps = { entries: readonly Entry[]; quotes: readonly Quote[]; focus: Focus | null };
+/** Heights of entries as they were when a document was left, so that the way back leads to the same place. */
+const heights = new WeakMap<object, VirtualItem[]>();
 
-function Entries({ entries, quotes, focus }: EntriesProps) {
-  const box = useRef<HTMLElement>(null);
+type EntriesProps = { entries: readonly Entry[]; documents: object; quotes: readonly Quote[]; focus: Focus | null };
+
+function Entries({ entries, documents, quotes, focus }: EntriesProps) {
   const [search, setSearch] = useState({ query: "", turn: 0 });
   const [seenFocus, setSeenFocus] = useState(focus);
   if (focus !== seenFocus) {
@@ -64,35 +74,39 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
   const places = useMemo(() => findInEntries(entries, find), [entries, find]);
   const own = places.filter(({ id }) => id === target?.id);
   const current = target ? pickPlace(places, target) : undefined;
-  const virtual = useVirtualizer({
+  const sought = useMemo(
+    () => (target?.id === SEARCHED ? [{ id: SEARCHED, text: search.query, isSearched: true }] : quotes),
+    [target?.id, search.query, quotes],
+  );
+  const { listRef, virtual, items } = usePageVirtualizer({
     count: entries.length,
     estimateSize: (index) => estimateHeight(entries[index]),
-    getScrollElement: () => box.current,
     overscan: 6,
-    useFlushSync: false,
-    initialRect: { width: 600, height: HEIGHT_MAX_PX },
+    measured: heights.get(documents),
   });
-  const shown = virtual.getVirtualItems();
+  useEffect(() => () => void heights.set(documents, virtual.takeSnapshot()), [documents, virtual]);
   const pending = useRef<Focus | null>(null);
   const scrolled = useRef<Focus | null>(null);
   const letGo = () => {
     pending.current = null;
   };
+  const isFoundWithin = current !== undefined && findsItself(entries[current.entry]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each target
   useEffect(() => {
-    pending.current = target;
-    if (current) virtual.scrollToIndex(current.entry, { align: "center" });
+    pending.current = target?.isStill ? null : target;
+    const isThere = isFoundWithin && items.some(({ index }) => index === current?.entry);
+    if (current && pending.current && !isThere) virtual.scrollToIndex(current.entry, { align: "center" });
   }, [target, current?.entry]);
   useEffect(() => {
-    const root = box.current;
+    const root = listRef.current;
     if (!root || places.length === 0) return;
     const drawn = findPlacesIn(root, find);
     const here = current && root.querySelector(`[data-index="${current.entry}"]`);
     const ranges = drawn.filter(({ id, range }) => id === current?.id && here?.contains(range.startContainer));
-    const range = current && ranges[countBefore(own, current)]?.range;
+    const range = current && !isFoundWithin ? ranges[countBefore(own, current)]?.range : undefined;
     const place = range?.startContainer.parentElement;
     // As what is above gets its height, the place may move out of sight again, until the reader scrolls.
-    if (place && pending.current === target && (scrolled.current !== target || !isWithin(place, root))) {
+    if (place && pending.current === target && (scrolled.current !== target || !isInSight(place))) {
       scrolled.current = target;
       place.scrollIntoView?.({ block: "center" });
     }
@@ -105,7 +119,7 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
     };
   });
   return (
-    <div className="flex flex-col lg:h-full">
+    <div>
       <DocumentTools
         entries={entries}
         search={search}
@@ -119,16 +133,14 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
         }}
       />
       <section
-        ref={box}
         aria-label="Result as it reads"
-        tabIndex={0}
         onWheel={letGo}
         onPointerDown={letGo}
         onKeyDown={letGo}
-        className="prose-result min-h-0 overflow-auto -outline-offset-2 max-lg:max-h-[60dvh] lg:grow"
+        className="prose-result"
       >
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
-          {shown.map(({ key, index, start }) => {
+        <div ref={listRef} className="relative" style={{ height: virtual.getTotalSize() }}>
+          {items.map(({ key, index, start }) => {
             const entry = entries[index];
             return entry ? (
               <div
@@ -140,8 +152,8 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
               >
                 <DrawnEntry
                   entry={entry}
-                  quotes={quotes}
-                  focus={current?.entry === index && target === focus ? focus : null}
+                  quotes={sought}
+                  focus={current?.entry === index ? target : null}
                   turn={current ? countBefore(own, current) : 0}
                 />
               </div>
@@ -153,9 +165,9 @@ function Entries({ entries, quotes, focus }: EntriesProps) {
   );
 }
 
-function isWithin(place: Element, box: Element): boolean {
-  const [inner, outer] = [place.getBoundingClientRect(), box.getBoundingClientRect()];
-  return inner.top < outer.bottom && inner.bottom > outer.top;
+function isInSight(place: Element): boolean {
+  const [inner, outer] = [place.getBoundingClientRect(), findScroller(place)?.getBoundingClientRect()];
+  return outer === undefined || (inner.top < outer.bottom && inner.bottom > outer.top);
 }
 
 function estimateHeight(entry: Entry | undefined): number {

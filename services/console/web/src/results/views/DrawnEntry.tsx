@@ -16,7 +16,7 @@ type DrawnEntryProps = {
 
 /** Block of a text, or a field of an object. */
 export function DrawnEntry({ entry, quotes, focus, turn }: DrawnEntryProps) {
-  const own = useMemo(() => focus && { id: focus.id, turn }, [focus, turn]);
+  const own = useMemo(() => focus && { ...focus, turn }, [focus, turn]);
   if ("block" in entry) {
     const { node } = entry.block;
     return (

@@ -8,7 +8,7 @@ export function HtmlFrame({ address, name }: { address: string; name: string }) 
       title={`Result ${name}, rendered`}
       sandbox=""
       referrerPolicy="no-referrer"
-      className="h-[60vh] w-full lg:h-full rounded border bg-white"
+      className="h-[70dvh] w-full rounded border bg-white"
     />
   );
 }

@@ -1,15 +1,13 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { cn } from "@/lib/cn";
+import { useEffect, useMemo, useState } from "react";
 import type { Focus, Quote } from "@/results/model/evidence";
 import { findLeafPlaces } from "@/results/model/leaf-places";
 import { EvidenceStatus } from "./EvidenceStatus";
 import { JsonTreeLine } from "./JsonTreeLine";
 import { INITIAL_TREE, listLines, openPath, pathOf, showMore, toggleNode, toggleString } from "./json-tree-lines";
+import { usePageVirtualizer } from "./use-page-virtualizer";
 import { useShownMark } from "./use-shown-mark";
 
 const ROW_PX = 22;
-const HEIGHT_MAX_PX = 480;
 /** Deeper lines are indented no further: on a phone, nothing would be left of their width. */
 const DEPTH_SHOWN = 12;
 const NO_QUOTES: readonly Quote[] = [];
@@ -19,12 +17,10 @@ type JsonTreeProps = {
   label?: string;
   quotes?: readonly Quote[];
   focus?: Focus | null;
-  /** Whether it fills the element around it. */
-  isFilling?: boolean;
 };
 
 /** JSON value as a tree, of which only visible lines are drawn. Strings wrap, with the quotes in them marked. */
-export function JsonTree({ value, label = "JSON", quotes = NO_QUOTES, focus = null, isFilling }: JsonTreeProps) {
+export function JsonTree({ value, label = "JSON", quotes = NO_QUOTES, focus = null }: JsonTreeProps) {
   const [state, setState] = useState(INITIAL_TREE);
   const asked = quotes.find(({ id }) => id === focus?.id);
   const places = useMemo(() => (asked ? findLeafPlaces(value, asked) : []), [value, asked]);
@@ -35,34 +31,25 @@ export function JsonTree({ value, label = "JSON", quotes = NO_QUOTES, focus = nu
     if (current) setState(openPath(state, value, current.keys));
   }
   const lines = useMemo(() => listLines(value, state), [value, state]);
-  const box = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
+  const { listRef, virtual, items } = usePageVirtualizer({
     count: lines.length,
     estimateSize: () => ROW_PX,
-    getScrollElement: () => box.current,
     getItemKey: (index) => `${lines[index]?.path}${lines[index]?.more ? "+" : ""}`,
     overscan: 20,
-    useFlushSync: false,
-    initialRect: { width: 600, height: HEIGHT_MAX_PX },
   });
   const path = current && pathOf(current.keys);
   const at = path === undefined ? -1 : lines.findIndex((line) => line.path === path && !line.more);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each focus
   useEffect(() => {
-    if (at >= 0) virtual.scrollToIndex(at, { align: "center" });
+    if (at >= 0 && !focus?.isStill) virtual.scrollToIndex(at, { align: "center" });
   }, [focus, at]);
-  useShownMark(box, focus);
+  useShownMark(listRef, focus);
   return (
-    <div className={cn("flex flex-col", isFilling && "lg:h-full")}>
+    <div>
       <EvidenceStatus marked={places.length} own={places.length} at={current && places.indexOf(current)} />
-      <section
-        ref={box}
-        aria-label={label}
-        tabIndex={0}
-        className={cn("max-h-[480px] overflow-auto font-mono text-xs", isFilling && "lg:max-h-none lg:min-h-0 lg:grow")}
-      >
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map(({ key, index, start }) => {
+      <section aria-label={label} className="font-mono text-xs">
+        <div ref={listRef} className="relative" style={{ height: virtual.getTotalSize() }}>
+          {items.map(({ key, index, start }) => {
             const node = lines[index];
             return node ? (
               <div

@@ -1,6 +1,6 @@
 import { isBranch } from "@/lib/exact-json";
-import { escapeRegExp, findRenderedPlaces, type Place, type Quote } from "@/results/model/evidence";
-import { SEARCHED_MAX, SEARCHED_VALUES_MAX } from "@/results/model/limits";
+import { findRenderedPlaces, findTyped, type Place, type Quote } from "@/results/model/evidence";
+import { SEARCHED_VALUES_MAX } from "@/results/model/limits";
 import type { Part } from "@/results/model/list-parts";
 import type { Block } from "@/results/worker/blocks";
 
@@ -50,17 +50,8 @@ function readStrings(value: unknown): string {
 
 /** Create what finds the places of a search, else those of quotes. */
 export function createFinder(query: string, quotes: readonly Quote[], asked: string | undefined): Finder {
-  const sought = query.trim();
-  if (sought === "") return (text) => findRenderedPlaces(text, quotes, asked);
-  const pattern = new RegExp(sought.split(/\s+/).map(escapeRegExp).join("\\s+"), "giu");
-  return (text) => {
-    const places: Place[] = [];
-    for (const { index, 0: match } of text.matchAll(pattern)) {
-      places.push({ id: SEARCHED, from: index, to: index + match.length });
-      if (places.length === SEARCHED_MAX) break;
-    }
-    return places;
-  };
+  if (query.trim() === "") return (text) => findRenderedPlaces(text, quotes, asked);
+  return (text) => findTyped(text, query).map((range) => ({ id: SEARCHED, ...range }));
 }
 
 /** Find places in all that is drawn or would be; each is of the entry in which it begins. */
@@ -77,6 +68,10 @@ export function findInEntries(entries: readonly Entry[], find: Finder): EntryPla
     return { ...place, entry };
   });
 }
+
+/** Whether an entry finds its places by itself, as it draws only what is seen of them. */
+export const findsItself = (entry: Entry | undefined) =>
+  entry !== undefined && "part" in entry && (entry.part.kind === "tree" || entry.part.kind === "table");
 
 /** Count the places before one in its entry. */
 export const countBefore = (own: readonly EntryPlace[], current: EntryPlace) =>

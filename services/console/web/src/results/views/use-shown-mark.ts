@@ -5,7 +5,7 @@ import type { Focus } from "@/results/model/evidence";
 export function useShownMark(box: RefObject<HTMLElement | null>, focus: Focus | null): void {
   const pending = useRef<Focus | null>(null);
   useEffect(() => {
-    pending.current = focus;
+    pending.current = focus?.isStill ? null : focus;
   }, [focus]);
   useEffect(() => {
     const mark = pending.current && box.current?.querySelector("mark[aria-current]");

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { BLOCK_WEIGHT_MAX, CHARS_PER_WEIGHT } from "@/results/model/limits";
+import { BLOCK_WEIGHT_MAX, BLOCKS_HANDED, CHARS_PER_WEIGHT } from "@/results/model/limits";
 import type { DocumentText } from "@/results/model/list-parts";
-import { answer } from "./answer";
+import { answer, type Told, tell } from "./answer";
 import type { Block } from "./blocks";
 import { compareJson } from "./compare-json";
 
@@ -63,4 +63,17 @@ it("JSON is compared by path; objects of a list are found again by their names, 
     { path: "new", after: "[\n  1\n]" },
   ]);
   expect(compareJson(before, before)).toEqual([]);
+});
+
+it("a long document begins before it is whole, between blocks, and comes in messages none of which is large", async () => {
+  const text = `${"```\ncode\n\n".padEnd(20_000, "line\n\n")}\n\`\`\`\n\n${"a paragraph\n\n".repeat(5_000)}`;
+  const told: Told[] = [];
+  const texts = [{ kind: "markdown" as const, text: `# Head\n\n${text}` }];
+  for await (const each of tell({ kind: "document", texts })) told.push(each);
+  const [first, ...others] = told as [{ beginning: Block[][] }, ...({ blocks: Block[] } | { answer: Block[][] })[]];
+  expect(first.beginning[0]?.map(({ text: own }) => own)).toEqual(["Head"]);
+  expect(others.pop()).toEqual({ answer: [[]] });
+  const blocks = others.map((each) => ("blocks" in each ? each.blocks : []));
+  expect(Math.max(...blocks.map(({ length }) => length))).toBeLessThanOrEqual(BLOCKS_HANDED);
+  expect(blocks.flat()).toEqual(((await answer({ kind: "document", texts })) as Block[][])[0]);
 });

@@ -1,3 +1,4 @@
+import { BEGINNING_CHARS, BLOCKS_HANDED } from "@/results/model/limits";
 import type { DocumentText } from "@/results/model/list-parts";
 import type { Block, Node } from "./blocks";
 import { colourCode } from "./colour-code";
@@ -14,6 +15,48 @@ export type Work = {
 };
 export type Kind = keyof Work;
 export type Asked<K extends Kind = Kind> = { [Each in K]: { kind: Each } & Work[Each]["request"] }[K];
+
+/** Message of the worker: the blocks of how a long document begins, some of the blocks of a document, or the end of the answer. */
+export type Told<K extends Kind = Kind> =
+  | { beginning: Block[][] }
+  | { of: number; blocks: Block[] }
+  | { answer: Work[K]["answer"] };
+
+/** Answer in messages none of which is large. The blocks of a document come before its answer, which is empty then. */
+export async function* tell(asked: Asked): AsyncGenerator<Told> {
+  if (asked.kind !== "document") {
+    yield { answer: await answer(asked) };
+    return;
+  }
+  const texts = cutBeginning(asked.texts);
+  if (texts) yield { beginning: (await answer({ kind: "document", texts })) as Block[][] };
+  const documents = (await answer(asked)) as Block[][];
+  for (const [of, blocks] of documents.entries())
+    for (let at = 0; at < blocks.length; at += BLOCKS_HANDED)
+      yield { of, blocks: blocks.slice(at, at + BLOCKS_HANDED) };
+  yield { answer: documents.map(() => []) };
+}
+
+/** Cut texts to how they begin, between blocks where there are any; undefined where that would be all of them. */
+function cutBeginning(texts: readonly DocumentText[]): DocumentText[] | undefined {
+  let left = BEGINNING_CHARS;
+  if (texts.reduce((sum, { text }) => sum + text.length, 0) <= 2 * left) return undefined;
+  return texts.map((each) => {
+    const text = each.text.length <= left ? each.text : each.text.slice(0, findCut(each.text, left));
+    left = Math.max(0, left - each.text.length);
+    return { ...each, text };
+  });
+}
+
+const FENCE = /^ {0,3}(?:```|~~~)/gm;
+
+/** Find where a text may be cut before a place: not within code. */
+function findCut(text: string, most: number): number {
+  const fences = [...text.slice(0, most).matchAll(FENCE)].map(({ index }) => index);
+  const end = fences.length % 2 === 1 ? (fences.at(-1) as number) : most;
+  const at = text.lastIndexOf("\n\n", end);
+  return at > 0 ? at : end;
+}
 
 export async function answer(asked: Asked): Promise<Work[Kind]["answer"]> {
   switch (asked.kind) {

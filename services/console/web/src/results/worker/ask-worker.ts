@@ -1,6 +1,7 @@
 import { loadPart } from "@/lib/load-part";
 import { WORK_TIMEOUT_MS } from "@/results/model/limits";
-import type { Asked, Kind, Work } from "./answer";
+import type { Asked, Kind, Told, Work } from "./answer";
+import type { Block } from "./blocks";
 import address from "./worker?worker&url";
 
 type Rules = { createScriptURL: (url: string) => string };
@@ -14,18 +15,28 @@ const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.cre
   },
 });
 
-/** Ask a worker of its own, which ends with its answer; rejects where there is none in time. */
-export async function askWorker<K extends Kind>(asked: Asked<K>, signal: AbortSignal): Promise<Work[K]["answer"]> {
+/** Ask a worker of its own, which ends with its answer; rejects where there is none in time. How it begins may come before. */
+export async function askWorker<K extends Kind>(
+  asked: Asked<K>,
+  signal: AbortSignal,
+  onBeginning: (beginning: Work[K]["answer"]) => void,
+): Promise<Work[K]["answer"]> {
   const worker = await loadPart(startWorker);
   try {
     return await new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("it takes too long")), WORK_TIMEOUT_MS);
       signal.addEventListener("abort", () => reject(signal.reason));
       signal.addEventListener("abort", () => clearTimeout(timer));
-      worker.onmessage = ({ data }) => {
+      const documents: Block[][] = [];
+      worker.onmessage = ({ data }: MessageEvent<Told<K> | { problem: string }>) => {
+        if ("beginning" in data) onBeginning(data.beginning as Work[K]["answer"]);
+        else if ("blocks" in data) documents[data.of] = [...(documents[data.of] ?? []), ...data.blocks];
+        else settle(data);
+      };
+      const settle = (data: { answer: Work[K]["answer"] } | { problem: string }) => {
         clearTimeout(timer);
-        if ("answer" in data) resolve(data.answer);
-        else reject(new Error(data.problem));
+        if ("problem" in data) reject(new Error(data.problem));
+        else resolve(asked.kind === "document" ? (data.answer as []).map((_, of) => documents[of] ?? []) : data.answer);
       };
       if (signal.aborted) reject(signal.reason);
       else worker.postMessage(asked);

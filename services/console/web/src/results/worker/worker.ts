@@ -1,9 +1,9 @@
-import { type Asked, answer } from "./answer";
+import { type Asked, tell } from "./answer";
 
 // Others' text is parsed and compared here, where it cannot keep the page from answering.
 addEventListener("message", async ({ data }: MessageEvent<Asked>) => {
   try {
-    postMessage({ answer: await answer(data) });
+    for await (const told of tell(data)) postMessage(told);
   } catch (error) {
     postMessage({ problem: String(error) });
   }

@@ -13,93 +13,81 @@ import { ExactTime, Time } from "@/ui/display/time";
 const LINK = "text-accent hover:underline";
 
 /** Facts that are more than the value of their field. */
-const VALUES: Partial<Record<keyof Job, (props: { job: Job }) => ReactNode>> = {
-  id: Id,
-  agent_id: Performer,
-  batch_id: Batch,
-  cost_usd: Spent,
+const VALUES: Partial<Record<keyof Job, (job: Job) => ReactNode>> = {
+  id: ({ id }) => <Id id={id} />,
+  agent_id: (job) => <Performer job={job} />,
+  batch_id: ({ batch_id: id }) => id && <Batch id={id} />,
+  cost_usd: describeSpent,
 };
 
-/** Facts of a job. Each has its place from the first, so that nothing moves when one becomes known. */
-export function JobFacts({ job }: { job: Job }) {
+/** List the facts of a job that are set: what is as it is without being asked for is none. */
+export function useJobFacts(job: Job): [name: string, value: ReactNode][] {
+  const begin = findBegin(job, useNow());
   const labels = Object.entries(job.labels ?? {});
+  const facts = FACTS.map(({ key, word, name, kind, form }): [string, ReactNode] => {
+    const value = job[key];
+    const show = VALUES[key];
+    if (show) return [name, show(job)];
+    if (value == null || String(value) === form?.initial) return [name, null];
+    if (kind === "time") return [name, <Time key={key} at={String(value)} />];
+    if (!FILTERS.some((filter) => filter.key === key)) return [name, String(value)];
+    return [
+      name,
+      <Link key={key} to="/jobs" search={{ [word]: String(value) }} className={LINK}>
+        <bdi>{String(value)}</bdi>
+      </Link>,
+    ];
+  });
+  return [
+    ...facts,
+    ["Begins", begin && <Begin key="begin" at={begin} />],
+    ["Labels", labels.length > 0 && <Labels key="labels" labels={labels} />],
+  ];
+}
+
+function Begin({ at }: { at: string }) {
   return (
-    <div className="space-y-2">
-      <dl className="grid grid-cols-2 gap-x-4 gap-y-1 sm:grid-cols-4 lg:grid-cols-8">
-        {FACTS.map(({ key, word, name, kind }) => {
-          const Value = VALUES[key];
-          const value = String(job[key] ?? "none");
-          return (
-            <Fact key={key} name={name}>
-              {Value ? (
-                <Value job={job} />
-              ) : kind === "time" ? (
-                <Time at={value} />
-              ) : FILTERS.some((filter) => filter.key === key) && job[key] ? (
-                <Link to="/jobs" search={{ [word]: value }} className={LINK} title={value}>
-                  <bdi>{value}</bdi>
-                </Link>
-              ) : (
-                value
-              )}
-            </Fact>
-          );
-        })}
-      </dl>
-      {labels.length > 0 && (
-        <ul aria-label="Labels" className="flex flex-wrap gap-1">
-          {labels.map(([name, value]) => (
-            <li key={name} className="max-w-full">
-              <Link
-                to="/jobs"
-                search={{ label: [`${name}:${value}`] }}
-                className="inline-flex min-h-6 items-center rounded bg-pending-tint px-1.5 text-xs text-pending wrap-anywhere hover:underline"
-              >
-                <span>
-                  <bdi>{name}</bdi>: <bdi>{value}</bdi>
-                </span>
-              </Link>
-            </li>
-          ))}
-        </ul>
-      )}
-      <NotBefore job={job} />
-    </div>
+    <span className="font-medium">
+      at <ExactTime at={at} /> (<Countdown to={at} />)
+    </span>
   );
 }
 
-function Fact({ name, children }: { name: string; children: ReactNode }) {
+function Labels({ labels }: { labels: readonly [string, string][] }) {
   return (
-    <div className="min-w-0">
-      <dt className="text-xs text-muted">{name}</dt>
-      <dd className="flex min-h-6 items-center">
-        <span className="min-w-0 truncate">{children}</span>
-      </dd>
-    </div>
+    <ul aria-label="Labels" className="inline-flex max-w-full flex-wrap gap-1 align-middle">
+      {labels.map(([name, value]) => (
+        <li key={name} className="max-w-full">
+          <Link
+            to="/jobs"
+            search={{ label: [`${name}:${value}`] }}
+            className="inline-flex min-h-6 items-center rounded bg-pending-tint px-1.5 text-xs text-pending wrap-anywhere hover:underline"
+          >
+            <span>
+              <bdi>{name}</bdi>: <bdi>{value}</bdi>
+            </span>
+          </Link>
+        </li>
+      ))}
+    </ul>
   );
 }
 
-function Id({ job: { id } }: { job: Job }) {
+function Id({ id }: { id: string }) {
   return (
-    <span className="-my-1.5 flex items-center font-mono text-xs" title={id}>
+    <span className="inline-flex items-center font-mono text-xs" title={id}>
       {shortenId(id)}
       <CopyButton text={id} label="Copy the id" className="size-6" />
     </span>
   );
 }
 
-function Batch({ job: { batch_id: id } }: { job: Job }) {
-  if (!id) return "none";
+function Batch({ id }: { id: string }) {
   return (
     <Link to="/batches/$id" params={{ id }} title={id} className={LINK}>
       <span className="font-mono text-xs">{shortenId(id)}</span>
     </Link>
   );
-}
-
-function Spent({ job }: { job: Job }) {
-  const words = describeSpent(job);
-  return <span title={words}>{words}</span>;
 }
 
 /** The agent of a job, and the capabilities that it was found by or is sought by. */
@@ -108,14 +96,14 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
   return (
     <>
       {id ? (
-        <Link to="/jobs" search={{ agent: id }} className={LINK}>
+        <Link to="/agents/$id" params={{ id }} className={LINK}>
           <AgentName id={id} />
         </Link>
       ) : (
         "none yet"
       )}
       {wanted && (
-        <span className="text-muted" title={wanted}>
+        <span className="text-muted">
           {id ? ", found by " : ", needs "}
           <bdi>{wanted}</bdi>
         </span>
@@ -125,8 +113,8 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
 }
 
 /**
- * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens, as claimed by agents and judges". Nothing told
- * is not nothing spent.
+ * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens, as claimed by agents and judges"; nothing
+ * where nobody told of any, which is not nothing spent.
  */
 function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
@@ -137,16 +125,5 @@ function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
       (mostTokens == null ? pluralize(tokens, "token") : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`),
   ];
   const claimed = (Number(usd) > 0 || tokens > 0) && "as claimed by agents and judges";
-  return [...parts, claimed].filter(Boolean).join(", ") || "not known";
-}
-
-/** Time before which no execution may begin, while it is ahead. */
-function NotBefore({ job }: { job: Job }): ReactNode {
-  const at = findBegin(job, useNow());
-  if (!at) return null;
-  return (
-    <p className="font-medium">
-      begins at <ExactTime at={at} /> (<Countdown to={at} />)
-    </p>
-  );
+  return [...parts, claimed].filter(Boolean).join(", ");
 }

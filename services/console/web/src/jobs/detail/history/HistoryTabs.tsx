@@ -37,5 +37,5 @@ export function HistoryTabs({ job, newest, known, submissions }: HistoryTabsProp
       content: <JobHistory jobId={job.id} newest={newest} known={submissions} wanted={wanted} />,
     },
   ];
-  return <Tabs label="History" tabs={tabs} value={view} onChange={change} isWhole />;
+  return <Tabs label="History" tabs={tabs} value={view} onChange={change} />;
 }

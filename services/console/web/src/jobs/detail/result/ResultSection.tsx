@@ -1,101 +1,144 @@
 import { Maximize2, Minimize2 } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { lazy, Suspense, useRef } from "react";
 import { ProblemState } from "@/api/ProblemState";
-import type { Job } from "@/api/types";
+import type { Job, JobLog, Waiting } from "@/api/types";
+import { findCurrentError, JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
+import { JobProgress, LastExecution } from "@/jobs/detail/standing/JobProgress";
 import type { Submission } from "@/jobs/model/submissions";
 import { CriteriaList } from "@/judging/CriteriaList";
 import { VerdictPanel } from "@/judging/VerdictPanel";
 import { cn } from "@/lib/cn";
-import type { Focus } from "@/results/model/evidence";
+import { loadPart } from "@/lib/load-part";
+import { isMarkdown } from "@/results/model/inspect-result";
 import { ResultPreview } from "@/results/ResultPreview";
+import { PlainText } from "@/results/views/PlainText";
 import { Button } from "@/ui/controls/button";
 import { Select } from "@/ui/controls/field";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { useShownSubmission } from "./use-shown-submission";
+import { useStickyTop } from "./use-sticky-top";
+
+const MarkdownText = lazy(() => loadPart(() => import("@/results/views/MarkdownText")));
 
 type ResultSectionProps = {
   job: Job;
+  /** All entries that are known, oldest first. */
+  logs: readonly JobLog[];
   submissions: readonly Submission[];
+  /** Why it waits, where that is known. */
+  waiting?: Waiting;
   isPending: boolean;
-  /** Why the job does not go on; null when it does. */
-  error: ReactNode;
   /** Whether the result has the width of the window, with the verdict beside it. */
   isWide: boolean;
   onWide: () => void;
+  /** Whether the page was left and is there again: then it stays where it was. */
+  wasThere: boolean;
 };
 
-// Both columns have their height from the first, and scroll by themselves: what arrives moves nothing around them.
-const COLUMNS = "grid gap-6 max-lg:*:min-h-40";
-const HALVES = "lg:h-[60dvh] lg:min-h-80 lg:grid-cols-2";
-const WIDE = "lg:h-[calc(100dvh-11rem)] lg:grid-cols-[minmax(18rem,1fr)_3fr]";
-const COLUMN = "flex min-h-0 min-w-0 flex-col";
-const HEAD = "flex min-h-10 shrink-0 flex-wrap items-center justify-between gap-2 pb-2";
+const COLUMNS = "grid gap-x-8 gap-y-6";
+const HALVES = "lg:grid-cols-[minmax(20rem,2fr)_3fr]";
+const WIDE = "lg:grid-cols-[minmax(18rem,1fr)_3fr]";
 
-/** Verdict and result of a submission, and how they differ from another's. */
-export function ResultSection({ job, submissions, isPending, error, isWide, onWide }: ResultSectionProps) {
-  const result = useShownSubmission(job.id, submissions, isPending);
-  const [focus, setFocus] = useState<Focus | null>(null);
-  /** Show the first place of a quote in the result; called again, the next. */
-  const showEvidence = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
+/** Where a job stands and its verdict, beside the result that is spoken of. */
+export function ResultSection(props: ResultSectionProps) {
+  const { job, logs, submissions, waiting, isPending, isWide, onWide, wasThere } = props;
+  const result = useShownSubmission(job.id, submissions, isPending, wasThere);
+  const standing = useRef<HTMLElement>(null);
+  const top = useStickyTop(standing);
   if (!result.wasRead) return <Placeholder />;
-  const { hasResult, isRead, verdict, entry } = result;
-  // Beside a result, only what ended with it: the error of a call that is made again would push the verdict down.
-  const isExplained =
-    hasResult && result.isNewest && (verdict ? !job.live && job.status !== "IN_PROGRESS" : job.status === "FAILED");
+  const { hasResult, isRead, verdict, entry, ignored } = result;
+  const last = submissions.findLast(({ number, isLate }) => number !== null && !isLate);
+  const progress = <JobProgress job={job} logs={logs} waiting={waiting} />;
+  const times = !job.live && job.status !== "IN_PROGRESS" && <LastExecution job={job} last={last} />;
+  // Of an older submission, nothing is said of the newest's error; nor beside a verdict, of a call that is made again.
+  const isExplained = findCurrentError(job, logs) !== undefined && (result.isNewest || !hasResult);
+  const choice = <SubmissionChoice {...result.choice} />;
   return (
     <div className={cn(COLUMNS, isWide ? WIDE : HALVES)}>
-      <section aria-label="Criteria and verdict" className={COLUMN}>
-        <div className={HEAD}>
-          <h2 className="text-lg font-semibold">{result.isJudged ? "Verdict" : "Acceptance criteria"}</h2>
-          <SubmissionChoice {...result.choice} />
-        </div>
-        <div tabIndex={0} className="min-h-0 -outline-offset-2 lg:grow lg:overflow-auto">
-          {isExplained && error}
-          {verdict && entry ? (
-            <VerdictPanel
-              verdict={verdict}
-              source={{ jobId: job.id, version: entry.version }}
-              isRejudged={entry.code === "rejudged"}
-              compared={result.comparedVerdict}
-              focused={focus?.id ?? null}
-              onQuote={showEvidence}
-            />
-          ) : isRead ? (
+      <section
+        ref={standing}
+        aria-label="Criteria and verdict"
+        className="min-w-0 self-start lg:sticky"
+        style={{ top }}
+      >
+        {ignored.length > 0 && (
+          <p role="status" className="mb-3 rounded border border-resubmit bg-resubmit-tint p-2">
+            {ignored.join(" ")}
+          </p>
+        )}
+        {progress}
+        {isExplained && <JobErrorPanel job={job} logs={logs} />}
+        {verdict && entry ? (
+          <VerdictPanel
+            key={entry.version}
+            verdict={verdict}
+            source={{ jobId: job.id, version: entry.version }}
+            isRejudged={entry.code === "rejudged"}
+            compared={result.comparedVerdict}
+            focused={result.focus?.id ?? null}
+            onQuote={result.showQuote}
+            aside={choice}
+          >
+            {result.isNewest && times}
+          </VerdictPanel>
+        ) : isRead ? (
+          <>
+            {times}
+            <div className="flex flex-wrap items-center justify-between gap-2 pb-1">
+              <h3 className="font-semibold">Acceptance criteria</h3>
+              {choice}
+            </div>
             <CriteriaList criteria={job.criteria ?? []} />
-          ) : (
-            <Waiting what="the verdict" />
-          )}
-        </div>
+          </>
+        ) : (
+          <Reading what="the verdict" />
+        )}
+        {job.description && (
+          <section aria-label="Description" className="mt-4 border-t pt-3">
+            <h3 className="pb-1 font-semibold">Description</h3>
+            <Description text={job.description} />
+          </section>
+        )}
       </section>
-      <section aria-label="Result" className={COLUMN}>
-        <div className={HEAD}>
+      <section aria-label="Result" className="min-w-0">
+        <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-1">
           <h2 className="text-lg font-semibold">Result</h2>
           {hasResult && <WideButton isWide={isWide} onClick={onWide} />}
         </div>
-        <Result job={job} result={result} focus={focus} error={error} />
+        <Result job={job} result={result} />
       </section>
     </div>
   );
 }
 
-type ResultProps = Pick<ResultSectionProps, "job" | "error"> & {
-  result: ReturnType<typeof useShownSubmission>;
-  focus: Focus | null;
-};
+function Description({ text }: { text: string }) {
+  const plain = <PlainText text={text} />;
+  return isMarkdown(text) ? (
+    <Suspense fallback={plain}>
+      <MarkdownText text={text} />
+    </Suspense>
+  ) : (
+    plain
+  );
+}
 
-/** The result or, where there is none, why. */
-function Result({ job, result, focus, error }: ResultProps) {
+type ResultProps = { job: Job; result: ReturnType<typeof useShownSubmission> };
+
+/** The result of the submission that is shown, if it has one. */
+function Result({ job, result }: ResultProps) {
   const { shown, entry, problem } = result;
-  if (!result.isRead) return <Waiting what="the result" />;
+  if (!result.isRead) return <Reading what="the result" />;
   if (problem) return <ProblemState error={problem} />;
-  if (!shown || !entry) return error || <p className="text-muted">There is no result.</p>;
+  if (!shown || !entry) return <p className="text-muted">There is no result{job.live ? " yet" : ""}.</p>;
   return (
     <ResultPreview
       key={shown.key}
       value={entry.result}
       source={{ jobId: job.id, version: entry.version }}
+      view={result.view}
+      onView={result.onView}
       quotes={result.quotes}
-      focus={focus}
+      focus={result.focus}
       compared={result.comparedResult}
     />
   );
@@ -110,7 +153,7 @@ function WideButton({ isWide, onClick }: { isWide: boolean; onClick: () => void 
   );
 }
 
-function Waiting({ what }: { what: string }) {
+function Reading({ what }: { what: string }) {
   return (
     <Loading what={what}>
       <Skeleton className="h-40" />
@@ -121,8 +164,8 @@ function Waiting({ what }: { what: string }) {
 function Placeholder() {
   return (
     <div className={cn(COLUMNS, HALVES)}>
-      <Waiting what="the verdict" />
-      <Waiting what="the result" />
+      <Reading what="the verdict" />
+      <Reading what="the result" />
     </div>
   );
 }

@@ -3,7 +3,7 @@ import { AgentName } from "@/api/AgentName";
 import type { Job } from "@/api/types";
 import type { Column } from "@/jobs/fields";
 import { useReasons } from "@/jobs/list/state/use-waiting";
-import { ReasonLine } from "@/jobs/model/WhyItWaits";
+import { ReasonLine } from "@/jobs/model/ReasonLine";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
 import { Time } from "@/ui/display/time";

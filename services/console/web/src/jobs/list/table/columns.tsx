@@ -8,7 +8,7 @@ import type { Column, ColumnId, Kind } from "@/jobs/fields";
 import { useReasons } from "@/jobs/list/state/use-waiting";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { formatCode, formatReason } from "@/jobs/model/logs";
-import { ReasonLine } from "@/jobs/model/WhyItWaits";
+import { ReasonLine } from "@/jobs/model/ReasonLine";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { CopyButton } from "@/ui/controls/copy-button";

@@ -1,10 +1,9 @@
 import type { UseMutationResult } from "@tanstack/react-query";
-import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { ACTION_VERBS, ACTIONS, type Action, liveExecution } from "@/jobs/model/status";
-import { Button } from "@/ui/controls/button";
+import type { Choice } from "@/ui/display/ThingHead";
 import { type ActionDetails, JobActionDialog } from "./JobActionDialog";
 import {
   useActionRefusal,
@@ -15,22 +14,23 @@ import {
   useResubmitJob,
 } from "./mutations";
 
-const ICONS: Record<Action, LucideIcon> = { execute: Play, cancel: CircleSlash, resubmit: RotateCcw, assign: Bot };
-
-type JobActionButtonsProps = {
-  job: Job;
+type OpenedByKey = {
   /** Action whose dialog a shortcut opens, and what to call once it is open. */
   openByKey?: Action | null;
   onOpenedByKey?: () => void;
-  /** Further buttons of the group. */
-  children?: ReactNode;
 };
 
-/**
- * Buttons of the actions on a job. All stay in their places: a refused one says why, and nothing moves under the pointer
- * when the status changes.
- */
-export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: JobActionButtonsProps) {
+type JobActions = {
+  /** The likely action, which is allowed; undefined where none is. */
+  likely?: Choice & { isPending: boolean };
+  /** All actions, each with why it is refused. */
+  choices: Choice[];
+  /** Dialog of the action that is asked for. */
+  dialog: ReactNode;
+};
+
+/** Return the actions on a job: the likely one, all of them, and the dialog that confirms one. */
+export function useJobActions(job: Job, { openByKey, onOpenedByKey }: OpenedByKey = {}): JobActions {
   const explainRefusal = useActionRefusal();
   const explain = (each: Action) => explainRefusal(each, job);
   const action = useJobAction(job, explain);
@@ -42,54 +42,29 @@ export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: Jo
     open(openByKey);
     onOpenedByKey?.();
   }, [openByKey]);
-  const primary = ACTIONS.find((each) => each !== "cancel" && explain(each) === null);
-  return (
-    <div className="flex flex-wrap gap-2" role="group" aria-label="Actions">
-      {ACTIONS.map((each) => (
-        <ActionButton
-          key={each}
-          icon={ICONS[each]}
-          verb={ACTION_VERBS[each]}
-          isPrimary={each === primary}
-          isPending={pending === each}
-          reason={pending ? "Another action is under way already." : explain(each)}
-          onClick={() => open(each)}
-        />
-      ))}
-      {children}
-      {action.opened && (
-        <JobActionDialog
-          key={action.opened}
-          action={action.opened}
-          job={job}
-          open
-          onOpenChange={(open) => !open && action.close()}
-          onConfirm={action.confirm}
-          isPending={action.isPending}
-          error={action.error}
-        />
-      )}
-    </div>
-  );
-}
-
-type ActionButtonProps = {
-  icon: LucideIcon;
-  verb: string;
-  isPrimary?: boolean;
-  isPending?: boolean;
-  /** Why the action is refused; null when it is allowed. */
-  reason: string | null;
-  onClick: () => void;
-};
-
-export function ActionButton({ icon: Icon, verb, isPrimary, isPending, reason, onClick }: ActionButtonProps) {
-  return (
-    <Button kind={isPrimary ? "primary" : "plain"} reason={reason} aria-busy={isPending || undefined} onClick={onClick}>
-      <Icon aria-hidden size={14} />
-      {verb}
-    </Button>
-  );
+  const toChoice = (each: Action): Choice => ({
+    words: ACTION_VERBS[each],
+    onSelect: () => open(each),
+    reason: pending ? "Another action is under way already." : explain(each),
+  });
+  const allowed = ACTIONS.filter((each) => explain(each) === null);
+  const likely = allowed.find((each) => each !== "cancel") ?? allowed[0];
+  return {
+    likely: likely && { ...toChoice(likely), isPending: pending !== null },
+    choices: ACTIONS.map(toChoice),
+    dialog: action.opened && (
+      <JobActionDialog
+        key={action.opened}
+        action={action.opened}
+        job={job}
+        open
+        onOpenChange={(open) => !open && action.close()}
+        onConfirm={action.confirm}
+        isPending={action.isPending}
+        error={action.error}
+      />
+    ),
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { act, screen, waitFor } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { Waiting, WaitReason } from "@/api/types";
 import { BatchPage } from "@/batches/BatchPage";
@@ -7,7 +7,7 @@ import { JobsPage } from "@/jobs/list/JobsPage";
 import type { WaitingById } from "@/jobs/list/state/use-waiting";
 import { applyJobs } from "@/live/apply-changes";
 import { OverviewPage } from "@/system/OverviewPage";
-import { aBatch, aChange, aJob, aLog, anOverview } from "@/testing/factories";
+import { aBatch, aChange, aJob, aLimit, aLog, anOverview } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, serveJob, serveJobs } from "@/testing/server";
 
@@ -75,29 +75,33 @@ it("what further rows wait for is read anew, too", async () => {
   expect(asked.map((url) => url.searchParams.get("page_token"))).toEqual([null, "1"]);
 });
 
-it("a job's page says the first reason, and all of them with what lifts each", async () => {
+it("a job's page says the first reason with a button for its remedy, and the others with theirs", async () => {
   serveJob(QUEUED, [ASKED]);
   on("get", "/api/jobs/poem/waiting", () => json(WAITING));
   const { user } = await renderPage(<JobPage id="poem" />);
   expect(await screen.findByText("circuit of writer is open after 5 failures")).toBeVisible();
   expect(screen.queryByText("waits for a worker")).not.toBeInTheDocument();
-  expect(screen.getByText(/^in 1m/)).toBeVisible();
-  await user.click(screen.getByRole("button", { name: "Why (2 reasons)" }));
-  const all = screen.getByRole("dialog", { name: "Why it waits" });
-  for (const words of [WORDS, /until .*in 1m/, "An operator can lift it: raise it", "Its place in the queue: 3."])
-    expect(all).toHaveTextContent(words);
+  const why = screen.getByRole("region", { name: "Why it waits" });
+  expect(why).toHaveTextContent(/tried again in 1m/);
+  expect(within(why).getByRole("button", { name: "Close circuit" })).toBeVisible();
+  await user.click(within(why).getByText("1 more reason"));
+  for (const words of [WORDS, "An operator can lift it.", "Its place in the queue: 3."])
+    expect(why).toHaveTextContent(words);
+  expect(why).not.toHaveTextContent("signoff limits set");
+  on("get", "/api/limits", () => items(aLimit({ name: "tenant:press", concurrency: 5 })));
+  await user.click(within(why).getByRole("button", { name: "Raise the limit" }));
+  expect(await screen.findByLabelText("Executions at once")).toHaveValue(5);
 });
 
 it("no start is foretold, since nobody measured how far it may be off", async () => {
   serveJob(QUEUED, [ASKED]);
   const backoff = { code: "retry_backoff", name: "", until: UNTIL, owner: "time", remedy: "it is tried again" };
   on("get", "/api/jobs/poem/waiting", () => json({ ...WAITING, reasons: [backoff], starts_at: UNTIL }));
-  const { user } = await renderPage(<JobPage id="poem" />);
-  await user.click(await screen.findByRole("button", { name: "Why" }));
-  const all = screen.getByRole("dialog", { name: "Why it waits" });
-  expect(all).toHaveTextContent("waits for its next call");
-  expect(all).toHaveTextContent(/until .*in 1m/);
-  expect(all).not.toHaveTextContent("begins at");
+  await renderPage(<JobPage id="poem" />);
+  const why = await screen.findByRole("region", { name: "Why it waits" });
+  expect(why).toHaveTextContent("waits for its next call in 1m");
+  expect(why).toHaveTextContent(/until/);
+  expect(why).not.toHaveTextContent("begins at");
 });
 
 it("the overview and a batch say how many wait for what", async () => {

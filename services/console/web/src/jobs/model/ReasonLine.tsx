@@ -1,17 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
-import type { Waiting, WaitingSum, WaitReason } from "@/api/types";
-import { cn } from "@/lib/cn";
+import type { WaitingSum, WaitReason } from "@/api/types";
 import { formatCount, formatExactTime, pluralize } from "@/lib/format";
-import { Button } from "@/ui/controls/button";
 import { Countdown, Duration } from "@/ui/display/duration";
-import { ExactTime, Time, toIntlZone, useZone } from "@/ui/display/time";
-import { Popover } from "@/ui/overlays/popover";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import { countWaiting, describeCause, describeEnd, describeOwner, findRemedyPage, joinReason } from "./waiting";
-
-/** The place from which on the jobstore counts no further. */
-const PLACE_MAX = 10_001;
 
 /** What a reason of one job and of many has in common. */
 type AnyReason = Pick<WaitReason, "code" | "name" | "owner" | "remedy"> & Partial<WaitReason>;
@@ -56,54 +50,6 @@ function RemedyLink({ reason, ...props }: { reason: AnyReason; className?: strin
   if (!page) return <bdi>{props.children}</bdi>;
   if (page.to === "/batches/$id") return <Link to={page.to} params={{ id: page.id }} {...props} />;
   return <Link to={page.to} search={{}} {...props} />;
-}
-
-/** Button that opens all that holds a job back: since when, until when, whose move it is, and what lifts it. */
-export function WhyButton({ waiting, reasons }: { waiting: Waiting; reasons: readonly WaitReason[] }) {
-  const { nameOf } = useAgentNames();
-  const { place } = waiting;
-  const trigger = (
-    <Button kind="quiet" size="small" className="h-6">
-      Why{reasons.length > 1 && ` (${reasons.length} reasons)`}
-    </Button>
-  );
-  return (
-    <Popover trigger={trigger} label="Why it waits">
-      <ol className="max-w-md space-y-3">
-        {reasons.map((reason) => {
-          const { code, name, since, until, owner, remedy } = reason;
-          const page = findRemedyPage(reason);
-          return (
-            <li key={`${code} ${name}`} className="space-y-1">
-              <p className="font-medium wrap-anywhere first-letter:uppercase">{describeCause(reason, nameOf)}</p>
-              <p className="text-xs text-muted">
-                {since && <Time at={since} before="since " />}
-                {since && until && ", "}
-                {until && (
-                  <>
-                    until <ExactTime at={until} /> (<Countdown to={until} />)
-                  </>
-                )}
-              </p>
-              <p className="wrap-anywhere">
-                {describeOwner(owner)}: {remedy}.
-              </p>
-              {page && (
-                <RemedyLink reason={reason} className="inline-flex min-h-6 items-center text-accent underline">
-                  {`Open ${page.name}`}
-                </RemedyLink>
-              )}
-            </li>
-          );
-        })}
-      </ol>
-      {place != null && (
-        <p className={cn("border-t pt-2", reasons.length > 0 && "mt-3")}>
-          Its place in the queue: {place >= PLACE_MAX ? `after ${formatCount(PLACE_MAX - 1)}` : formatCount(place)}.
-        </p>
-      )}
-    </Popover>
-  );
 }
 
 const SUMS_SHOWN = 3;

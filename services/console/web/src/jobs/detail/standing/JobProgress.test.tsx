@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Job, JobLog } from "@/api/types";
 import { groupBySubmission } from "@/jobs/model/submissions";
 import { aJob, aLog } from "@/testing/factories";
-import { JobProgress } from "./JobProgress";
+import { JobProgress, LastExecution } from "./JobProgress";
 
 const RUNNING = aJob({ status: "IN_PROGRESS", execution_id: "execution-1", policy: { max_submissions: 3 } });
 const LATER = new Date(Date.now() + 90_000).toISOString();
@@ -92,9 +92,17 @@ it("tells of a job that is over where the time of its last execution went", () =
       status: kind === "met" ? "COMPLETED" : "IN_PROGRESS",
     }),
   );
-  const { rerender } = render(<JobProgress job={aJob({ status: "COMPLETED" })} logs={[]} />);
+  const { rerender } = render(<LastExecution job={aJob({ status: "COMPLETED" })} />);
   expect(screen.getByText("Not executed yet")).toBeVisible();
-  rerender(<JobProgress job={aJob({ status: "COMPLETED" })} logs={logs} last={groupBySubmission(logs)[0]} />);
-  expect(screen.queryByRole("progressbar")).not.toBeInTheDocument();
+  rerender(<LastExecution job={aJob({ status: "COMPLETED" })} last={groupBySubmission(logs)[0]} />);
   expect(screen.getByText("waited 21 s, ran 4.0 s, judged 2.0 s")).toBeVisible();
+});
+
+it("a job that was cancelled says so, and why", () => {
+  const logs = [
+    ASKED,
+    aLog({ version: 2, kind: "cancelled", status: "CANCELLED", message: "cancelled: it is cloudy" }),
+  ];
+  render(<LastExecution job={aJob({ status: "ASSIGNED", cancelled: true })} last={groupBySubmission(logs)[0]} />);
+  expect(screen.getByRole("heading", { name: "cancelled: it is cloudy" })).toBeVisible();
 });
