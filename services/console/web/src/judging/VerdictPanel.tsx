@@ -47,6 +47,11 @@ export function VerdictPanel(props: VerdictPanelProps) {
         </h2>
         {aside}
       </div>
+      {verdict.reason && (
+        <p dir="auto" className="pb-1 wrap-anywhere">
+          {verdict.reason}
+        </p>
+      )}
       <p className="flex flex-wrap items-center gap-2 text-xs">
         {verdict.model && (
           <span className="text-muted wrap-anywhere">
@@ -73,11 +78,6 @@ export function VerdictPanel(props: VerdictPanelProps) {
         )}
       </p>
       {children}
-      {verdict.reason && (
-        <p dir="auto" className="pt-1 text-muted wrap-anywhere">
-          {verdict.reason}
-        </p>
-      )}
       {open.length > 0 && <CriteriaTable caption="What is not met" criteria={open} {...table} />}
       {met.length > 0 && <MetCriteria isOpen={open.length === 0 && met.length <= MET_SHOWN_MAX} met={met} {...table} />}
       <VerdictStages verdict={verdict} />

@@ -26,6 +26,8 @@ import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { useRestoredScroll } from "./use-restored-scroll";
 
 const NO_LOGS: never[] = [];
+/** What stands below the result is seen once that is there, whose height nobody knows before. */
+const ONCE_READ = "peer-has-[[aria-busy=true]]:invisible";
 /** HTTP statuses for an id that no job has, or that is not valid. */
 const NOT_FOUND_STATUSES = [404, 422];
 
@@ -98,7 +100,7 @@ export function JobPage({ id }: { id: string }) {
             wasThere={wasThere}
           />
           <JobInputs job={job.data} isHidden={isWide} />
-          <section id={HISTORY_ID} aria-label="History" hidden={isWide}>
+          <section id={HISTORY_ID} aria-label="History" hidden={isWide} className={ONCE_READ}>
             <h2 className="pb-2 text-lg font-semibold">History</h2>
             {logs.error && !logs.data && <ReadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
@@ -174,7 +176,7 @@ function JobPlaceholder() {
 export function JobInputs({ job, isHidden }: { job: Job; isHidden: boolean }) {
   const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
   return (
-    <section aria-label="Inputs" hidden={isHidden} className="space-y-2 border-y py-3">
+    <section aria-label="Inputs" hidden={isHidden} className={cn("space-y-2 border-y py-3", ONCE_READ)}>
       <Fold name="Payload">
         {job.payload == null ? <p>No payload.</p> : <JsonTree value={job.payload} label="Payload" />}
       </Fold>

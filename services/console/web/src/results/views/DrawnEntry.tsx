@@ -29,9 +29,9 @@ export function DrawnEntry({ entry, quotes, focus, turn }: DrawnEntryProps) {
   switch (part.kind) {
     case "name":
       return (
-        <h3 className="prose-name">
+        <h2 className="prose-name">
           <bdi>{part.name}</bdi>
-        </h3>
+        </h2>
       );
     case "facts":
       return (

@@ -1,5 +1,6 @@
 import { MoreHorizontal } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { cn } from "@/lib/cn";
 import { Button } from "@/ui/controls/button";
 import { CopyItems } from "@/ui/overlays/copy-items";
 import type { Copy } from "@/ui/overlays/copy-menu";
@@ -26,12 +27,17 @@ const isSet = ([, value]: Fact) => value != null && value !== false && value !==
 
 /** Head of every page of a thing: its badge, title and facts, one button for the likely step, and all else in a menu. */
 export function ThingHead({ badge, title, facts, step, choices, copies }: ThingHeadProps) {
+  const [isWhole, setWhole] = useState(false);
+  const { ref, isCut } = useIsCut();
   return (
-    <header className="space-y-2 border-b pb-4">
-      <div className="flex flex-wrap items-start justify-between gap-3">
-        <div className="flex min-w-0 flex-wrap items-center gap-2">
+    <header ref={ref} className="space-y-2 border-b pb-4 max-sm:pb-2">
+      <div className="flex flex-wrap items-center justify-between gap-x-3 gap-y-2 max-sm:gap-y-1">
+        <div className="flex min-w-0 flex-wrap items-center gap-2 max-sm:contents">
           {badge}
-          <h1 className="text-xl font-semibold wrap-anywhere">
+          <h1
+            data-cut={!isWhole || undefined}
+            className={cn("text-xl font-semibold wrap-anywhere max-sm:order-last max-sm:w-full", !isWhole && CUT_TITLE)}
+          >
             <bdi>{title}</bdi>
           </h1>
         </div>
@@ -53,7 +59,13 @@ export function ThingHead({ badge, title, facts, step, choices, copies }: ThingH
           </Menu>
         </div>
       </div>
-      <dl className="flex flex-wrap gap-x-6 gap-y-1 text-muted [&_dd]:inline [&_dd]:text-text [&_dt]:inline">
+      <dl
+        data-cut={!isWhole || undefined}
+        className={cn(
+          "flex flex-wrap gap-x-6 gap-y-1 text-muted [&_dd]:inline [&_dd]:text-text [&_dt]:inline",
+          !isWhole && CUT_FACTS,
+        )}
+      >
         {facts.filter(isSet).map(([name, value]) => (
           <div key={name} className="wrap-anywhere">
             <dt>{name} </dt>
@@ -61,6 +73,37 @@ export function ThingHead({ badge, title, facts, step, choices, copies }: ThingH
           </div>
         ))}
       </dl>
+      {(isCut || isWhole) && (
+        <Button
+          kind="quiet"
+          size="small"
+          className="sm:hidden"
+          aria-expanded={isWhole}
+          onClick={() => setWhole(!isWhole)}
+        >
+          {isWhole ? "Less" : "All of it"}
+        </Button>
+      )}
     </header>
   );
+}
+
+// On a phone a head is no more than a head, however much there is to say: what the page is for follows it.
+const CUT_TITLE = "max-sm:line-clamp-2";
+const CUT_FACTS = "max-sm:max-h-11 max-sm:overflow-hidden";
+
+/** Return whether some of what a head says is cut. */
+function useIsCut() {
+  const ref = useRef<HTMLElement>(null);
+  const [isCut, setCut] = useState(false);
+  useEffect(() => {
+    const head = ref.current;
+    if (!head) return;
+    const observer = new ResizeObserver(() =>
+      setCut([...head.querySelectorAll("[data-cut]")].some((part) => part.scrollHeight > part.clientHeight + 1)),
+    );
+    observer.observe(head);
+    return () => observer.disconnect();
+  }, []);
+  return { ref, isCut };
 }

@@ -23,7 +23,7 @@ it("the head of a job says whose it is, when it begins and what it has cost", as
     policy: { budget_usd: "2", budget_tokens: 5_000 },
   });
   await renderPage(<Head job={job} />);
-  const spent = "$0.25 of $2.00, 1,200 of 5,000 tokens, as claimed by agents and judges";
+  const spent = "$0.25 of $2.00, 1,200 of 5,000 tokens";
   const facts = { Agent: "none yet, needs ocr, de", Tenant: "library", Spent: spent };
   for (const [name, text] of Object.entries(facts))
     expect(screen.getByText(name).nextElementSibling).toHaveTextContent(text);

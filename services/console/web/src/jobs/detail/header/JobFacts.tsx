@@ -17,7 +17,7 @@ const VALUES: Partial<Record<keyof Job, (job: Job) => ReactNode>> = {
   id: ({ id }) => <Id id={id} />,
   agent_id: (job) => <Performer job={job} />,
   batch_id: ({ batch_id: id }) => id && <Batch id={id} />,
-  cost_usd: describeSpent,
+  cost_usd: (job) => describeSpent(job) && <span title="As claimed by agents and judges">{describeSpent(job)}</span>,
 };
 
 /** List the facts of a job that are set: what is as it is without being asked for is none. */
@@ -38,10 +38,13 @@ export function useJobFacts(job: Job): [name: string, value: ReactNode][] {
       </Link>,
     ];
   });
+  // The id is long known to whoever looks for it: what is new stands before.
+  const [id, ...others] = facts;
   return [
-    ...facts,
+    ...others,
     ["Begins", begin && <Begin key="begin" at={begin} />],
     ["Labels", labels.length > 0 && <Labels key="labels" labels={labels} />],
+    ...(id ? [id] : []),
   ];
 }
 
@@ -77,7 +80,7 @@ function Id({ id }: { id: string }) {
   return (
     <span className="inline-flex items-center font-mono text-xs" title={id}>
       {shortenId(id)}
-      <CopyButton text={id} label="Copy the id" className="size-6" />
+      <CopyButton text={id} label="Copy the id" className="size-6 pointer-coarse:-my-3" />
     </span>
   );
 }
@@ -113,8 +116,8 @@ function Performer({ job: { agent_id: id, capabilities = [] } }: { job: Job }) {
 }
 
 /**
- * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens, as claimed by agents and judges"; nothing
- * where nobody told of any, which is not nothing spent.
+ * Describe what a job has spent, and of what budgets: "$0.02 of $2.00, 1,200 tokens"; nothing where nobody told of any, which is
+ * not nothing spent.
  */
 function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
@@ -124,6 +127,5 @@ function describeSpent({ cost_usd: usd, tokens, policy }: Job): string {
     (tokens > 0 || mostTokens != null) &&
       (mostTokens == null ? pluralize(tokens, "token") : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`),
   ];
-  const claimed = (Number(usd) > 0 || tokens > 0) && "as claimed by agents and judges";
-  return [...parts, claimed].filter(Boolean).join(", ");
+  return parts.filter(Boolean).join(", ");
 }

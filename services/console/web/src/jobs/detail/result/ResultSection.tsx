@@ -35,7 +35,8 @@ type ResultSectionProps = {
   wasThere: boolean;
 };
 
-const COLUMNS = "grid gap-x-8 gap-y-6";
+// What follows is not seen before all of this is there: nothing of it moves.
+const COLUMNS = "peer grid gap-x-8 gap-y-6";
 const HALVES = "lg:grid-cols-[minmax(20rem,2fr)_3fr]";
 const WIDE = "lg:grid-cols-[minmax(18rem,1fr)_3fr]";
 

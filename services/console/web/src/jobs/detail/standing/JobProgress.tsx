@@ -27,8 +27,8 @@ export function JobProgress({ job, logs, waiting }: JobProgressProps) {
   if (!phase && reasons.length === 0) return null;
   return (
     <div className="space-y-2 pb-3">
-      {phase && <RunningProgress job={job} logs={logs} phase={phase} isExplained={reasons.length > 0} />}
       {waiting && reasons.length > 0 && <WhyItWaits waiting={waiting} reasons={reasons} />}
+      {phase && <RunningProgress job={job} logs={logs} phase={phase} isExplained={reasons.length > 0} />}
     </div>
   );
 }
