@@ -6,7 +6,20 @@ import pytest
 from aiohttp import web
 from playwright.async_api import expect
 from support.system import Agent, System
-from visitor import BOTH, DESK, PHONE, Theme, Visitor, fitted, found_in, keep, settled, shifted
+from visitor import (
+    BOTH,
+    DESK,
+    PHONE,
+    Theme,
+    Visitor,
+    find_in_menu,
+    fitted,
+    found_in,
+    keep,
+    menu_of_head,
+    settled,
+    shifted,
+)
 
 from console.api.pages import PAGES
 from contracts.resources import NewAgent
@@ -117,15 +130,16 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
         "dialog": page.get_by_role("button", name="Resubmit", exact=True),
         "settings": page.get_by_role("button", name="Settings"),
         "palette": page.get_by_role("button", name="Command palette"),
-        "menu": page.get_by_role("button", name="More", exact=True),
-        "edit": page.get_by_role("button", name="Edit", exact=True),
+        "menu": menu_of_head(page),
     }.items():
         await opened.click()
         await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]").first).to_be_visible()
         found[name] = await found_in(page, f"over-{name}", *BOTH)
         await page.keyboard.press("Escape")
         await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]")).to_have_count(0)
-    await page.get_by_role("button", name="Edit", exact=True).click()
+    await (await find_in_menu(page, "Edit")).click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found["edit"] = await found_in(page, "over-edit", *BOTH)
     await page.get_by_label("Title").fill("")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("alertdialog", name="Leave without saving?")).to_be_visible()

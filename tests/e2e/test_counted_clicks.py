@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from support.system import Agent, System
 from visitor import Visitor, found_by_axe, keep, row
 
-from contracts.resources import NewLimit
+from contracts.resources import NewAgent, NewLimit
 from signoff.status import JobStatus
 
 #: Each press of a pointer, wherever it is; keys are no clicks.
@@ -226,3 +226,30 @@ async def read_in_shell(page: Page, system: System, words: str, *more: str) -> l
     printed, _ = await shell.communicate()
     items: list[dict[str, str]] = json.loads(printed)["items"]
     return items
+
+
+async def test_evidence_in_300_kb_is_seen_by_two(page: Page, system: System, agent: Agent):
+    part = "## Part {0}\n\n" + "The *pier* is **sound**, says `inspector`. " * 12 + "\n\n- one\n- two {0}\n\n"
+    text = "# Report\n\n" + "".join(part.format(number) for number in range(560))
+    job = await system.create(id="piers", title="Report on all piers", acceptance_criteria='Says "two 503"')
+    agent.answers[job.id] = lambda _: {"text": text}
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await page.goto("/")
+    await page.get_by_role("link", name="Report on all piers").click()
+    await page.get_by_role("button", name="“two 503”").click()
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.get_by_text("two 503", exact=True)).to_be_in_viewport()
+    assert await clicks(page) == 2
+
+
+async def test_the_agent_that_a_job_waits_for_is_resumed_by_two(page: Page, system: System, agent: Agent):
+    await system.client.create_agent(NewAgent(id="asleep", name="Sleeper", url=agent.url))
+    await system.client.pause("agent:asleep")
+    job = await system.create(title="Wake the sleeper", agent_id="asleep", labels={"asleep": "yes"})
+    await system.client.execute_job(job.id)
+    await page.goto("/jobs?label=asleep:yes")
+    await page.get_by_role("link", name="Wake the sleeper").click()
+    await page.get_by_role("button", name="Resume agent").click()
+    await system.at_rest(job.id)
+    assert await clicks(page) == 2

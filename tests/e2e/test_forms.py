@@ -8,7 +8,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Dialog, Locator, Page, expect
 from support.system import System
-from visitor import BOTH, PHONE, Visitor, badge, fitted, found_in, keep, open_entries, settled
+from visitor import (
+    BOTH,
+    PHONE,
+    Visitor,
+    badge,
+    find_in_menu,
+    fitted,
+    found_in,
+    keep,
+    menu_of_head,
+    open_entries,
+    settled,
+)
 
 from contracts.resources import JobPatch, NewAgent
 from signoff.status import JobStatus, Protocol
@@ -78,8 +90,7 @@ async def test_a_job_is_created_at_the_form_by_keyboard_alone(page: Page, system
 async def test_a_job_is_duplicated_with_edits(page: Page, system: System):
     job = await system.create(title="Describe the sky", payload={"at": "noon"}, labels={"sky": "yes"})
     await page.goto(f"/jobs/{job.id}")
-    await page.get_by_role("button", name="More", exact=True).click()
-    await page.get_by_role("menuitem", name="Duplicate with edits").click()
+    await (await find_in_menu(page, "Duplicate with edits")).click()
     title = page.get_by_label("Title")
     await expect(title).to_have_value("Describe the sky")
     await title.fill("Describe the sky at night")
@@ -248,7 +259,7 @@ async def test_an_edit_is_saved_beside_anothers(page: Page, visitor: Visitor, sy
     visitor.tolerate("status of 412")
     job = await system.create(title="Paint the fnce", payload={"colour": "white"})
     await page.goto(f"/jobs/{job.id}")
-    await page.get_by_role("button", name="Edit", exact=True).click()
+    await (await find_in_menu(page, "Edit")).click()
     dialog = page.get_by_role("dialog", name="Edit the job")
     await dialog.get_by_label("Title").fill("Paint the fence")
     await dialog.get_by_role("textbox", name="Payload").fill('{"colour": "green"}')
@@ -270,8 +281,10 @@ async def test_an_edit_is_saved_beside_anothers(page: Page, visitor: Visitor, sy
 async def test_the_criteria_are_edited_by_keyboard(page: Page, system: System):
     job = await system.create(title="Mow the lawn", acceptance_criteria="Is short")
     await page.goto(f"/jobs/{job.id}")
-    await tab_to(page, page.get_by_role("button", name="More", exact=True))
+    await tab_to(page, menu_of_head(page))
     await page.keyboard.press("Enter")
+    await expect(page.get_by_role("menuitem").first).to_be_focused()
+    await page.keyboard.type("edit c")
     await expect(page.get_by_role("menuitem", name="Edit criteria")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("Criterion 1", exact=True)).to_be_focused()

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import Visitor, keep, overflowing, settled
+from visitor import Visitor, find_in_menu, keep, overflowing, settled
 
 from signoff.types import Job
 
@@ -69,7 +69,7 @@ async def test_no_word_makes_a_dialog_wider(
     visitor: Visitor, paths: dict[str, str], size: tuple[int, int], name: str, verb: str
 ):
     page = await visitor.arrive(paths[name], size=size)
-    await page.get_by_role("button", name=verb, exact=True).click()
+    await (await find_in_menu(page, verb)).click()
     dialog = page.locator("[role=dialog], [role=alertdialog]")
     await expect(dialog).to_be_visible()
     assert await overflowing(page) == []

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 from support.system import System
-from visitor import PHONE, Visitor, row, settled
+from visitor import PHONE, Visitor, menu_of_head, row, settled
 
 MANY = 120
 
@@ -117,6 +117,7 @@ async def test_the_palette_finds_a_job(page: Page, system: System):
 async def test_a_button_that_is_off_says_why_when_it_is_tapped(visitor: Visitor, system: System):
     job = await system.create(title="Nothing to resubmit")
     page = await visitor.arrive(f"/jobs/{job.id}", size=PHONE)
-    await page.get_by_role("button", name="Resubmit").tap(force=True)  # it is off, and says so
+    await menu_of_head(page).tap()
+    await page.get_by_role("menuitem", name="Resubmit").tap(force=True)  # it is off, and says so
     notice = page.get_by_role("region", name=re.compile("Notifications")).get_by_role("listitem")
     await expect(notice).to_contain_text("Only a job that requires resubmission can be resubmitted")

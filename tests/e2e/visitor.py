@@ -139,6 +139,17 @@ async def confirm(page: Page, verb: str) -> None:
     await expect(dialog).to_have_count(0)
 
 
+def menu_of_head(page: Page) -> Locator:
+    """The button of the menu that the head of a page has."""
+    return page.get_by_role("group", name="Actions").get_by_role("button", name=re.compile("^More for "))
+
+
+async def find_in_menu(page: Page, name: str) -> Locator:
+    """Open the menu of a page's head and return what it has of this name."""
+    await menu_of_head(page).click()
+    return page.get_by_role("menuitem", name=name, exact=True)
+
+
 async def open_entries(page: Page) -> Locator:
     """Turn from where a job's time went to the entries of its log; return the history."""
     history = page.get_by_role("region", name="History")

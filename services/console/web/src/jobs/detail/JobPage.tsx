@@ -62,7 +62,7 @@ export function JobPage({ id }: { id: string }) {
   const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
   const wasThere = useRestoredScroll();
   return (
-    <div className={cn("mx-auto space-y-4 p-4", isWide ? "max-w-none" : "max-w-7xl")}>
+    <div className={cn("mx-auto space-y-4 overflow-x-clip p-4", isWide ? "max-w-none" : "max-w-7xl")}>
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
         <Link to="/jobs" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs

@@ -1,5 +1,5 @@
 import { MoreHorizontal } from "lucide-react";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import { cn } from "@/lib/cn";
 import { Button } from "@/ui/controls/button";
 import { CopyItems } from "@/ui/overlays/copy-items";
@@ -96,13 +96,14 @@ const CUT_FACTS = "max-sm:max-h-11 max-sm:overflow-hidden";
 function useIsCut() {
   const ref = useRef<HTMLElement>(null);
   const [isCut, setCut] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const head = ref.current;
     if (!head) return;
-    const observer = new ResizeObserver(() =>
-      setCut([...head.querySelectorAll("[data-cut]")].some((part) => part.scrollHeight > part.clientHeight + 1)),
-    );
+    const measure = () =>
+      setCut([...head.querySelectorAll("[data-cut]")].some((part) => part.scrollHeight > part.clientHeight + 1));
+    const observer = new ResizeObserver(measure);
     observer.observe(head);
+    measure(); // before anything is seen of it
     return () => observer.disconnect();
   }, []);
   return { ref, isCut };

@@ -1,5 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
+import { copiesOf } from "@/api/copies";
 import { useRefusal } from "@/api/me";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
@@ -12,7 +13,6 @@ import { useKeptState } from "@/lib/kept";
 import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
 import { type Choice, ThingHead } from "@/ui/display/ThingHead";
-import { toast } from "@/ui/feedback/toast";
 import { useJobFacts } from "./JobFacts";
 
 /** Read when they are first opened. */
@@ -54,7 +54,6 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
       onSelect: () => rejudge(true),
       reason: refuse("create_operation") ?? explainRefusalOfAll("rejudge", [job]),
     },
-    { words: "Copy the link", onSelect: () => void copyLink() },
   ];
   const { words, onSelect, reason } = actions.likely ?? duplicate;
   return (
@@ -74,6 +73,7 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
           </Button>
         }
         choices={choices}
+        copies={copiesOf("job", job.id)}
       />
       {actions.dialog}
       <Suspense>
@@ -89,12 +89,5 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
         )}
       </Suspense>
     </>
-  );
-}
-
-async function copyLink(): Promise<void> {
-  await navigator.clipboard.writeText(location.href).then(
-    () => toast("The link was copied"),
-    () => toast("The browser does not let the page copy", location.href),
   );
 }

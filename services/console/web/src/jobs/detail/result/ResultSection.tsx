@@ -86,7 +86,7 @@ export function ResultSection(props: ResultSectionProps) {
           <>
             {times}
             <div className="flex flex-wrap items-center justify-between gap-2 pb-1">
-              <h3 className="font-semibold">Acceptance criteria</h3>
+              <h3 className="pt-2 font-semibold">Acceptance criteria</h3>
               {choice}
             </div>
             <CriteriaList criteria={job.criteria ?? []} />
