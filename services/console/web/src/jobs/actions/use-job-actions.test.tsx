@@ -2,13 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { screen, waitFor, within } from "@testing-library/react";
 import type { UserEvent } from "@testing-library/user-event";
 import { expect, it } from "vitest";
-import type { Job, JobStatus } from "@/api/types";
+import type { JobStatus } from "@/api/types";
 import { jobQuery } from "@/jobs/model/queries";
-import { aJob, anAgent, anExecution } from "@/testing/factories";
+import { Actions } from "@/testing/Actions";
+import { aJob, anExecution } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { items, json, on, onPost, problem, serveJob } from "@/testing/server";
-import { ThingHead } from "@/ui/display/ThingHead";
-import { useJobActions } from "./use-job-actions";
+import { json, onPost, problem, serveJob } from "@/testing/server";
 
 const ALLOWED: Record<JobStatus, string[]> = {
   PENDING: ["Cancel", "Assign"],
@@ -21,28 +20,6 @@ const ALLOWED: Record<JobStatus, string[]> = {
 };
 
 const button = (name: string) => screen.getByRole("button", { name });
-
-function Actions({ job }: { job: Job }) {
-  const { likely, choices, dialog } = useJobActions(job);
-  return (
-    <>
-      <ThingHead
-        badge={null}
-        title={job.title}
-        facts={[]}
-        step={
-          likely && (
-            <button type="button" onClick={likely.onSelect}>
-              {likely.words}
-            </button>
-          )
-        }
-        choices={choices}
-      />
-      {dialog}
-    </>
-  );
-}
 
 /** Open the menu and return its entry. */
 async function entry(user: UserEvent, name: string): Promise<HTMLElement> {
@@ -198,32 +175,3 @@ function OfQuery() {
   const { data } = useQuery({ ...jobQuery("poem"), initialData: aJob() });
   return <Actions job={data} />;
 }
-
-it("says of each agent what keeps it from doing the job", async () => {
-  on("get", "/api/agents", () =>
-    items(
-      anAgent({ capabilities: ["ocr"] }),
-      anAgent({ id: "idle", name: "idle", paused: true, capabilities: ["ocr"] }),
-      anAgent({ id: "ill", name: "ill", circuit: "OPEN", capabilities: ["ocr"] }),
-      anAgent({ id: "off", name: "off", enabled: false, capabilities: ["ocr"] }),
-      anAgent({ id: "poet", name: "שיר", capabilities: [] }),
-    ),
-  );
-  const job = aJob({ status: "FAILED", capabilities: ["ocr"] });
-  const { user } = await renderPage(<Actions job={job} />);
-  await user.click(await entry(user, "Assign"));
-  const dialog = screen.getByRole("alertdialog");
-  expect(dialog).toHaveTextContent("It is taken from writer.");
-  await within(dialog).findByRole("option", { name: "writer, has it now" });
-  const names = within(dialog)
-    .getAllByRole("option")
-    .map((each) => each.textContent);
-  expect(names.slice(2)).toEqual([
-    "idle, paused",
-    "ill, circuit open",
-    "off, disabled",
-    "\u2068שיר\u2069 (poet), lacks ocr",
-  ]);
-  await user.selectOptions(within(dialog).getByLabelText("Agent"), "idle");
-  expect(within(dialog).getByLabelText("Agent")).toHaveAccessibleDescription(/waits until it is resumed/);
-});

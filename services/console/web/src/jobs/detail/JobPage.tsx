@@ -1,8 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { type ReactNode, useEffect, useMemo, useState } from "react";
-import { agentsQuery } from "@/api/agents";
+import { type ReactNode, useEffect, useState } from "react";
 import { useRefusal } from "@/api/me";
 import { ReadError } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
@@ -13,19 +11,16 @@ import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { HISTORY_ID } from "@/jobs/detail/standing/JobProgress";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
-import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
-import { jobQuery, waitingQuery } from "@/jobs/model/queries";
 import { ACTION_VERBS, ACTIONS, type Action } from "@/jobs/model/status";
-import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
 import { useOfferCommands } from "@/lib/palette-commands";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { useJobReads } from "./use-job-reads";
 import { useRestoredScroll } from "./use-restored-scroll";
 
-const NO_LOGS: never[] = [];
 /** What stands below the result is seen once that is there, whose height nobody knows before. */
 const ONCE_READ = "peer-has-[[aria-busy=true]]:invisible";
 /** HTTP statuses for an id that no job has, or that is not valid. */
@@ -110,22 +105,6 @@ export function JobPage({ id }: { id: string }) {
       )}
     </div>
   );
-}
-
-/** Read all that the page of a job begins with: it is shown at once, so that nothing moves as the rest arrives. */
-function useJobReads(id: string) {
-  const job = useQuery(jobQuery(id));
-  const logs = useQuery(logsQuery(id));
-  const agents = useQuery(agentsQuery);
-  const isLive = job.data?.live ?? job.data?.status === "IN_PROGRESS";
-  const waiting = useQuery({ ...waitingQuery(job.data ?? { id, version: 0 }), enabled: isLive });
-  const [isWhole, setWhole] = useState(false);
-  if (!isWhole && ![job, logs, agents].some((read) => read.isPending) && !waiting.isLoading) setWhole(true);
-  const newest = logs.data?.items ?? NO_LOGS;
-  const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
-  const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);
-  const submissions = useMemo(() => groupBySubmission(known), [known]);
-  return { job, logs, waiting, isPending: !isWhole, newest, known, submissions };
 }
 
 function NeighbourLink({ id, children }: { id: string; children: string }) {
