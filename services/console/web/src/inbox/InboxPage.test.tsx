@@ -134,7 +134,7 @@ it("puts a group off by the viewer's name, and takes that back", async () => {
   expect(await screen.findByText("Nothing needs you")).toBeVisible();
   expect(await snoozed[0]?.json()).toEqual({ snoozed: ["failed-1"] });
   const shown = serve(anInbox(group));
-  await user.click(screen.getByText("Not now: 1 group"));
+  await user.click(await screen.findByText("Not now: 1 group"));
   await user.click(screen.getByRole("button", { name: "Show again" }));
   expect(await screen.findByRole("button", { name: "Retry 38" })).toBeVisible();
   expect(await shown[0]?.json()).toEqual({ shown: ["failed-1"] });
