@@ -93,7 +93,7 @@ export function AgentsPage({ search = {} }: { search?: AgentsSearch }) {
         </div>
       </ReadState>
       {shown?.length === 0 && (
-        <EmptyState title="No agents yet">
+        <EmptyState title="No agents yet" command="signoff agents create --name NAME --url URL">
           <p>
             An agent does the work: a model behind OpenAI's API, a graph on a LangGraph server, an A2A server, or a
             service that is called over HTTP and answers at once, or says later how its work stands.

@@ -5,7 +5,7 @@ import { useTenant } from "@/api/tenants";
 import type { Operation } from "@/api/types";
 import { formatCount, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { Button } from "@/ui/controls/button";
+import { Button, buttonLook } from "@/ui/controls/button";
 import { LabelledValue } from "@/ui/display/labelled-value";
 import { EmptyState, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
@@ -41,10 +41,11 @@ export function BatchesPage() {
         <EmptyState
           title="No batches yet"
           action={
-            <Link to="/jobs" search={{}} className="text-accent underline">
-              To the jobs
+            <Link to="/jobs" search={{}} className={buttonLook({ kind: "primary" })}>
+              Choose jobs
             </Link>
           }
+          command="signoff bulk execute --status assigned"
         >
           <p>Select jobs in the list, or filter it, and execute them as a batch.</p>
         </EmptyState>

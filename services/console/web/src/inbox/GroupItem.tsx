@@ -6,9 +6,11 @@ import { fromFilter } from "@/jobs/list/search/from-filter";
 import { cn } from "@/lib/cn";
 import { Button, buttonLook } from "@/ui/controls/button";
 import { Time } from "@/ui/display/time";
-import { describeGroup, formatGroupCount, lookOfGroup } from "./describe-group";
+import { describeGroup, findAgent, findRemedy, formatGroupCount, lookOfGroup, withoutCommand } from "./describe-group";
 import { GroupAction } from "./GroupAction";
 import { useUpdateInbox } from "./queries";
+
+const LINK = "text-accent underline";
 
 type GroupProps = { group: InboxGroup; tenant: string | null };
 
@@ -19,6 +21,7 @@ export function GroupItem({ group, tenant }: GroupProps) {
   const update = useUpdateInbox(tenant);
   const { since, newest_at: newestAt, newest_job_id: newest, newest_title: title, message, filter, remedy } = group;
   const words = describeGroup(group, nameOf);
+  const agent = findAgent(group);
   return (
     <li aria-label={words} className="flex flex-wrap items-start gap-x-4 gap-y-2 p-3">
       <div className="min-w-0 grow basis-96 space-y-0.5">
@@ -27,17 +30,21 @@ export function GroupItem({ group, tenant }: GroupProps) {
           <bdi className="line-clamp-3 wrap-anywhere">{words}</bdi>
         </p>
         <div className="space-y-0.5 pl-6 text-muted">
-          {(newest || since) && (
+          {(newest || since || agent) && (
             <p className="line-clamp-3 wrap-anywhere">
+              {agent && (
+                <>
+                  <Link to="/agents/$id" params={{ id: agent }} className={LINK}>
+                    <bdi>{nameOf(agent)}</bdi>
+                  </Link>
+                  {(since || newest) && " · "}
+                </>
+              )}
               {since && <Time at={since} before="since " />}
               {newest && (
                 <>
                   {since ? " · newest: " : "newest: "}
-                  <Link
-                    to="/jobs/$id"
-                    params={{ id: newest }}
-                    className="text-accent underline pointer-coarse:inline-flex pointer-coarse:min-h-6"
-                  >
+                  <Link to="/jobs/$id" params={{ id: newest }} className={LINK}>
                     <bdi>{title ?? "the newest"}</bdi>
                   </Link>
                   {newestAt && <Time at={newestAt} before=" " />}
@@ -51,7 +58,9 @@ export function GroupItem({ group, tenant }: GroupProps) {
               )}
             </p>
           )}
-          <p className="wrap-anywhere first-letter:uppercase">{nameAllIn(remedy)}</p>
+          {!findRemedy(group) && (
+            <p className="wrap-anywhere first-letter:uppercase">{nameAllIn(withoutCommand(remedy))}</p>
+          )}
           <ProblemState error={update.error} />
         </div>
       </div>

@@ -64,13 +64,11 @@ export function NewestJobs({ query, jobs, isGuided }: NewestJobsProps) {
         </ul>
       ) : (
         isEmpty && (
-          <EmptyState title="No jobs yet" action={!isGuided && <NewJobLink />}>
-            {!isGuided && (
-              <p>
-                Or run <code className="font-mono">signoff demo</code>, which makes ten.
-              </p>
-            )}
-          </EmptyState>
+          <EmptyState
+            title="No jobs yet"
+            action={!isGuided && <NewJobLink />}
+            command={isGuided ? undefined : "signoff demo"}
+          />
         )
       )}
     </section>

@@ -34,6 +34,15 @@ export function describeGroup(group: InboxGroup, nameOf: (id: string) => string)
 /** Whether a group is of jobs that failed; those of the other kinds, and those held back by a limit, wait. */
 const hasFailed = ({ kind, code }: InboxGroup) => kind === "failed" || (kind === "budget" && !code.startsWith("limit"));
 
+/** Find the agent that a group is about. */
+export function findAgent({ agent_id: agent, code, name }: InboxGroup): string | undefined {
+  if (agent || code.startsWith("circuit_") || code === "agent_disabled") return agent || name;
+  return /^agent:(.*[^*].*)$/.exec(name)?.[1];
+}
+
+/** Cut the command off a sentence: the page has a button for it. */
+export const withoutCommand = (remedy: string) => remedy.replace(/: signoff .*$/, "");
+
 /** What does it for all of a group at once, directly: what is resumed, closed or enabled, by the word of its button. */
 export type Remedy =
   | { does: "resume"; what: "agent" | "tenant" | "operation"; id: string; words: string }

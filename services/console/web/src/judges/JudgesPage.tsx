@@ -47,6 +47,7 @@ export function JudgesPage() {
             what="a policy"
             list={judges.data.items}
             none="Results are judged by the validators' own settings."
+            command="signoff judges set NAME --model MODEL"
             reason={refuse("put_judge_policy")}
             onNew={() => make("policy")}
             link={(name, children) => (
@@ -61,6 +62,7 @@ export function JudgesPage() {
             what="a set"
             list={sets.data}
             none="Jobs are judged by their own criteria alone."
+            command="signoff criteria set NAME --criteria TEXT"
             reason={refuse("put_criteria_set")}
             onNew={() => make("set")}
             link={(name, children) => (
@@ -89,13 +91,14 @@ type NamesProps = {
   what: string;
   list: readonly (NamedJudgePolicy | NamedCriteriaSet)[];
   none: string;
+  command: string;
   /** Why none can be made. */
   reason: string | null;
   onNew: () => void;
   link: (name: string, children: ReactNode) => ReactNode;
 };
 
-function Names({ title, hint, what, list, none, reason, onNew, link }: NamesProps) {
+function Names({ title, hint, what, list, none, command, reason, onNew, link }: NamesProps) {
   return (
     <section aria-label={title} className="space-y-2">
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
@@ -108,7 +111,7 @@ function Names({ title, hint, what, list, none, reason, onNew, link }: NamesProp
         </Button>
       </div>
       {list.length === 0 && (
-        <EmptyState title="None yet">
+        <EmptyState title="None yet" command={command}>
           <p>{none}</p>
         </EmptyState>
       )}

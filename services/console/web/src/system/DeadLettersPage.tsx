@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { ReadState } from "@/api/ProblemState";
 import { SystemPages } from "@/api/SystemPages";
 import type { DeadLetter } from "@/api/types";
 import { formatCount, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
+import { buttonLook } from "@/ui/controls/button";
 import { Checkbox } from "@/ui/controls/field";
 import { EmptyState, Skeleton } from "@/ui/display/states";
 import { ExactTime } from "@/ui/display/time";
@@ -38,7 +40,15 @@ export function DeadLettersPage() {
         <Skeleton className="h-40" />
       </ReadState>
       {letters.data && total === 0 && items.length === 0 && (
-        <EmptyState title="No dead letters">
+        <EmptyState
+          title="No dead letters"
+          action={
+            <Link to="/system" className={buttonLook({})}>
+              See what is running
+            </Link>
+          }
+          command="signoff dlq list"
+        >
           <p>Every event was processed, redriven or discarded.</p>
         </EmptyState>
       )}

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { ArrowUp } from "lucide-react";
 import { useEffect } from "react";
 import { toApiError } from "@/api/problem";
@@ -6,7 +7,7 @@ import type { JobsList } from "@/jobs/list/state/queries";
 import { cn } from "@/lib/cn";
 import { formatCount, pluralize } from "@/lib/format";
 import { UNSEEN_MAX } from "@/live/unseen-jobs";
-import { Button } from "@/ui/controls/button";
+import { Button, buttonLook } from "@/ui/controls/button";
 import { Kbd } from "@/ui/display/kbd";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { announce } from "@/ui/feedback/announcer";
@@ -51,10 +52,16 @@ export function EmptyList({ isFiltered, onClear }: { isFiltered: boolean; onClea
       <p>Remove a filter, or look further back in time.</p>
     </EmptyState>
   ) : (
-    <EmptyState title="No jobs yet">
-      <p>
-        Create one here, or run <code className="font-mono">signoff demo</code>.
-      </p>
+    <EmptyState
+      title="No jobs yet"
+      action={
+        <Link to="/new" search={{}} className={buttonLook({ kind: "primary" })}>
+          Make the first one
+        </Link>
+      }
+      command="signoff demo"
+    >
+      <p>A job says what is to be done, by which agent, and which criteria its result must meet.</p>
     </EmptyState>
   );
 }

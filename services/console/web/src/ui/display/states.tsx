@@ -22,11 +22,13 @@ type EmptyStateProps = {
   /** Whether it is all that its page shows. */
   isPage?: boolean;
   children?: ReactNode;
+  /** Button that does something about it, and a command that does so, too. */
   action?: ReactNode;
+  command?: string;
 };
 
 /** Message in place of an empty list: why, and what to do. */
-export function EmptyState({ title, isPage, children, action }: EmptyStateProps) {
+export function EmptyState({ title, isPage, children, action, command }: EmptyStateProps) {
   const Title = isPage ? "h1" : "p";
   return (
     <div className="flex flex-col items-center gap-2 px-4 py-12 text-center">
@@ -34,6 +36,11 @@ export function EmptyState({ title, isPage, children, action }: EmptyStateProps)
       <Title className="text-base font-medium">{title}</Title>
       {children && <div className="max-w-md text-muted">{children}</div>}
       {action}
+      {command && (
+        <p className="max-w-full text-xs text-muted">
+          In a terminal: <code className="font-mono wrap-anywhere text-text">{command}</code>
+        </p>
+      )}
     </div>
   );
 }
