@@ -154,6 +154,17 @@ async def test_groups_are_read_once_for_all_who_ask_and_again_after_a_while(
     assert kinds(await inboxes.get()) == [("failed", 2)], "what is too old is waited for"
 
 
+async def test_who_says_that_they_look_has_what_is_so_now(database: Database, runner: CommandRunner) -> None:
+    inboxes = make(database)
+    assert (await inboxes.get()).groups == []
+    await failed(Steps(database, runner))
+    inboxes._found[None] = replace(inboxes._found[None], read_at=inboxes._found[None].read_at - 2)
+    assert (await inboxes.get()).groups == []
+    with calling():
+        await inboxes.note(seen=True)
+    assert kinds(await inboxes.get()) == [("failed", 1)]
+
+
 async def test_a_group_is_put_off_by_the_callers_name_until_it_grows(database: Database, runner: CommandRunner) -> None:
     await failed(Steps(database, runner))
     inboxes = make(database)

@@ -43,6 +43,8 @@ SHOWN: Final = timedelta(days=14)
 #: Groups are read again after so long, if somebody asks; a caller waits for those that are older than KEPT_S.
 READ_EVERY_S: Final = 10.0
 KEPT_S: Final = 30.0
+#: Who says that they look at it, as after what they did, has groups of the last second.
+FRESH_S: Final = 1.0
 #: For so many reasons, of the most urgent groups, the newest job is looked up.
 REASONS_MAX: Final = 20
 #: A visit ends if its viewer says nothing for so long.
@@ -167,7 +169,7 @@ class Inboxes:
         shown: Iterable[str] = (),
     ) -> None:
         """Note that the caller looks at the inbox, and put groups off until they grow, or a time at the latest."""
-        found = await self._find(tenant)
+        found = await self._find(tenant, is_fresh=True)
         latest = found.at + SHOWN
         ends = latest if until is None else min(until, latest)
         counts = {group.id: group.count for group in found.groups}
@@ -177,18 +179,19 @@ class Inboxes:
         async with self._database.of_all(OfAll.INBOXES).session() as session:
             await session.execute(_NOTE, asked)
 
-    async def _find(self, tenant: str) -> _Found:
+    async def _find(self, tenant: str, *, is_fresh: bool = False) -> _Found:
         key, now = narrow_tenants(tenant), asyncio.get_running_loop().time()
+        every_s, kept_s = (FRESH_S, FRESH_S) if is_fresh else (READ_EVERY_S, KEPT_S)
         found = self._found.get(key)
-        if found is not None and now - found.read_at < READ_EVERY_S:
-            return found
-        reading = self._reading.get(key)
-        if reading is None:  # in the context of this caller, whose tenants are those of all that share it
-            reading = self._reading[key] = asyncio.create_task(self._read(key, tenant), name="inbox")
-            reading.add_done_callback(lambda ended: self._settle(key, ended))
-        if found is not None and now - found.read_at < KEPT_S:
-            return found
-        return await asyncio.shield(reading)
+        while found is None or now - found.read_at >= every_s:
+            reading = self._reading.get(key)
+            if reading is None:  # in the context of this caller, whose tenants are those of all that share it
+                reading = self._reading[key] = asyncio.create_task(self._read(key, tenant), name="inbox")
+                reading.add_done_callback(lambda ended: self._settle(key, ended))
+            if found is not None and now - found.read_at < kept_s:
+                break
+            found = await asyncio.shield(reading)
+        return found
 
     def _settle(self, key: Tenants, ended: "asyncio.Task[_Found]") -> None:
         del self._reading[key]

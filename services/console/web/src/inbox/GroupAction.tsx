@@ -9,6 +9,7 @@ import { loadPart } from "@/lib/load-part";
 import { Button, buttonLook } from "@/ui/controls/button";
 import { findRemedy, formatGroupCount, PAGES, type Remedy } from "./describe-group";
 import { useRemedy } from "./mutations";
+import { noteAct } from "./queries";
 
 /** Read when it is first opened. */
 const OperationDialog = lazy(() => loadPart(() => import("@/jobs/list/bulk/OperationDialog")));
@@ -46,7 +47,10 @@ function OperationButton({ group, kind, filter }: OperationButtonProps) {
             kind={kind as OperationKind}
             search={fromFilter(filter)}
             selected={null}
-            onClose={() => setOpen(false)}
+            onClose={(isMade) => {
+              if (isMade) noteAct();
+              setOpen(false);
+            }}
           />
         </Suspense>
       )}

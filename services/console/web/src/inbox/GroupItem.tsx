@@ -6,7 +6,7 @@ import { fromFilter } from "@/jobs/list/search/from-filter";
 import { cn } from "@/lib/cn";
 import { Button, buttonLook } from "@/ui/controls/button";
 import { Time } from "@/ui/display/time";
-import { describeGroup, findAgent, findRemedy, formatGroupCount, lookOfGroup, withoutCommand } from "./describe-group";
+import { describeGroup, findAgent, findRemedy, lookOfGroup, withoutCommand } from "./describe-group";
 import { GroupAction } from "./GroupAction";
 import { useUpdateInbox } from "./queries";
 
@@ -70,7 +70,7 @@ export function GroupItem({ group, tenant }: GroupProps) {
           <Link
             to="/jobs"
             search={fromFilter(filter)}
-            aria-label={`Open ${formatGroupCount(group)} as a list`}
+            aria-label={`Open as list: ${words}`}
             className={buttonLook({ kind: "quiet" })}
           >
             Open as list

@@ -27,11 +27,11 @@ export function InboxPage() {
   const count = inbox.data?.count ?? 0;
   useTitle(count > 0 ? `(${formatCount(count)}) Inbox` : "Inbox");
   const jobs = newest.data?.pages.flatMap((page) => page.items) ?? [];
-  const steps = useFirstSteps(newest.data && jobs);
+  const steps = useFirstSteps(newest.data && jobs, tenant);
   // Nothing is shown before what stands above it.
   const isRead = !inbox.isPending && !newest.isPending && (steps !== undefined || newest.isError);
   return (
-    <div className="mx-auto max-w-5xl space-y-6 p-4">
+    <div className="mx-auto max-w-7xl space-y-6 p-4">
       <div>
         <h1 className="text-xl font-semibold">Inbox</h1>
         <p className="min-h-5 text-muted">{inbox.data && <Happened happened={inbox.data.happened} />}</p>

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useRef } from "react";
 import { agentsQuery } from "@/api/agents";
 import { useMe } from "@/api/me";
 import type { Job } from "@/api/types";
@@ -18,10 +19,14 @@ export type FirstSteps = { job: Job | undefined; begin: (job: string) => void; e
  * Return the first steps of a viewer: null where there is nothing to show, undefined until that is known. They are
  * offered where there is no job, and stay until they are done or dismissed.
  */
-export function useFirstSteps(newest: readonly Job[] | undefined): FirstSteps | null | undefined {
+export function useFirstSteps(
+  newest: readonly Job[] | undefined,
+  tenant: string | null,
+): FirstSteps | null | undefined {
   const me = useMe();
   const [steps, keep] = useStoredChoice<Steps>(`first-steps.${me?.name ?? ""}`, NONE);
   const agents = useQuery(agentsQuery);
+  const offeredIn = useRef<string | null>(undefined);
   const job = useQuery({
     ...jobQuery(steps.job ?? ""),
     enabled: steps.job !== undefined && !steps.isDone,
@@ -30,6 +35,7 @@ export function useFirstSteps(newest: readonly Job[] | undefined): FirstSteps | 
   if (steps.isDone) return null;
   if (newest === undefined || agents.isPending || (steps.job !== undefined && job.isPending)) return undefined;
   const isOffered = newest.length === 0 && agents.data?.some(({ id, enabled }) => id === AGENT && enabled);
-  if (!job.data && !isOffered) return null;
+  if (isOffered) offeredIn.current = tenant; // also once the job is there that is being made
+  if (!job.data && !isOffered && offeredIn.current !== tenant) return null;
   return { job: job.data, begin: (id) => keep({ job: id }), end: () => keep({ isDone: true }) };
 }

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import type { Remedy } from "./describe-group";
-import { inboxKeys } from "./queries";
+import { inboxKeys, noteAct } from "./queries";
 
 /** Does what a group needs for all of it. */
 export function useRemedy() {
@@ -10,6 +10,7 @@ export function useRemedy() {
     mutationKey: ["inbox", "remedy"],
     mutationFn: (remedy: Remedy): Promise<unknown> => send(remedy),
     onSettled: () => {
+      noteAct();
       for (const queryKey of [inboxKeys.all, ["agents"], ["limits"], ["batches"]])
         void client.invalidateQueries({ queryKey });
     },

@@ -12,14 +12,24 @@ const NEWEST = 10;
 export const inboxKeys = { all: ["inbox"] as const };
 const PATH = "/api/inbox";
 
+/** After what the viewer did, so long what is so now is asked for: else answers are seconds old. */
+const ACTED_MS = 15_000;
+
 let saidAt = Number.NEGATIVE_INFINITY;
+let actedAt = Number.NEGATIVE_INFINITY;
+
+/** Note that the viewer did what a group needs. */
+export function noteAct(): void {
+  actedAt = Date.now();
+}
 
 const put = (tenant: string | null, body: InboxVisit): Promise<Inbox> =>
   api.put(PATH, { body, query: ofTenant(tenant) });
 
 /** Read the inbox, and say now and then that somebody looks at it, with which the same is answered. */
 async function read(tenant: string | null, signal: AbortSignal): Promise<Inbox> {
-  if (Date.now() - saidAt < SAID_EVERY_MS) return api.get(PATH, { query: ofTenant(tenant), signal });
+  if (Date.now() - saidAt < SAID_EVERY_MS && Date.now() - actedAt > ACTED_MS)
+    return api.get(PATH, { query: ofTenant(tenant), signal });
   const inbox = await put(tenant, { seen: true });
   saidAt = Date.now();
   return inbox;
