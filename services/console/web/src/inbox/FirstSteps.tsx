@@ -49,10 +49,8 @@ export function FirstSteps({ steps: { job, begin, end } }: { steps: Steps }) {
   return (
     <section aria-label="First steps" className="space-y-3 rounded border bg-sunken p-3">
       <div className="flex min-h-8 items-center justify-between gap-4 pointer-coarse:min-h-11">
-        <h2 className="font-medium">
-          <span role="status">
-            {step === 4 ? "Accepted at the second submission" : "See a job being judged, in four steps"}
-          </span>
+        <h2 aria-live="polite" className="font-medium">
+          {step === 4 ? "Accepted at the second submission" : "See a job being judged, in four steps"}
         </h2>
         {step === 4 && <div className="ml-auto flex gap-1">{open("See the verdict", false)}</div>}
         {step === 4 ? (
