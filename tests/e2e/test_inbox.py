@@ -49,9 +49,9 @@ async def test_what_failed_is_seen_without_a_click_listed_by_one_and_runs_again_
     await page.goto("/")
     for job_id in ids:
         agent.answers.pop(job_id)
-    await group(page, "3 failed with Cooper: agent status").get_by_role("button", name="Retry 3").click()
-    dialog = page.get_by_role("alertdialog", name="Retry 3 jobs?")
-    await dialog.get_by_role("button", name="Retry").click()
+    await group(page, "3 failed with Cooper: agent status").get_by_role("button", name="Execute 3 again").click()
+    dialog = page.get_by_role("alertdialog", name="Execute 3 jobs?")
+    await dialog.get_by_role("button", name="Execute").click()
     await expect(page.get_by_role("heading", name="Batch of 3 jobs")).to_be_visible()
     assert await clicks(page) == 2
     for job_id in ids:

@@ -28,7 +28,9 @@ export function GroupAction({ group }: { group: InboxGroup }) {
   );
 }
 
-const VERBS: Record<string, string> = { retry: "Retry", resubmit: "Resubmit" };
+/** Name an operation for a number of jobs, by the verb of its dialog. */
+const nameOperation = (kind: string, number: string) =>
+  kind === "resubmit" ? `Resubmit ${number}` : `Execute ${number} again`;
 
 type OperationButtonProps = NonNullable<InboxGroup["operation"]> & { group: InboxGroup };
 
@@ -39,7 +41,7 @@ function OperationButton({ group, kind, filter }: OperationButtonProps) {
   return (
     <>
       <Button reason={refused} onClick={() => setOpen(true)}>
-        {VERBS[kind] ?? kind} {formatGroupCount(group)}
+        {nameOperation(kind, formatGroupCount(group))}
       </Button>
       {isOpen && (
         <Suspense fallback={null}>

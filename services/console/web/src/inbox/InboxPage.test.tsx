@@ -86,10 +86,10 @@ it("retries a group by two clicks, after it was said what that will do", async (
   onPost("/api/operations/preview", () => json(preview));
   const asked = onPost("/api/operations", () => json(aBatch({ id: "made", kind: "retry" }), 201));
   const { user, router } = await renderPage(<InboxPage />);
-  await user.click(await screen.findByRole("button", { name: "Retry 38" }));
-  const dialog = await screen.findByRole("alertdialog", { name: "Retry 38 jobs?" });
+  await user.click(await screen.findByRole("button", { name: "Execute 38 again" }));
+  const dialog = await screen.findByRole("alertdialog", { name: "Execute 38 jobs?" });
   expect(within(dialog).getByText("Sampled")).toBeVisible();
-  await user.click(within(dialog).getByRole("button", { name: "Retry" }));
+  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/made"));
   const filter = { statuses: ["FAILED"], agent_id: "writer", codes: ["agent_timeout"] };
   expect(await asked[0]?.json()).toEqual({
@@ -128,7 +128,7 @@ it("puts a group off by the viewer's name, and takes that back", async () => {
   serve(anInbox(group));
   const { user } = await renderPage(<InboxPage />);
   const putOff = { ...group, snoozed_until: "2026-12-09T00:00:00Z" };
-  await screen.findByRole("button", { name: "Retry 38" });
+  await screen.findByRole("button", { name: "Execute 38 again" });
   const snoozed = serve(anInbox(putOff));
   await user.click(screen.getByRole("button", { name: "Not now" }));
   expect(await screen.findByText("Nothing needs you")).toBeVisible();
@@ -136,7 +136,7 @@ it("puts a group off by the viewer's name, and takes that back", async () => {
   const shown = serve(anInbox(group));
   await user.click(await screen.findByText("Not now: 1 group"));
   await user.click(screen.getByRole("button", { name: "Show again" }));
-  expect(await screen.findByRole("button", { name: "Retry 38" })).toBeVisible();
+  expect(await screen.findByRole("button", { name: "Execute 38 again" })).toBeVisible();
   expect(await shown[0]?.json()).toEqual({ shown: ["failed-1"] });
 });
 

@@ -45,20 +45,20 @@ export function NewestJobs({ query, jobs, isGuided }: NewestJobsProps) {
       {jobs.length > 0 ? (
         <ul className="divide-y border-y">
           {jobs.map((job) => (
-            <li key={job.id} className="flex min-h-10 flex-wrap items-center gap-x-3 py-1">
+            <li key={job.id} className="flex min-h-10 items-center gap-x-3 py-1">
               <JobStatusBadge status={job.status} isLive={job.live} isCancelled={job.cancelled} />
               <Link
                 to="/jobs/$id"
                 params={{ id: job.id }}
                 title={job.title}
-                className="min-w-0 grow basis-40 truncate font-medium hover:underline pointer-coarse:leading-8"
+                className="min-w-0 grow truncate font-medium hover:underline pointer-coarse:leading-8"
               >
                 <bdi>{job.title}</bdi>
               </Link>
-              <bdi title={job.agent_id} className="max-w-40 truncate text-muted">
+              <bdi title={job.agent_id} className="max-w-40 truncate text-muted max-sm:hidden">
                 {job.agent_id ? nameOf(job.agent_id) : "no agent"}
               </bdi>
-              <Time at={job.updated_at} className="w-20 shrink-0 text-right text-xs text-muted" />
+              <Time at={job.updated_at} className="w-16 shrink-0 text-right text-xs text-muted" />
             </li>
           ))}
         </ul>
