@@ -47,6 +47,22 @@ async def test_the_address_is_the_filter(page: Page, label: str):
     await expect(page.get_by_role("button", name="Remove the filter tenant painters")).to_be_visible()
 
 
+async def test_a_row_shows_its_id_to_who_points_at_it_and_copies_it(page: Page, system: System, label: str):
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto(f"/jobs?label={label}")
+    dusted = row(page, "Dust the shelf")
+    copy = dusted.get_by_role("button", name="Copy the id of Dust the shelf")
+    await expect(copy).to_have_count(0)
+    await dusted.get_by_role("link", name="Dust the shelf").focus()
+    await page.keyboard.press("Tab")
+    await expect(copy).to_be_focused()
+    await row(page, "Paint the shelf").hover()
+    await expect(row(page, "Paint the shelf").get_by_role("button", name=re.compile("^Copy the id"))).to_be_visible()
+    await copy.click()
+    (job,), _ = await system.client.list_jobs(text="Dust the shelf", labels={"shelf": "left"})
+    assert await page.evaluate("navigator.clipboard.readText()") == job.id
+
+
 async def test_an_address_that_was_sent_shows_the_same(visitor: Visitor, label: str):
     page = await visitor.arrive(f"/jobs?label={label}&status=ASSIGNED&sort=updated&ascending=true")
     await expect(row(page, "Paint the shelf")).to_be_visible()

@@ -42,18 +42,20 @@ export function BulkActions({ selected, isAll, hasMore, search, onClear }: BulkA
   const shown = pluralize(selected.length, "job");
   return (
     <section aria-label="Bulk actions" className="flex items-center gap-2 border-t bg-sunken px-4 py-2">
-      <p role="status" className="min-w-0 truncate font-medium">
-        {ofAll ? describeMatching(counts, search) : `${shown} selected`}
-      </p>
-      {canBeAll && (
-        <button
-          type="button"
-          className="min-h-6 min-w-0 truncate text-accent underline"
-          onClick={() => setShownOnly(!isShownOnly)}
-        >
-          {ofAll ? `only the ${formatCount(selected.length)} shown` : "all that match"}
-        </button>
-      )}
+      <div className="flex min-w-0 items-center gap-2 max-sm:flex-col max-sm:items-start max-sm:gap-0">
+        <p role="status" className="font-medium">
+          {ofAll ? describeMatching(counts, search) : `${shown} selected`}
+        </p>
+        {canBeAll && (
+          <button
+            type="button"
+            className="min-h-6 text-left text-accent underline"
+            onClick={() => setShownOnly(!isShownOnly)}
+          >
+            {ofAll ? `only the ${formatCount(selected.length)} shown` : "all that match"}
+          </button>
+        )}
+      </div>
       <div role="group" aria-label="What to do with them" className="ml-auto flex items-center gap-1">
         {likely && (
           <Button kind="primary" reason={explain(likely)} onClick={() => setOperation({ kind: likely, ofAll })}>

@@ -103,7 +103,7 @@ function Title({ job }: { job: Job }) {
       <JobLink job={job} className="hover:underline" />
       {mismatch === null ? (
         // Where there is little room, the title has it.
-        <span className="-my-1 hidden shrink-0 items-center opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 @2xs:inline-flex">
+        <span className="-my-1 hidden shrink-0 items-center @2xs:group-focus-within:inline-flex @2xs:group-hover:inline-flex">
           <span className="font-mono text-xs text-muted" title={job.id}>
             {shortenId(job.id)}
           </span>
