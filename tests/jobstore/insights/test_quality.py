@@ -1,5 +1,6 @@
 """Quality: each verdict is counted once, and shown by time, agent, judge and criterion; and so is what flipped."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -135,6 +136,26 @@ async def test_a_judging_again_flips_what_came_to_another_end(
     seen = await shown(database, counting)
     assert (seen.totals.judged, seen.totals.compared, seen.totals.flipped) == (1, 2, 1)
     assert [(judge.name, judge.flipped) for judge in seen.judges] == [("strict@3", 1)]
+
+
+async def test_a_result_is_not_taken_for_its_verdict(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    """It may hold members like those of a verdict, and U+0000, which functions of PostgreSQL do not take."""
+    steps = await judged(database, runner, said(Outcome.PASS, Outcome.FAIL))
+    result = json.dumps({"result": {"words": "a \0 b", "verdict": {"judge": "mine", "criteria": [1]}}})[:-1]
+    async with database.transaction() as connection:
+        of_entry = "job_logs WHERE job_id = :job_id AND kind = 'not_met'"
+        about = {"job_id": steps.job_id}
+        held = await connection.scalar(text(f"SELECT response_payload::text FROM {of_entry}"), about)
+        made = result + held[held.rindex(',"verdict":') :]
+        changed = f"UPDATE {of_entry}".replace(
+            " WHERE", " SET response_payload = CAST(CAST(:made AS text) AS json) WHERE"
+        )
+        await connection.execute(text(changed), about | {"made": made})
+    seen = await shown(database, counting)
+    assert [judge.name for judge in seen.judges] == ["strict@3"]
+    assert [(each.text, each.passed, each.failed) for each in seen.criteria] == [(SKY, 0, 1), (BLUE, 1, 0)]
 
 
 JUDGING = text(
