@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { api } from "@/api/client";
+import { loadPart } from "@/lib/load-part";
 import type { Remedy } from "./describe-group";
 import { inboxKeys, noteAct } from "./queries";
 
@@ -8,27 +8,12 @@ export function useRemedy() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["inbox", "remedy"],
-    mutationFn: (remedy: Remedy): Promise<unknown> => send(remedy),
+    mutationFn: (remedy: Remedy): Promise<unknown> =>
+      loadPart(() => import("./send-remedy")).then(({ sendRemedy }) => sendRemedy(remedy)),
     onSettled: () => {
       noteAct();
       for (const queryKey of [inboxKeys.all, ["agents"], ["limits"], ["batches"]])
         void client.invalidateQueries({ queryKey });
     },
   });
-}
-
-function send({ does, what, id }: Remedy): Promise<unknown> {
-  // Any change of an agent closes its circuit.
-  if (does === "enable")
-    return api.patch("/api/agents/{agent_id}", { path: { agent_id: id }, body: { enabled: true } });
-  switch (what) {
-    case "agent":
-      return api.post("/api/agents/{agent_id}/resume", { path: { agent_id: id } });
-    case "tenant":
-      return api.post("/api/tenants/{tenant}/resume", { path: { tenant: id } });
-    case "operation":
-      return api.post("/api/operations/{operation_id}/resume", { path: { operation_id: id } });
-    default:
-      return api.patch("/api/limits/{name}", { path: { name: id }, body: { paused: false } });
-  }
 }
