@@ -42,14 +42,21 @@ async def agent() -> AsyncIterator[Agent]:
 
 
 @pytest.fixture(scope="session")
-async def system(browser: Browser, agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    del browser  # without one, nothing is started
+async def judge() -> AsyncIterator[Judge]:
     judge = Judge()
     await judge.start()
+    yield judge
+    await judge.stop()
+
+
+@pytest.fixture(scope="session")
+async def system(
+    browser: Browser, agent: Agent, judge: Judge, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    del browser  # without one, nothing is started
     async with running(tmp_path_factory.mktemp("signoff"), judge) as system:
         await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
         yield system
-    await judge.stop()
 
 
 @pytest.fixture

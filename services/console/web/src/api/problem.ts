@@ -71,3 +71,6 @@ export function toApiError(error: unknown): ApiError {
   const detail = error instanceof Error ? error.message : String(error);
   return new ApiError({ status: -1, code: "page_error", title: "The page failed", detail });
 }
+
+/** Whether the same request may succeed later. */
+export const isTransient = (error: unknown): boolean => error instanceof ApiError && error.isTransient;

@@ -1,4 +1,5 @@
-import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/react-query";
+import { type InfiniteData, notifyManager, type Query, type QueryClient } from "@tanstack/react-query";
+import { isTransient } from "@/api/problem";
 import { DERIVED_KEYS, jobKeys } from "@/api/query-keys";
 import type { Job, JobChange, JobLog, Page } from "@/api/types";
 import { patchJob } from "./patch-job";
@@ -67,6 +68,17 @@ export async function refetchJobs(client: QueryClient): Promise<void> {
   const first = findReads(client).filter(({ state }) => state.data === undefined);
   await Promise.all([jobKeys.all, ...DERIVED_KEYS].map((queryKey) => client.invalidateQueries({ queryKey })));
   await Promise.all(first.map(({ queryKey }) => client.invalidateQueries({ queryKey, exact: true })));
+}
+
+/** Read again at once what is shown and failed, or waits to be tried again, since what serves it was away. */
+export function retryFailed(client: QueryClient): void {
+  const failed = (isShown: boolean) => ({
+    type: "active" as const,
+    predicate: ({ state: { data, fetchFailureReason } }: Query) =>
+      isTransient(fetchFailureReason) && (data !== undefined) === isShown,
+  });
+  void client.resetQueries(failed(false)); // only that ends the wait of a first read
+  void client.refetchQueries(failed(true));
 }
 
 function patchLists(client: QueryClient, patch: (job: Job) => Job): Set<string> {

@@ -1,5 +1,6 @@
-import { InfiniteQueryObserver } from "@tanstack/react-query";
+import { InfiniteQueryObserver, QueryObserver } from "@tanstack/react-query";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { unreachableError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job, Page } from "@/api/types";
 import { aChange, aJob } from "@/testing/factories";
@@ -42,4 +43,25 @@ it("the stream has what was being read when it began read once more, since chang
   await frame();
   expect(shown()).toMatchObject({ version: 2 });
   expect(liveStatus.get().state).toBe("live");
+});
+
+it.each([
+  ["was given up", 10_000],
+  ["waits to be tried again", 100],
+])("what failed in an outage is read again once the stream is back, also where it %s", async (_, afterMs) => {
+  source().emit("hello", { cursor: 8 });
+  await frame();
+  let isAway = true;
+  const queryFn = vi.fn(async () => {
+    if (isAway) throw unreachableError();
+    return "limits";
+  });
+  const observer = new QueryObserver(live.client, { queryKey: ["limits"], queryFn });
+  onTestFinished(observer.subscribe(() => undefined));
+  source().emitError();
+  await vi.advanceTimersByTimeAsync(afterMs);
+  isAway = false;
+  source().emitOpen();
+  await frame();
+  expect(observer.getCurrentResult()).toMatchObject({ data: "limits", status: "success" });
 });

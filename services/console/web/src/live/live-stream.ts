@@ -1,7 +1,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { meQuery } from "@/api/me";
 import type { JobChange } from "@/api/types";
-import { applyJobs, refetchJobs } from "./apply-changes";
+import { applyJobs, refetchJobs, retryFailed } from "./apply-changes";
 import { ChangeBuffer, type Changes } from "./change-buffer";
 import { liveStatus } from "./live-status";
 
@@ -76,6 +76,7 @@ export class LiveStream {
 
   private onConnected(): void {
     this.failures = 0;
+    if (this.downSince !== undefined) retryFailed(this.client);
     this.downSince = undefined;
     this.stopPolling();
     if (this.cursor !== undefined) liveStatus.set({ state: "live" }); // a first stream is live after its "hello"
@@ -136,6 +137,7 @@ export class LiveStream {
     else if (database) liveStatus.set({ state: "database-away", problem: database, remedy });
     else if (jobstore === true && isAway) {
       liveStatus.set({ state: "live" });
+      retryFailed(this.client);
       void refetchJobs(this.client); // requests in between were answered by errors
     }
   }

@@ -1,13 +1,11 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
-import { ApiError } from "@/api/problem";
+import { ApiError, isTransient } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import { liveStatus } from "./live-status";
 import { mergeByVersion } from "./merge-by-version";
 
 const RETRIES_MAX = 2;
 const STALE_MS = 30_000;
-
-const isTransient = (error: unknown) => error instanceof ApiError && error.isTransient;
 
 /** Return after how many milliseconds data is stale: never while events arrive. */
 function staleTime(): number {
