@@ -6,6 +6,7 @@ import typer
 
 from cli.options import parse_seconds
 from cli.output import Output, format_percent
+from cli.parameters import complete_agents, find_agent_id
 from cli.session import Session, command, make_app
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ async def quality(
     range_: Annotated[
         str, typer.Option("--range", metavar="LENGTH", help="How far back to look: 12h, 7d, at most 90d.")
     ] = "7d",
-    agent: Annotated[str, typer.Option(metavar="AGENT", help="Of the results of this agent alone.")] = "",
+    agent: Annotated[
+        str,
+        typer.Option(metavar="AGENT", help="Of the results of this agent alone.", autocompletion=complete_agents),
+    ] = "",
     judge: Annotated[
         str, typer.Option(metavar="POLICY", help="By this judge policy alone, or this version of it: strict@3.")
     ] = "",
@@ -30,8 +34,9 @@ async def quality(
     """Show how much is accepted: by agent, by judge and by criterion, and what was judged otherwise again."""
     range_s = parse_seconds(range_, "--range")
     async with cli.jobstore() as jobstore:
+        agent_id = await find_agent_id(jobstore, agent) if agent else ""
         found = await jobstore.get_quality(
-            round(range_s), agent_id=agent, judge=judge, of_criterion=criterion, tenant=tenant
+            round(range_s), agent_id=agent_id, judge=judge, of_criterion=criterion, tenant=tenant
         )
         await cli.learn_agents(jobstore, [each.name for each in found.agents])
     show_quality(cli.out, range_, found)
