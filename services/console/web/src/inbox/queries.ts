@@ -1,8 +1,9 @@
-import { type InfiniteData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { type InfiniteData, queryOptions, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
 import { ofTenant } from "@/api/tenants";
 import type { Inbox, InboxVisit, JobsPage } from "@/api/types";
+import { useAct } from "./use-act";
 
 const EVERY_MS = 10_000;
 /** A visit goes on while its viewer is said to look within half an hour. */
@@ -58,9 +59,7 @@ export const newestQuery = (tenant: string | null) =>
 /** Puts groups off, or off no longer. */
 export function useUpdateInbox(tenant: string | null) {
   const client = useQueryClient();
-  return useMutation({
-    mutationKey: ["inbox", "update"],
-    mutationFn: (visit: InboxVisit) => put(tenant, visit),
-    onSuccess: (inbox) => client.setQueryData<Inbox>([...inboxKeys.all, tenant], inbox),
+  return useAct(async (visit: InboxVisit) => {
+    client.setQueryData<Inbox>([...inboxKeys.all, tenant], await put(tenant, visit));
   });
 }
