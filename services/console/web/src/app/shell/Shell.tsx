@@ -1,13 +1,13 @@
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Activity, Bot, Gavel, Inbox, Layers, ListChecks, Search } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { tinykeys } from "tinykeys";
 import { loadPart } from "@/lib/load-part";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
-import { Toasts } from "@/ui/overlays/toasts";
+import { shownToasts } from "@/ui/feedback/toast";
 import { Account } from "./Account";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
@@ -16,6 +16,10 @@ import { TenantSwitch } from "./TenantSwitch";
 const CommandPalette = lazy(async () => {
   const { CommandPalette } = await loadPart(() => import("@/app/palette/CommandPalette"));
   return { default: CommandPalette };
+});
+const Toasts = lazy(async () => {
+  const { Toasts } = await loadPart(() => import("@/ui/overlays/toasts"));
+  return { default: Toasts };
 });
 const KeyboardHelp = lazy(async () => {
   const { KeyboardHelp } = await loadPart(() => import("./KeyboardHelp"));
@@ -37,6 +41,7 @@ export function Shell() {
   const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
+  const hasToasts = useSyncExternalStore(shownToasts.subscribe, shownToasts.get).length > 0;
   useFocusOnArrival();
   const pathname = useRouterState({ select: ({ location }) => location.pathname });
   const navigate = useNavigate();
@@ -117,9 +122,9 @@ export function Shell() {
         {isPalette && (
           <CommandPalette open onOpenChange={showPalette} onTheme={setTheme} onHelp={() => showHelp(true)} />
         )}
+        {hasToasts && <Toasts />}
         {isHelp && <KeyboardHelp open onOpenChange={showHelp} />}
       </Suspense>
-      <Toasts />
       <Announcer />
     </div>
   );
