@@ -146,6 +146,12 @@ def test_a_group_says_of_what_it_is() -> None:
     assert only(group_ended([ended(is_failed=True)], AT)).code == ""
 
 
+def test_groups_of_a_batch_are_of_its_jobs() -> None:
+    group = only(group_ended([ended(is_failed=True)], batch_id=BATCH))
+    assert group.filter is not None
+    assert group.filter.batch_id == BATCH
+
+
 def test_a_group_keeps_its_id_by_which_viewers_have_put_it_off() -> None:
     groups = [
         *group_waits([wait("limit_paused", "agent:writer"), wait("no_worker")]),
