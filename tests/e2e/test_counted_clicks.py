@@ -212,6 +212,19 @@ async def test_what_the_list_shows_is_copied_as_curl_by_three(page: Page, system
     assert [each["id"] for each in await read_in_shell(page, system, "CLI", "--json")] == [job.id]
 
 
+async def test_a_job_is_copied_as_curl_from_the_inbox_by_three(page: Page, system: System):
+    job = await system.create(id="it:is.copper", title="Polish the copper")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto("/")
+    await page.get_by_role("link", name=job.title).click()
+    await page.get_by_role("button", name=f"More for {job.title}").click()
+    await page.get_by_role("menuitem", name="Copy as curl").click()
+    await expect(page.get_by_text("Copied as curl").first).to_be_visible()
+    assert await clicks(page) == 3
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.endswith("/api/jobs/it%3Ais.copper")
+
+
 async def read_in_shell(page: Page, system: System, words: str, *more: str) -> list[dict[str, str]]:
     """Copy what is shown, run it in a shell that knows a token, and return the items that it prints."""
     await page.get_by_role("button", name="Copy as").click()

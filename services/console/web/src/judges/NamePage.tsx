@@ -2,6 +2,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { type ReactNode, useState } from "react";
+import { copiesOf } from "@/api/copies";
 import { ProblemState } from "@/api/ProblemState";
 import type { NamedCriteriaSet, NamedJudgePolicy } from "@/api/types";
 import { QualityPages } from "@/judging/QualityPages";
@@ -51,6 +52,7 @@ export function NamePage<N extends Named>(props: NamePageProps<N>) {
       {named && (
         <ThingHead
           badge={<span className="rounded bg-sunken px-2 text-muted">{title}</span>}
+          copies={copiesOf(what, name)}
           title={name}
           facts={[
             ["Current", named.current == null ? "none: it is retired" : `version ${named.current}`],
