@@ -51,12 +51,40 @@ async def test_what_failed_of_a_batch_runs_again_by_three(page: Page, system: Sy
     failures = page.get_by_role("region", name="Failures")
     for job_id in ids[:2]:
         await expect(failures.get_by_role("link", name=f"Open {job_id}")).to_be_in_viewport()
-    await page.get_by_role("button", name="Retry what failed").click()
+    await page.get_by_role("button", name="Retry what failed (2)").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Retry what failed").click()
     await expect(page.get_by_role("heading", name="Batch of 2 jobs")).to_be_visible()
     assert await clicks(page) == 3
     for job_id in ids[:2]:
         assert (await system.at_rest(job_id)).status is JobStatus.COMPLETED
+
+
+async def test_what_a_batch_has_cost_is_seen_by_two(page: Page, system: System, agent: Agent):
+    job = await system.create(id="ferry", title="Weigh the ferry")
+    answer = {"headers": {"Signoff-Usage": '{"cost_usd": 0.25}'}}
+    agent.answers[job.id] = lambda _: web.json_response({"text": "The sky is blue."}, **answer)
+    await system.client.execute_jobs([job.id], name="ferries")
+    await system.at_rest(job.id)
+    await page.goto("/")
+    await page.get_by_role("link", name="Batches").click()
+    await page.get_by_role("link", name="ferries").click()
+    figures = page.get_by_role("region", name="How it goes")
+    await expect(figures.get_by_text("$0.25")).to_be_in_viewport()
+    assert await clicks(page) == 2
+
+
+async def test_a_group_of_a_batch_is_retried_by_two(page: Page, system: System, agent: Agent):
+    job = await system.create(id="rope", title="Splice the rope", policy={"max_calls": 1})
+    agent.answers[job.id] = lambda _: web.Response(status=500, text="the rope is wet")
+    batch = await system.client.execute_jobs([job.id])
+    await system.at_rest(job.id)
+    agent.answers.pop(job.id)
+    await page.goto(f"/batches/{batch.id}")
+    await page.get_by_role("list", name="By what they need").get_by_role("button", name="Retry 1").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+    await expect(page).not_to_have_url(re.compile(batch.id))
+    assert await clicks(page) == 2
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
 
 
 async def test_four_hundred_are_cancelled_by_filter_by_three(page: Page, system: System):

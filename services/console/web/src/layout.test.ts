@@ -10,10 +10,9 @@ import { expect, it } from "vitest";
 const LAYERS: readonly (readonly string[])[][] = [
   [["."], ["testing"]],
   [["app", "app/shell", "app/palette"], ["docs"]],
-  [["quality"], ["judges", "judges/evaluations"], ["judges/playground"], ["inbox"]],
+  [["quality"], ["judges", "judges/evaluations"], ["judges/playground"], ["inbox"], ["batches"]],
   [
     ["agents/try", "agents"],
-    ["batches"],
     ["system"],
     ["access"],
     [

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job, Operation, OperationItem } from "@/api/types";
@@ -10,9 +10,8 @@ import { STATUS_LOOKS } from "@/jobs/model/status";
 import { pluralize, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
-import { countItems, endedJobsQuery, itemsQuery, NOT_MET, type Outcomes } from "./queries";
+import { countItems, endedJobsQuery, itemsQuery, NOT_MET, type Outcomes, SHOWN_AT_FIRST } from "./queries";
 
-const SHOWN_AT_FIRST = 20;
 const SHOWN_MAX = 500;
 
 type BatchItemsProps = {
@@ -23,10 +22,12 @@ type BatchItemsProps = {
   hint?: string;
   /** What is said where there are none; without it, nothing is shown then. */
   none?: string;
+  /** What is shown above them. */
+  children?: ReactNode;
 };
 
 /** The jobs of a batch that ended in some way, each with what became of it then, whatever was done to it since. */
-export function BatchItems({ batch, outcomes, name, title, hint, none }: BatchItemsProps) {
+export function BatchItems({ batch, outcomes, name, title, hint, none, children }: BatchItemsProps) {
   const [limit, setLimit] = useState(SHOWN_AT_FIRST);
   const number = countItems(batch, outcomes);
   const items = useQuery({ ...itemsQuery(batch, outcomes, limit), enabled: number > 0 });
@@ -37,6 +38,7 @@ export function BatchItems({ batch, outcomes, name, title, hint, none }: BatchIt
     <section aria-label={name} className="space-y-2">
       <h2 className="text-lg font-semibold">{title}</h2>
       {hint && <p className="text-muted">{hint}</p>}
+      {children}
       <ProblemState error={items.error} />
       {number === 0 && <p className="text-muted">{none}</p>}
       {items.isLoading && <Skeleton className="h-20" />}

@@ -1,11 +1,16 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
-import { expect, it, vi } from "vitest";
+import { beforeEach, expect, it, vi } from "vitest";
 import { aBatch, aJob, aLog, anItem } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem, serveJobs } from "@/testing/server";
-import { BatchesPage } from "./BatchesPage";
 import { BatchPage } from "./BatchPage";
+
+beforeEach(() => {
+  on("get", "/api/operations/batch-1/groups", () => json({ groups: [] }));
+});
+
+const BATCH_ID = "0b6e31c5-6a4e-4f2c-9a57-7c7a1d9d7b10";
 
 it("does not say that none failed where some are counted, and reads them", async () => {
   const counts = { COMPLETED: 1, FAILED: 5 };
@@ -28,38 +33,64 @@ it.each(["cancel", "assign"])("does not say of what executes nothing that no job
   expect(screen.queryByText("Not met, or failed")).not.toBeInTheDocument();
 });
 
-it("tells what a batch has cost so far", async () => {
-  on("get", "/api/operations/batch-1", () => json(aBatch({ cost_usd: "1.25" })));
-  await renderPage(<BatchPage id="batch-1" />);
-  expect(await screen.findByText("$1.25")).toBeVisible();
+const GROUP = {
+  id: "failed-1",
+  kind: "failed",
+  code: "agent_status",
+  agent_id: "ocr",
+  count: 12,
+  newest_job_id: "broken",
+  message: "it said 500",
+  remedy: "see the log of the newest",
+  operation: { kind: "retry", filter: { batch_id: BATCH_ID, statuses: ["FAILED"], codes: ["agent_status"] } },
+  filter: { batch_id: BATCH_ID, statuses: ["FAILED"], codes: ["agent_status"] },
+};
+
+it("has what failed by what it needs, each retried by two presses and opened as a list", async () => {
+  const asked = onPost("/api/operations", () => json(aBatch({ id: "again", kind: "retry" }), 201));
+  onPost("/api/operations/preview", () => json({ total: 12, items_max: 100, counts: { FAILED: 12 }, sample: [] }));
+  on("get", "/api/operations/batch-1/groups", () => json({ groups: [GROUP] }));
+  const { user, router } = await batchPage();
+  const groups = await screen.findByRole("list", { name: "By what they need" });
+  expect(groups).toHaveTextContent("12 failed with ocr: ");
+  expect(groups).toHaveTextContent("it said 500");
+  const query = `?batch_id=${BATCH_ID}&status=FAILED&code=agent_status`; // which the list understands
+  expect(within(groups).getByRole("link", { name: "Open as list of 12 jobs" })).toHaveAttribute(
+    "href",
+    `/jobs${query}`,
+  );
+  await user.click(within(groups).getByRole("button", { name: "Retry 12" }));
+  await user.click(await screen.findByRole("button", { name: "Retry" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
+  expect(await asked[0]?.json()).toMatchObject({
+    kind: "retry",
+    filter: { batch_id: BATCH_ID, statuses: ["FAILED"], codes: ["agent_status"] },
+  });
+});
+
+it("takes a cancellation back at once, by one press", async () => {
+  const asked = onPost("/api/operations", () => json(aBatch({ id: "again" }), 201));
+  on("get", "/api/operations/batch-1", () => json(aBatch({ kind: "cancel", state: "DONE", counts: { DONE: 102 } })));
+  const { user, router } = await renderPage(<BatchPage id="batch-1" />);
+  await user.click(await screen.findByRole("button", { name: "Execute these 102 again" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
+  expect(await asked[0]?.json()).toEqual({ kind: "execute", filter: { batch_id: "batch-1", cancelled: true } });
+});
+
+it("executes again what was cancelled with a batch, also what it never asked for", async () => {
+  const asked = onPost("/api/operations", () => json(aBatch({ id: "again" }), 201));
+  on("get", "/api/operations/batch-1/items", () => items(anItem({ job_id: "a" }), anItem({ job_id: "b" })));
+  on("get", "/api/operations/batch-1", () => json(aBatch({ state: "CANCELLED", counts: { CANCELLED: 2 } })));
+  const { user, router } = await renderPage(<BatchPage id="batch-1" />);
+  await user.click(await screen.findByRole("button", { name: "Execute these 2 again" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
+  expect(await asked[0]?.json()).toEqual({ kind: "execute", job_ids: ["a", "b"] });
 });
 
 it("says in words that there is no such batch", async () => {
   on("get", "/api/operations/batch-1", () => problem(404, "unknown_batch", "no batch has the id batch-1"));
   await renderPage(<BatchPage id="batch-1" />);
   expect(await screen.findByRole("alert")).toHaveTextContent("It is not there" + "no batch has the id batch-1");
-});
-
-it("lists batches with what went wrong, and leads on to older ones", async () => {
-  on("get", "/api/operations", (request) => {
-    const isFirst = !new URL(request.url).searchParams.get("page_token");
-    const batch = isFirst ? aBatch() : aBatch({ id: "older", total: 3, state: "DONE", counts: { COMPLETED: 3 } });
-    return json({ items: [batch], next_page_token: isFirst ? "2" : null });
-  });
-  const { user } = await renderPage(<BatchesPage />);
-  expect(await screen.findByText("1 failed, 1 refused")).toBeVisible();
-  await user.click(screen.getByRole("button", { name: "Older batches" }));
-  expect(await screen.findByRole("link", { name: /^Batch of 3 jobs/ })).toHaveAttribute("href", "/batches/older");
-});
-
-it("says that there are none, and that they could not be read", async () => {
-  on("get", "/api/operations", () => items());
-  const { unmount } = await renderPage(<BatchesPage />);
-  expect(await screen.findByText("No batches yet")).toBeVisible();
-  unmount();
-  on("get", "/api/operations", () => problem(403, "forbidden", "not with this token"));
-  await renderPage(<BatchesPage />);
-  expect(await screen.findByText("not with this token")).toBeVisible();
 });
 
 const FAILED = anItem({ job_id: "broken", title: "Broken", retried_by: "b-2" });
@@ -82,7 +113,7 @@ async function batchPage(batch = aBatch()) {
 
 it("shows what failed and what was refused, each with its code", async () => {
   await batchPage();
-  const failures = screen.getByRole("region", { name: "Failures" });
+  const failures = await screen.findByRole("region", { name: "Failures" });
   expect(await within(failures).findByText("agent_status")).toBeVisible();
   expect(within(failures).getByRole("link", { name: "Unmet" })).toHaveAttribute("href", "/jobs/unmet");
   const refusals = screen.getByRole("region", { name: "Refusals" });
@@ -96,7 +127,8 @@ it("pauses at once, and shows it", async () => {
   const operation = aBatch({ state: "PAUSED" });
   const asked = onPost("/api/operations/batch-1/pause", () => json(operation));
   const { user } = await batchPage();
-  await user.click(screen.getByRole("button", { name: "Pause" }));
+  await user.click(screen.getByRole("button", { name: "More for Batch of 10 jobs" }));
+  await user.click(screen.getByRole("menuitem", { name: "Pause" }));
   await waitFor(() => expect(document.querySelector("[data-state]")).toHaveTextContent("Paused"));
   expect(asked).toHaveLength(1);
 });
@@ -105,15 +137,15 @@ it("cancels once it is confirmed, with a reason; a refusal stays in the dialog",
   let answer = problem(409, "illegal_transition", "the batch is done");
   const asked = onPost("/api/operations/batch-1/cancel", () => answer);
   const { user } = await batchPage();
-  await user.click(screen.getByRole("button", { name: "Cancel" }));
-  const dialog = screen.getByRole("alertdialog", { name: "Cancel this batch?" });
+  await user.click(screen.getByRole("button", { name: "Cancel what is left" }));
+  const dialog = screen.getByRole("alertdialog", { name: "Cancel what is left?" });
   expect(dialog).toHaveTextContent("4 jobs in all");
   await user.type(within(dialog).getByLabelText("Reason"), "too late");
-  await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
+  await user.click(within(dialog).getByRole("button", { name: "Cancel what is left" }));
   expect(await within(dialog).findByText("the batch is done")).toBeVisible();
   const operation = aBatch({ state: "CANCELLING" });
   answer = json(operation);
-  await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
+  await user.click(within(dialog).getByRole("button", { name: "Cancel what is left" }));
   await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
   expect(await asked[1]?.json()).toEqual({ reason: "too late" });
   expect(screen.getByText("Cancelling")).toBeVisible();
@@ -122,7 +154,7 @@ it("cancels once it is confirmed, with a reason; a refusal stays in the dialog",
 it("a retry leads to the new batch", async () => {
   onPost("/api/operations/batch-1/retry", () => json(aBatch({ id: "again", retry_of: "batch-1" }), 201));
   const { user, router } = await batchPage(aBatch({ state: "DONE", finished_at: "2026-11-25T00:01:00Z" }));
-  await user.click(screen.getByRole("button", { name: "Retry what failed" }));
+  await user.click(screen.getByRole("button", { name: "Retry what failed (1)" }));
   const dialog = screen.getByRole("alertdialog");
   expect(dialog).toHaveTextContent("What failed and still stands there is executed again at once, as a new batch");
   expect(dialog).toHaveTextContent("1 job at most");

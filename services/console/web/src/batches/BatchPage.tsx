@@ -2,24 +2,31 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { ReadState } from "@/api/ProblemState";
-import { WaitingSums } from "@/jobs/model/ReasonLine";
+import type { Operation } from "@/api/types";
 import { shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { CopyButton } from "@/ui/controls/copy-button";
 import { Skeleton } from "@/ui/display/states";
-import { BatchActions } from "./BatchActions";
-import { BatchFacts } from "./BatchFacts";
+import { BatchFigures } from "./BatchFigures";
+import { BatchGroups } from "./BatchGroups";
+import { BatchHead } from "./BatchHead";
 import { BatchItems } from "./BatchItems";
-import { BatchBar, BatchLegend, share } from "./BatchProgress";
-import { BatchStateBadge } from "./BatchStateBadge";
-import { describeOperation, hasEnded, isExecuting } from "./batch-state";
-import { batchQuery, NOT_MET, REFUSED } from "./queries";
+import { hasEnded, isExecuting } from "./batch-state";
+import {
+  batchQuery,
+  countItems,
+  endedJobsQuery,
+  groupsQuery,
+  itemsQuery,
+  NOT_MET,
+  REFUSED,
+  SHOWN_AT_FIRST,
+} from "./queries";
 import { RejudgeReport } from "./RejudgeReport";
 import { useBatchEvents } from "./use-batch-events";
 
 const ASKED_EVERY_MS = 2_000;
 
-/** One batch: how far it is, what can be done with it, and what did not go well. */
+/** One batch: how far it is, how good, how dear, what did not go well by what it needs, and what is likely next. */
 export function BatchPage({ id }: { id: string }) {
   const cached = useQuery(batchQuery(id)).data;
   const isUnderWay = cached !== undefined && !hasEnded(cached);
@@ -36,59 +43,53 @@ export function BatchPage({ id }: { id: string }) {
       </nav>
       <ReadState query={query} what="the batch">
         <div className="space-y-6">
-          <Skeleton className="h-40" />
+          <Skeleton className="h-24" />
           <Skeleton className="h-40" />
         </div>
       </ReadState>
       {batch && (
         <>
-          <header className="space-y-3 border-b pb-4">
-            <div className="flex flex-wrap items-start justify-between gap-3">
-              <div className="flex flex-wrap items-center gap-2">
-                <BatchStateBadge batch={batch} />
-                <h1 className="text-xl font-semibold wrap-anywhere">
-                  {batch.name && (
-                    <>
-                      <bdi>{batch.name}</bdi>:{" "}
-                    </>
-                  )}
-                  {describeOperation(batch)}
-                </h1>
-                <span className="flex items-center font-mono text-xs text-muted" title={id}>
-                  {shortenId(id)}
-                  <CopyButton text={id} label="Copy the id" />
-                </span>
-              </div>
-              <BatchActions batch={batch} />
-            </div>
-            <div className="flex items-center gap-3">
-              <BatchBar batch={batch} className="h-3 grow" />
-              <span className="w-12 text-right font-medium">{share(batch)}</span>
-            </div>
-            <BatchLegend batch={batch} />
-            {!hasEnded(batch) && <WaitingSums sums={batch.waiting ?? []} within={{ batch: id }} />}
-            <BatchFacts batch={batch} />
-            <Link to="/jobs" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
-              Its jobs in the list
-            </Link>
-          </header>
+          <BatchHead key={id} batch={batch} />
+          <BatchFigures batch={batch} />
+          <Link to="/jobs" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
+            Its jobs in the list
+          </Link>
           {batch.kind === "rejudge" && <RejudgeReport batch={batch} />}
-          <BatchItems
-            batch={batch}
-            outcomes={NOT_MET}
-            name="Failures"
-            title="Not met, or failed"
-            none={!isExecuting(batch) ? undefined : hasEnded(batch) ? "None." : "None so far."}
-          />
-          <BatchItems
-            batch={batch}
-            outcomes={REFUSED}
-            name="Refusals"
-            title="Refused"
-            hint="These stay as they were: their status, or a limit, did not allow it."
-          />
+          <Troubles batch={batch} />
         </>
       )}
     </div>
+  );
+}
+
+/** What did not go well. It is held back until all of it is read, so that nothing moves once it is shown. */
+function Troubles({ batch }: { batch: Operation }) {
+  const hasFailures = countItems(batch, NOT_MET) > 0;
+  const reads = [
+    useQuery({ ...groupsQuery(batch), enabled: hasFailures && isExecuting(batch) }),
+    useQuery({ ...itemsQuery(batch, NOT_MET, SHOWN_AT_FIRST), enabled: hasFailures }),
+    useQuery({ ...endedJobsQuery(batch, NOT_MET), enabled: hasFailures }),
+    useQuery({ ...itemsQuery(batch, REFUSED, SHOWN_AT_FIRST), enabled: countItems(batch, REFUSED) > 0 }),
+  ];
+  if (reads.some((read) => read.isLoading)) return <Skeleton className="h-80" />;
+  return (
+    <>
+      <BatchItems
+        batch={batch}
+        outcomes={NOT_MET}
+        name="Failures"
+        title="Not met, or failed"
+        none={!isExecuting(batch) ? undefined : hasEnded(batch) ? "None." : "None so far."}
+      >
+        {isExecuting(batch) && hasFailures && <BatchGroups batch={batch} />}
+      </BatchItems>
+      <BatchItems
+        batch={batch}
+        outcomes={REFUSED}
+        name="Refusals"
+        title="Refused"
+        hint="These stay as they were: their status, or a limit, did not allow it."
+      />
+    </>
   );
 }

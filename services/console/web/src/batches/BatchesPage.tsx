@@ -9,14 +9,22 @@ import { Button, buttonLook } from "@/ui/controls/button";
 import { LabelledValue } from "@/ui/display/labelled-value";
 import { EmptyState, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
-import { BatchEnd, formatRate } from "./BatchFacts";
+import { BatchEnd, formatAcceptance, formatCost } from "./BatchFigures";
 import { BatchBar, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
 import { describeOperation, hasEnded } from "./batch-state";
 import { batchesQuery } from "./queries";
 
 const ASKED_EVERY_MS = 2_000;
-const COLUMNS = { State: "w-44", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };
+const COLUMNS = {
+  State: "w-40",
+  Batch: "",
+  By: "w-36",
+  Progress: "w-64",
+  Accepted: "w-24 text-right",
+  Cost: "w-28 text-right",
+  When: "w-40",
+};
 
 /** The batches, newest first, each with how far it is. */
 export function BatchesPage() {
@@ -98,6 +106,11 @@ function Row({ batch }: { batch: Operation }) {
         </Link>
         {batch.retry_of && <span className="text-xs whitespace-nowrap text-muted"> · a retry</span>}
       </td>
+      <td className={`${CELL} text-muted`}>
+        <LabelledValue name="By">
+          <bdi className="wrap-anywhere">{batch.actor || "–"}</bdi>
+        </LabelledValue>
+      </td>
       <td className={`${CELL} max-lg:w-full`}>
         <div className="flex items-center gap-2">
           <BatchBar batch={batch} className="grow" />
@@ -105,18 +118,17 @@ function Row({ batch }: { batch: Operation }) {
         </div>
         <FailedOf batch={batch} />
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>
-        <LabelledValue name="Rate">{hasEnded(batch) ? "–" : formatRate(batch.rate_per_s)}</LabelledValue>
+      <td className={`${CELL} whitespace-nowrap tabular-nums lg:text-right`}>
+        <LabelledValue name="Accepted">{formatAcceptance(batch)}</LabelledValue>
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>
-        <LabelledValue name="End">
-          <BatchEnd batch={batch} />
-        </LabelledValue>
+      <td className={`${CELL} whitespace-nowrap tabular-nums lg:text-right`}>
+        <LabelledValue name="Cost">{formatCost(batch)}</LabelledValue>
       </td>
       <td className={`${CELL} whitespace-nowrap text-muted`}>
-        <LabelledValue name="Created">
-          <Time at={batch.created_at} />
-        </LabelledValue>
+        <Time at={batch.created_at} />
+        <p className="text-xs">
+          <BatchEnd batch={batch} />
+        </p>
       </td>
     </tr>
   );

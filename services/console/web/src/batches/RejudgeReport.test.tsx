@@ -3,16 +3,10 @@ import { expect, it } from "vitest";
 import { aBatch } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on } from "@/testing/server";
-import { describeOperation } from "./batch-state";
 import { describeChanges } from "./CriterionDiffs";
 import { RejudgeReport } from "./RejudgeReport";
 
 const SHADOW = aBatch({ kind: "rejudge", shadow: true, judge: "strict@3", state: "DONE" });
-
-it("names what judges again, and whether anything changes", () => {
-  expect(describeOperation(SHADOW)).toBe("Judging again of 10 jobs, as a shadow");
-  expect(describeOperation({ ...SHADOW, shadow: false, total: 1 })).toBe("Judging again of 1 job");
-});
 
 it("shows what flips with the criteria that changed, and what could not be judged", async () => {
   on("get", "/api/operations/:id/rejudge-report", () =>

@@ -2,10 +2,19 @@ import { render, screen } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { OperationState } from "@/api/types";
 import { aBatch } from "@/testing/factories";
-import { formatRate } from "./BatchFacts";
+import { formatRate } from "./BatchFigures";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { BATCH_ACTIONS, describeOperation, describeState, explainRefusal, STATE_LOOKS } from "./batch-state";
+import {
+  BATCH_ACTIONS,
+  type BatchAction,
+  describeOperation,
+  describeState,
+  explainRefusal,
+  findStep,
+  nameAction,
+  STATE_LOOKS,
+} from "./batch-state";
 
 const ALLOWED: Record<OperationState, string[]> = {
   RUNNING: ["pause", "cancel"],
@@ -39,9 +48,46 @@ it.each([
   expect(isGreen).toBe(word === "Done");
 });
 
-it("what is done to many jobs is named by what it does, and only what was executed is retried", () => {
+it.each([
+  ["cancel", "Cancelling 10 jobs", "Cancelled 9 of 10 jobs"],
+  ["assign", "Assigning 10 jobs", "Assigned 9 of 10 jobs"],
+  ["rejudge", "Judging again 10 jobs, as a shadow", "Judged again 9 of 10 jobs, as a shadow"],
+  ["strange", "strange 10 jobs", "strange 9 of 10 jobs"],
+])("%s is named by what it does, and then by what it did", (kind, doing, done) => {
+  const operation = aBatch({ kind, shadow: kind === "rejudge", counts: { DONE: 9, REFUSED: 1 } });
+  expect(describeOperation(operation)).toBe(doing);
+  expect(describeOperation({ ...operation, state: "DONE" })).toBe(done);
+});
+
+it.each([
+  ["what is under way", aBatch(), "cancel", "Cancel what is left"],
+  ["what is paused", aBatch({ state: "PAUSED" }), "resume", "Resume"],
+  ["what failed", aBatch({ state: "DONE" }), "retry", "Retry what failed (1)"],
+  ["a cancelled batch", aBatch({ state: "CANCELLED", counts: { CANCELLED: 1 } }), "again", "Execute this one again"],
+  [
+    "a cancellation",
+    aBatch({ kind: "cancel", state: "DONE", counts: { DONE: 1_020, REFUSED: 1 } }),
+    "again",
+    "Execute these 1,020 again",
+  ],
+  ["what went well", aBatch({ state: "DONE", counts: { COMPLETED: 10 } }), null, ""],
+  ["what is about to end", aBatch({ state: "CANCELLING" }), null, ""],
+  ["an assignment", aBatch({ kind: "assign", state: "DONE", counts: { DONE: 10 } }), null, ""],
+])("the likely step of %s is picked", (_, batch, step, words) => {
+  expect(findStep(batch)).toBe(step);
+  if (step) expect(nameAction(step as BatchAction, batch)).toBe(words);
+});
+
+it("more than can be named are not executed again at once, unless a filter chooses them", () => {
+  const batch = aBatch({ state: "CANCELLED", counts: { CANCELLED: 10_001 } });
+  expect(explainRefusal("again", batch)).toBe(
+    "More than 10,000 jobs were cancelled: execute them from the list, in parts.",
+  );
+  expect(explainRefusal("again", { ...batch, kind: "cancel", counts: { DONE: 10_001 } })).toBeNull();
+});
+
+it("only what was executed is retried", () => {
   const cancellation = aBatch({ kind: "cancel", state: "DONE", counts: { DONE: 9, REFUSED: 1 } });
-  expect(describeOperation(cancellation)).toBe("Cancellation of 10 jobs");
   expect(describeState(cancellation).word).toBe("Done, in part");
   expect(explainRefusal("retry", cancellation)).toBe("It executed nothing that could be retried.");
 });

@@ -9,7 +9,7 @@ import {
   type LucideIcon,
   OctagonAlert,
 } from "lucide-react";
-import type { Operation, OperationState } from "@/api/types";
+import type { InboxGroup, Operation, OperationState } from "@/api/types";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, pluralize } from "@/lib/format";
 
@@ -78,13 +78,22 @@ export function countAtRest(operation: Operation): number {
   return countParts(operation).reduce((sum, { isAtRest, number }) => sum + (isAtRest ? number : 0), 0);
 }
 
-/** Operations that execute: batches. */
-const BATCH_KINDS: readonly string[] = ["execute", "resubmit", "retry"];
-const TITLES: Record<string, string> = { cancel: "Cancellation", assign: "Assignment", rejudge: "Judging again" };
+/** Verbs of operations that execute nothing: while they are under way, and once they have ended. */
+const VERBS: Record<string, readonly [doing: string, done: string]> = {
+  cancel: ["Cancelling", "Cancelled"],
+  assign: ["Assigning", "Assigned"],
+  rejudge: ["Judging again", "Judged again"],
+};
 
-/** Describe what is done to how many: "Batch of 12 jobs", "Cancellation of 1 job". */
-export const describeOperation = ({ kind, total, shadow }: Operation) =>
-  `${BATCH_KINDS.includes(kind) ? "Batch" : (TITLES[kind] ?? kind)} of ${pluralize(total, "job")}${shadow ? ", as a shadow" : ""}`;
+/** Describe what is done to how many: "Batch of 12 jobs", "Cancelling 102 jobs", "Cancelled 102 of 102 jobs". */
+export function describeOperation(operation: Operation): string {
+  const { kind, total, counts, shadow } = operation;
+  if (isExecuting(operation)) return `Batch of ${pluralize(total, "job")}`;
+  const [doing = kind, done = kind] = VERBS[kind] ?? [];
+  const suffix = shadow ? ", as a shadow" : "";
+  if (!hasEnded(operation)) return `${doing} ${pluralize(total, "job")}${suffix}`;
+  return `${done} ${formatCount(counts.DONE ?? 0)} of ${pluralize(total, "job")}${suffix}`;
+}
 
 /** Whether an operation executes its jobs, so that they meet their criteria or not. */
 export const isExecuting = ({ kind }: Pick<Operation, "kind">) =>
@@ -98,8 +107,40 @@ export function describeProgress(operation: Operation): string {
   return `${formatCount(countAtRest(operation))} of ${pluralize(operation.total, "job")} at rest: ${parts.join(", ") || "none"}`;
 }
 
-export type BatchAction = "pause" | "resume" | "cancel" | "retry";
-export const BATCH_ACTIONS = ["pause", "resume", "cancel", "retry"] as const satisfies readonly BatchAction[];
+export type BatchAction = "pause" | "resume" | "cancel" | "retry" | "again";
+export const BATCH_ACTIONS = ["pause", "resume", "cancel", "retry", "again"] as const satisfies readonly BatchAction[];
+
+/** The most jobs that an operation may name. */
+const NAMED_MAX = 10_000;
+
+/** Count the jobs that an operation cancelled, or that were cancelled with it. */
+const countCancelled = ({ kind, counts }: Operation) =>
+  (kind === "cancel" ? counts.DONE : isExecuting({ kind }) ? counts.CANCELLED : 0) ?? 0;
+
+/** Pick the action that is likely next: the opposite of what was done, or what mends it; null where nothing is. */
+export function findStep(batch: Operation): BatchAction | null {
+  if (batch.state === "PAUSED") return "resume";
+  const likely = ["cancel", "retry", "again"] as const;
+  return likely.find((action) => explainRefusal(action, batch) === null) ?? null;
+}
+
+/** Name an action by what it does to how many. */
+export function nameAction(action: BatchAction, batch: Operation): string {
+  switch (action) {
+    case "pause":
+      return "Pause";
+    case "resume":
+      return "Resume";
+    case "cancel":
+      return "Cancel what is left";
+    case "retry":
+      return `Retry what failed${batch.counts.FAILED ? ` (${formatCount(batch.counts.FAILED)})` : ""}`;
+    case "again": {
+      const number = countCancelled(batch);
+      return number === 1 ? "Execute this one again" : `Execute these ${number ? formatCount(number) : ""} again`;
+    }
+  }
+}
 
 /** Explain why an action on a batch is refused now; null when it is allowed. */
 export function explainRefusal(action: BatchAction, batch: Operation): string | null {
@@ -114,8 +155,27 @@ export function explainRefusal(action: BatchAction, batch: Operation): string | 
         ? null
         : `A batch that is ${word} cannot be cancelled.`;
     case "retry":
-      if (!BATCH_KINDS.includes(batch.kind)) return "It executed nothing that could be retried.";
+      if (!isExecuting(batch)) return "It executed nothing that could be retried.";
       if (!hasEnded(batch)) return "It is still under way: what failed can be retried once it has ended.";
       return batch.counts.FAILED ? null : "None of its jobs failed.";
+    case "again":
+      return explainNotAgain(batch);
   }
 }
+
+function explainNotAgain(batch: Operation): string | null {
+  if (!hasEnded(batch)) return "It is still under way: what was cancelled can be executed once it has ended.";
+  const number = countCancelled(batch);
+  if (number === 0) return "None of its jobs was cancelled.";
+  return batch.kind === "cancel" || number <= NAMED_MAX
+    ? null
+    : `More than ${pluralize(NAMED_MAX, "job")} were cancelled: execute them from the list, in parts.`;
+}
+
+/** What a group needs for all of it, as it is made. */
+export type InboxOperation = NonNullable<InboxGroup["operation"]>;
+
+const OPERATIONS: Record<string, string> = { retry: "Retry", resubmit: "Resubmit" };
+
+/** Name what an operation does to a group. */
+export const nameOperation = ({ kind }: InboxOperation) => OPERATIONS[kind] ?? kind;

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { ofTenant } from "@/api/tenants";
-import type { Job, Operation, OperationItem, Page, RejudgeReport } from "@/api/types";
+import type { InboxGroup, Job, Operation, OperationItem, Page, RejudgeReport } from "@/api/types";
 import { hasEnded } from "./batch-state";
 
 const PAGE_SIZE = 50;
@@ -10,6 +10,7 @@ const PAGE_SIZE = 50;
 export const batchKeys = {
   list: ["batches", "list"] as const,
   items: (id: string, outcomes: readonly string[]) => ["batches", "items", id, outcomes] as const,
+  groups: (id: string) => ["batches", "groups", id] as const,
   detail: (id: string) => ["batch", id] as const,
 };
 
@@ -52,6 +53,9 @@ export function reportQuery(batch: Operation) {
 export const NOT_MET = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"] as const;
 export const REFUSED = ["REFUSED"] as const;
 
+/** How many items are shown at first. */
+export const SHOWN_AT_FIRST = 20;
+
 export type Outcomes = readonly string[];
 
 /** Count the items of a batch by some outcomes. */
@@ -73,6 +77,20 @@ export function itemsQuery(batch: Operation, outcomes: Outcomes, limit: number) 
         query: { outcome: outcomes, page_size: limit },
         signal,
       }),
+  });
+}
+
+const GROUPS_EVERY_MS = 5_000;
+
+/** Query of what of a batch failed or was not accepted, by what it needs; of a batch under way it is read again and again. */
+export function groupsQuery(batch: Operation) {
+  const { id } = batch;
+  return queryOptions({
+    queryKey: [...batchKeys.groups(id), hasEnded(batch)],
+    placeholderData: keepPreviousData,
+    refetchInterval: hasEnded(batch) ? false : GROUPS_EVERY_MS,
+    queryFn: async ({ signal }): Promise<InboxGroup[]> =>
+      (await api.get("/api/operations/{operation_id}/groups", { path: { operation_id: id }, signal })).groups,
   });
 }
 
