@@ -2,6 +2,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { CirclePause, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { useState } from "react";
 import { useAgentNames } from "@/api/agents";
+import { copiesOf } from "@/api/copies";
 import { type Change, useRefusal } from "@/api/me";
 import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
@@ -74,6 +75,7 @@ export function BatchHead({ batch }: { batch: Operation }) {
             <Button onClick={openJobs}>Open its jobs</Button>
           )
         }
+        copies={copiesOf("batch", batch.id)}
         choices={[
           ...BATCH_ACTIONS.map((action) => ({
             words: nameAction(action, batch),
