@@ -318,6 +318,7 @@ _FAILED: Final[dict[str, Any]] = {
     "statuses": ["FAILED"],
     "labels": {},
     "codes": ["agent_timeout"],
+    "reasons": [],
     **{f"not_{name}": [] for name in ("agent_ids", "tenants", "labels", "batch_ids", "codes", "criteria_not_met")},
 }
 _GROUP: Final[dict[str, Any]] = {

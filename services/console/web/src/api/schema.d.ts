@@ -6128,6 +6128,7 @@ export interface operations {
                      *               "codes": [
                      *                 "agent_timeout"
                      *               ],
+                     *               "reasons": [],
                      *               "not_agent_ids": [],
                      *               "not_tenants": [],
                      *               "not_labels": [],
@@ -6144,6 +6145,7 @@ export interface operations {
                      *             "codes": [
                      *               "agent_timeout"
                      *             ],
+                     *             "reasons": [],
                      *             "not_agent_ids": [],
                      *             "not_tenants": [],
                      *             "not_labels": [],
@@ -8484,6 +8486,7 @@ export interface operations {
                      *               "codes": [
                      *                 "agent_timeout"
                      *               ],
+                     *               "reasons": [],
                      *               "not_agent_ids": [],
                      *               "not_tenants": [],
                      *               "not_labels": [],
@@ -8500,6 +8503,7 @@ export interface operations {
                      *             "codes": [
                      *               "agent_timeout"
                      *             ],
+                     *             "reasons": [],
                      *             "not_agent_ids": [],
                      *             "not_tenants": [],
                      *             "not_labels": [],
@@ -8598,6 +8602,7 @@ export interface operations {
                      *               "codes": [
                      *                 "agent_timeout"
                      *               ],
+                     *               "reasons": [],
                      *               "not_agent_ids": [],
                      *               "not_tenants": [],
                      *               "not_labels": [],
@@ -8614,6 +8619,7 @@ export interface operations {
                      *             "codes": [
                      *               "agent_timeout"
                      *             ],
+                     *             "reasons": [],
                      *             "not_agent_ids": [],
                      *             "not_tenants": [],
                      *             "not_labels": [],
@@ -10401,6 +10407,7 @@ export interface operations {
                      *               "codes": [
                      *                 "agent_timeout"
                      *               ],
+                     *               "reasons": [],
                      *               "not_agent_ids": [],
                      *               "not_tenants": [],
                      *               "not_labels": [],
@@ -10417,6 +10424,7 @@ export interface operations {
                      *             "codes": [
                      *               "agent_timeout"
                      *             ],
+                     *             "reasons": [],
                      *             "not_agent_ids": [],
                      *             "not_tenants": [],
                      *             "not_labels": [],
