@@ -214,6 +214,28 @@ async def test_the_criteria_that_fail_most_stay_by_themselves(database: Database
     assert (seen.others.text, seen.others.passed) == ("", 5 * (120 - verdicts.CRITERIA_MAX + 1))
 
 
+async def test_an_answer_is_bounded_however_many_criteria_and_models_were_counted(
+    database: Database, counting: Rollups
+) -> None:
+    """A judge may name another model each time, and each agent has criteria of its own."""
+    at = rollups.get_span_begin(datetime.now(UTC), rollups.HOUR_S)
+
+    def span(agent: int) -> dict[str, object]:
+        made = Verdicts()
+        made.criteria = {f"criterion {agent}.{n}": [1, agent, 0] for n in range(verdicts.CRITERIA_MAX)}
+        made.models.update({f"model {agent}.{n}": agent + 1 for n in range(verdicts.MODELS_MAX)})
+        return made.make_row(Whose("default", rollups.HOUR_S, at, f"agent {agent}", "strict@3"))
+
+    async with database.transaction() as connection:
+        await connection.execute_many(verdicts.ADD, [span(agent) for agent in range(4)])
+    seen = await shown(database, counting)
+    assert list(seen.judges[0].models) == [f"model 3.{n}" for n in range(verdicts.MODELS_MAX)]
+    assert len(seen.criteria) == quality.CRITERIA_MAX
+    assert {each.failed for each in seen.criteria} == {3, 2}
+    assert seen.others is not None
+    assert (seen.others.passed, seen.others.failed) == (2 * verdicts.CRITERIA_MAX, verdicts.CRITERIA_MAX)
+
+
 def test_criteria_of_one_span_are_bounded() -> None:
     made = Verdicts()
     made.criteria = {f"criterion {n}": [1, n, 0] for n in range(verdicts.CRITERIA_MAX + 2)}

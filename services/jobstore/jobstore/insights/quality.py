@@ -10,7 +10,7 @@ from sqlalchemy import text
 from jobstore.engine.sql import Connection, Row
 from jobstore.insights.overview import POINTS
 from jobstore.insights.rollups import DAY_S, HOUR_S, get_span_begin
-from jobstore.insights.verdicts import CRITERION_MAX, OTHERS, SUMS
+from jobstore.insights.verdicts import CRITERION_MAX, MODELS_MAX, OTHERS, SUMS, name_most
 from signoff.quality import Quality, QualityCounts, QualityOf, QualityOfCriterion, QualityPoint
 
 #: The longest range in seconds, and the longest that is read by hour; longer ones are read by day.
@@ -40,17 +40,21 @@ _READ: Final = {
     by: text(f"SELECT {by}, {_SUMMED} FROM ({_SPANS}) AS spans GROUP BY {by} ORDER BY {order} LIMIT :limit")  # noqa: S608
     for by, order in (("at", "at"), ("agent_id", "judged DESC, agent_id"), ("judge", "judged DESC, judge"))
 }
+#: The models of `judges`, of each those that judged most.
 _MODELS: Final = text(
     f"""
-    SELECT judge, of.key AS model, sum(of.value::bigint)::bigint AS judged
-    FROM (SELECT judge, models {_CHOSEN}) AS spans, jsonb_each_text(models) AS of GROUP BY 1, 2 ORDER BY 3 DESC, 2
+    SELECT judge, model, judged FROM (
+        SELECT judge, of.key AS model, sum(of.value::bigint)::bigint AS judged,
+            row_number() OVER (PARTITION BY judge ORDER BY sum(of.value::bigint) DESC, of.key) AS place
+        FROM (SELECT judge, models {_CHOSEN} AND judge = ANY(CAST(:judges AS text[]))) AS spans,
+            jsonb_each_text(models) AS of GROUP BY 1, 2
+    ) AS summed WHERE place <= {MODELS_MAX} ORDER BY place
     """  # noqa: S608 - words of our own
 )
+_OUTCOMES: Final = f"SELECT of.* FROM (SELECT criteria {_CHOSEN}) AS spans, jsonb_each(criteria) AS of"  # noqa: S608
 _CRITERIA: Final = text(
     f"""
-    SELECT * FROM (SELECT of.key AS text, sum((of.value ->> 0)::bigint)::bigint AS passed,
-            sum((of.value ->> 1)::bigint)::bigint AS failed, sum((of.value ->> 2)::bigint)::bigint AS unassessed
-        FROM (SELECT criteria {_CHOSEN}) AS spans, jsonb_each(criteria) AS of GROUP BY 1) AS summed
+    SELECT * FROM ({name_most(_OUTCOMES, CRITERIA_MAX)}) AS named
     ORDER BY text = '{OTHERS}', failed + unassessed DESC, passed DESC, text
     """  # noqa: S608 - words of our own
 )
@@ -73,17 +77,17 @@ async def get_quality(
     agents = await connection.execute(_READ["agent_id"], of_one)
     judges = await connection.execute(_READ["judge"], of_one)
     models: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for row in await connection.execute(_MODELS, chosen):
+    for row in await connection.execute(_MODELS, chosen | {"judges": [row.judge for row in judges]}):
         models[row.judge][row.model] = row.judged
     criteria = [QualityOfCriterion(**row) for row in await connection.execute(_CRITERIA, chosen)]
-    named = [each for each in criteria if each.text != OTHERS]
+    others = criteria.pop() if criteria and criteria[-1].text == OTHERS else None
     return Quality(
         points=list(_make_points(spans, point_s, now)),
         totals=_sum_up(spans),
         agents=[QualityOf(name=row.agent_id, **_read_sums(row)) for row in agents if row.agent_id],
         judges=[QualityOf(name=row.judge, models=models[row.judge], **_read_sums(row)) for row in judges],
-        criteria=named[:CRITERIA_MAX],
-        others=_add_criteria([*named[CRITERIA_MAX:], *(each for each in criteria if each.text == OTHERS)]),
+        criteria=criteria,
+        others=others,
     )
 
 
@@ -104,11 +108,3 @@ def _read_sums(row: Row) -> dict[str, int]:
 
 def _sum_up(rows: Sequence[Row]) -> QualityCounts:
     return QualityCounts(**{name: sum(row[name] for row in rows) for name in SUMS})
-
-
-def _add_criteria(others: Sequence[QualityOfCriterion]) -> QualityOfCriterion | None:
-    """Return the outcomes of criteria that are not named, together; None: there are none."""
-    if not others:
-        return None
-    sums = {name: sum(getattr(each, name) for each in others) for name in ("passed", "failed", "unassessed")}
-    return QualityOfCriterion(text=OTHERS, **sums)

@@ -65,6 +65,27 @@ TAKE_JUDGINGS: Final = text(
             THEN left(coalesce(g.judge, g.answer ->> 'judge', '{DEFAULT_POLICY}'), {NAME_MAX}) END AS judged_by
     """  # noqa: S608 - words of our own
 )
+
+
+def name_most(added: str, most: int) -> str:
+    """Return the query of the outcomes of criteria in `added`: `most` of them, those that were not passed most.
+
+    The others are counted together, as OTHERS.
+    """
+    return f"""
+        SELECT CASE WHEN place <= {most} THEN key ELSE '{OTHERS}' END AS text, sum(passed)::bigint AS passed,
+            sum(failed)::bigint AS failed, sum(unassessed)::bigint AS unassessed
+        FROM (SELECT *, row_number() OVER (
+                ORDER BY key = '{OTHERS}', failed + unassessed DESC, passed DESC, key) AS place
+            FROM (SELECT key, sum((value ->> 0)::bigint) AS passed, sum((value ->> 1)::bigint) AS failed,
+                sum((value ->> 2)::bigint) AS unassessed FROM ({added}) AS added GROUP BY key) AS summed
+        ) AS placed GROUP BY 1
+    """  # noqa: S608 - words of our own
+
+
+_BOTH: Final = (
+    "SELECT * FROM jsonb_each(quality_rollups.criteria) UNION ALL SELECT * FROM jsonb_each(excluded.criteria)"
+)
 #: Adds the counts of a span. Of the criteria of both, those that were not passed most stay by themselves.
 ADD: Final = text(
     f"""
@@ -77,16 +98,8 @@ ADD: Final = text(
             SELECT key, sum(value::bigint) AS count FROM (SELECT * FROM jsonb_each_text(quality_rollups.models)
                 UNION ALL SELECT * FROM jsonb_each_text(excluded.models)) AS added
             GROUP BY key ORDER BY count DESC, key LIMIT {MODELS_MAX}) AS most),
-        criteria = (SELECT coalesce(jsonb_object_agg(name, jsonb_build_array(passed, failed, unassessed)), '{{}}')
-            FROM (SELECT CASE WHEN place <= {CRITERIA_MAX} THEN key ELSE '{OTHERS}' END AS name,
-                sum(passed) AS passed, sum(failed) AS failed, sum(unassessed) AS unassessed
-            FROM (SELECT *, row_number() OVER (
-                    ORDER BY key = '{OTHERS}', failed + unassessed DESC, passed DESC, key) AS place
-                FROM (SELECT key, sum((value ->> 0)::bigint) AS passed, sum((value ->> 1)::bigint) AS failed,
-                    sum((value ->> 2)::bigint) AS unassessed
-                    FROM (SELECT * FROM jsonb_each(quality_rollups.criteria)
-                        UNION ALL SELECT * FROM jsonb_each(excluded.criteria)) AS added GROUP BY key) AS summed
-            ) AS placed GROUP BY name) AS kept)
+        criteria = (SELECT coalesce(jsonb_object_agg(text, jsonb_build_array(passed, failed, unassessed)), '{{}}')
+            FROM ({name_most(_BOTH, CRITERIA_MAX)}) AS kept)
     """  # noqa: S608 - names of our own
 )
 OLD: Final = text("DELETE FROM quality_rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")
