@@ -105,11 +105,30 @@ async def test_an_operation_is_of_what_waits_for_a_reason_or_of_none_of_it(world
     with pytest.raises(InvalidError) as refused:
         await small.create(NewOperation(kind="cancel", filter=named), "", BOOTSTRAP)
     assert refused.value.code == "batch_too_large"
+    assert "more than 2 jobs wait for" in str(refused.value), "to choose fewer of these by their age is no way out"
+    preview = await small.preview(NewOperation(kind="cancel", filter=named))
+    assert preview.total > preview.items_max, "what is refused is not promised"
     new = resources.NewOperation(kind="OPERATION_KIND_CANCEL", filter=named)
     assert (await world.doors.PreviewOperation(pb.PreviewOperationRequest(operation=new), CALLER)).total == 3
     operation = await made(world, "cancel", filter=named)
     assert (operation.total, operation.filter and operation.filter.reasons) == (3, named["reasons"])
     assert {item.job_id for item in await reported(world, operation.id)} == {job.job_id for job in waiting}
+
+
+async def test_what_waits_for_a_reason_is_looked_up_among_the_jobs_of_the_tenant_that_is_asked_for(
+    world: World,
+) -> None:
+    """Else those of others, which wait for the same, take the places of its own."""
+    mine, other = uuid4().hex, uuid4().hex
+    waiting = await Steps(world.database, world.runner).requested(tenant=mine)
+    await Steps(world.database, world.runner).requested(tenant=other)
+    async with world.database.transaction() as connection:
+        for tenant in (mine, other):
+            await pause_limit(connection, f"tenant:{tenant}", paused=True)
+    small = Batches(Callers(world.database), world.runner, world.operator, items_max=1)
+    new = NewOperation(kind="cancel", filter={"tenant": mine, "reasons": ["limit_paused"]})
+    assert [job["id"] for job in (await small.preview(new)).sample] == [waiting.job_id]
+    assert (await small.create(new, "", BOOTSTRAP)).value.total == 1
 
 
 async def test_all_that_match_are_assigned_each_once_whatever_dies(world: World) -> None:

@@ -107,11 +107,11 @@ class KnownFilter(JobFilter):
 async def look_up(connection: Connection, chosen: JobFilter, alive_s: float, limit: int = COUNTED_MAX) -> JobFilter:
     """Return a filter with the newest jobs, `limit` at most, that wait for its reasons now; without reasons as it is.
 
-    `alive_s`: for how long a worker counts after its last report.
+    They are of the filter's tenant, if it names one. `alive_s`: for how long a worker counts after its last report.
     """
     if not chosen.reasons:
         return chosen
-    found = await list_waiting(connection, chosen.reasons, alive_s, limit + 1)
+    found = await list_waiting(connection, chosen.reasons, alive_s, limit + 1, chosen.tenant)
     return KnownFilter.model_construct(**dict(chosen), waiting=found[:limit], has_more=len(found) > limit)
 
 

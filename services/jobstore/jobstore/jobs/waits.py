@@ -382,11 +382,17 @@ def _sum_up_all(around: Circumstances, rooms: Mapping[ExecutionStage, Room], rea
     )
 
 
-async def list_waiting(connection: Connection, reasons: Collection[str], alive_s: float, limit: int) -> list[str]:
-    """Return the ids of the jobs that `sum_up_all` counts under any of the `reasons`: the `limit` newest of them."""
+async def list_waiting(
+    connection: Connection, reasons: Collection[str], alive_s: float, limit: int, tenant: str | None = None
+) -> list[str]:
+    """Return the ids of the jobs that `sum_up_all` counts under any of the `reasons`: the `limit` newest of them.
+
+    `tenant`: of this one alone, if it is given.
+    """
     around, read = await _read(connection, _SELECT_EACH, {}, alive_s)
     chosen = await asyncio.to_thread(_choose_kinds, around, read, reasons)
-    return await _list_of_kinds(connection, [kind for kinds in chosen.values() for kind in kinds], around, limit)
+    kinds = [kind for each in chosen.values() for kind in each if tenant is None or kind["tenant"] == tenant]
+    return await _list_of_kinds(connection, kinds, around, limit)
 
 
 async def find_newest_waiting(connection: Connection, reasons: Collection[str], alive_s: float) -> dict[str, str]:

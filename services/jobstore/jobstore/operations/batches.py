@@ -14,7 +14,7 @@ from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.jobs.commands import Answer, Once
-from jobstore.jobs.finding import look_up
+from jobstore.jobs.finding import has_more_waiting, look_up
 from jobstore.jobs.model import UNPROVEN, Actor, RequestKey, hash_spec
 from jobstore.jobs.waits import sum_up_batch
 from jobstore.judging.rules import Kind
@@ -76,7 +76,7 @@ class Batches:
         async with self._answering.transaction() as session:
             if found is not None:
                 found = await self._look_up(session, found, BATCH_MAX)
-                obstacle = _refuse_number(await snapshots.count_matching(session, found, BATCH_MAX), BATCH_MAX)
+                obstacle = await _refuse_number(session, found, BATCH_MAX)
             owner = await _find_owner(session, found, job_ids, [job.tenant for job in new])
         tenant = _find_key_tenant(chosen)
         batch_id = self._derive_id("batch", tenant, key=idempotency_key)
@@ -125,8 +125,7 @@ class Batches:
         async with self._answering.transaction() as session:
             if chosen is not None:
                 chosen = await self._look_up(session, chosen, self._items_max)
-                matching = await snapshots.count_matching(session, chosen, self._items_max)
-                obstacle = _refuse_number(matching, self._items_max)
+                obstacle = await _refuse_number(session, chosen, self._items_max)
             try:
                 judged_by = await freeze_parameters(session, new)
             except PermanentError as error:  # the request may be a repeat, and a policy that it names was retired since
@@ -223,10 +222,13 @@ def _parse_id(operation_id: str) -> UUID:
         raise make_unknown_batch_error(operation_id) from None
 
 
-def _refuse_number(matching: int, limit: int) -> PermanentError | None:
+async def _refuse_number(connection: Connection, chosen: JobFilter, limit: int) -> PermanentError | None:
     """Return the error of an operation if no job matches, or more than `limit` jobs match; None if it may be made."""
+    matching = await snapshots.count_matching(connection, chosen, limit)
     if matching > limit:
         message = f"more than {limit} jobs match: choose fewer, as by when they were created"
+        if has_more_waiting(chosen):
+            message = f"more than {limit} jobs wait for these reasons: name a tenant, or one limit"
         return InvalidError(message, code=ErrorCode.BATCH_TOO_LARGE)
     return None if matching else RefusedError("no job matches the filter", code=ErrorCode.NOTHING_MATCHES)
 

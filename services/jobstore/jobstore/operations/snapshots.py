@@ -155,13 +155,20 @@ async def make_preview(
         means = {row.id: row.nanos for row in await connection.execute(_MEAN_COSTS, asked)}
     known = [(group.number, means[group.agent_id]) for group in groups if group.agent_id in means]
     return Preview(
-        total=counts.total() if isinstance(chosen, JobFilter) else len(chosen),
+        total=_find_total(counts, chosen, items_max),
         items_max=items_max,
         counts=dict(sorted(counts.items())),
         sample=[make_job_view(row) for row in sample],
         cost_nanos=sum(number * mean for number, mean in known) if known else None,
         cost_of=sum(number for number, _ in known),
     )
+
+
+def _find_total(counts: Counter[str], chosen: JobFilter | Sequence[str], items_max: int) -> int:
+    if not isinstance(chosen, JobFilter):
+        return len(chosen)
+    # Some that match may be missing: as many as that are refused.
+    return items_max + 1 if has_more_waiting(chosen) else counts.total()
 
 
 async def _find_mean_judging(
