@@ -80,8 +80,8 @@ async def test_a_group_of_a_batch_is_retried_by_two(page: Page, system: System, 
     await system.at_rest(job.id)
     agent.answers.pop(job.id)
     await page.goto(f"/batches/{batch.id}")
-    await page.get_by_role("list", name="By what they need").get_by_role("button", name="Retry 1").click()
-    await page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+    await page.get_by_role("list", name="By what they need").get_by_role("button", name="Execute 1 again").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Execute").click()
     await expect(page).not_to_have_url(re.compile(str(batch.id)))
     assert await clicks(page) == 2
     assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED

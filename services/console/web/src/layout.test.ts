@@ -11,6 +11,7 @@ const LAYERS: readonly (readonly string[])[][] = [
   [["."], ["testing"]],
   [["app", "app/shell", "app/palette"], ["docs"]],
   [["quality"], ["judges", "judges/evaluations"], ["judges/playground"], ["inbox"], ["batches"]],
+  [["groups"]],
   [
     ["agents/try", "agents"],
     ["system"],

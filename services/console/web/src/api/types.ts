@@ -64,6 +64,7 @@ export type Worker = Schemas["Worker"];
 /** What needs somebody, and what happened since. */
 export type Inbox = Schemas["Inbox"];
 export type InboxGroup = Schemas["InboxGroup"];
+export type InboxOperation = Schemas["InboxOperation"];
 export type InboxHappened = Schemas["InboxHappened"];
 export type InboxVisit = Schemas["InboxVisit"];
 export type DeadLetter = Schemas["DeadLetter"];

@@ -6,13 +6,15 @@ import { copiesOf } from "@/api/copies";
 import { type Change, useRefusal } from "@/api/me";
 import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
+import { describeSearch } from "@/jobs/list/search/describe-search";
+import { fromFilter } from "@/jobs/list/search/from-filter";
 import { formatCount, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { CopyButton } from "@/ui/controls/copy-button";
 import { Duration } from "@/ui/display/duration";
 import { ErrorState } from "@/ui/display/states";
 import { ThingHead } from "@/ui/display/ThingHead";
-import { ExactTime } from "@/ui/display/time";
+import { ExactTime, toIntlZone, useZone } from "@/ui/display/time";
 import { BatchConfirmation } from "./BatchConfirmation";
 import { BatchStateBadge } from "./BatchStateBadge";
 import {
@@ -25,7 +27,6 @@ import {
   hasEnded,
   nameAction,
 } from "./batch-state";
-import { describeFilter, toAddress } from "./filter";
 import { useBatchAction } from "./mutations";
 
 const LOOK: Record<BatchAction, { icon: LucideIcon; operation: Change }> = {
@@ -104,14 +105,16 @@ export function BatchHead({ batch }: { batch: Operation }) {
 function useFacts(batch: Operation) {
   const { nameOf } = useAgentNames();
   const { actor, filter, agent_id: agent, judge, retry_of: retryOf, id } = batch;
-  const words = filter && describeFilter(filter, nameOf);
+  const zone = toIntlZone(useZone()[0]);
+  const search = filter && fromFilter(filter);
+  const words = search && describeSearch(search, zone, nameOf);
   return [
     ["At rest", `${formatCount(countAtRest(batch))} of ${formatCount(batch.total)}`],
     ["Asked by", actor && <bdi key="actor">{actor}</bdi>],
     [
       "Of",
-      filter && (
-        <Link key="filter" to="/jobs" search={toAddress(filter)} title={words} className="text-accent underline">
+      search && (
+        <Link key="filter" to="/jobs" search={search} title={words} className="text-accent underline">
           <bdi>{words}</bdi>
         </Link>
       ),

@@ -37,6 +37,7 @@ const GROUP = {
   id: "failed-1",
   kind: "failed",
   code: "agent_status",
+  name: "",
   agent_id: "ocr",
   count: 12,
   newest_job_id: "broken",
@@ -46,21 +47,18 @@ const GROUP = {
   filter: { batch_id: BATCH_ID, statuses: ["FAILED"], codes: ["agent_status"] },
 };
 
-it("has what failed by what it needs, each retried by two presses and opened as a list", async () => {
+it("has what failed by what it needs, each executed again by two presses and opened as a list", async () => {
   const asked = onPost("/api/operations", () => json(aBatch({ id: "again", kind: "retry" }), 201));
   onPost("/api/operations/preview", () => json({ total: 12, items_max: 100, counts: { FAILED: 12 }, sample: [] }));
   on("get", "/api/operations/batch-1/groups", () => json({ groups: [GROUP] }));
   const { user, router } = await batchPage();
   const groups = await screen.findByRole("list", { name: "By what they need" });
-  expect(groups).toHaveTextContent("12 failed with ocr: ");
+  expect(groups).toHaveTextContent("12 failed with ocr: agent status");
   expect(groups).toHaveTextContent("it said 500");
-  const query = `?batch_id=${BATCH_ID}&status=FAILED&code=agent_status`; // which the list understands
-  expect(within(groups).getByRole("link", { name: "Open as list of 12 jobs" })).toHaveAttribute(
-    "href",
-    `/jobs${query}`,
-  );
-  await user.click(within(groups).getByRole("button", { name: "Retry 12" }));
-  await user.click(await screen.findByRole("button", { name: "Retry" }));
+  const list = within(groups).getByRole("link", { name: "Open as list: 12 failed with ocr: agent status" });
+  expect(list).toHaveAttribute("href", `/jobs?status=FAILED&batch=${BATCH_ID}&code=agent_status`);
+  await user.click(within(groups).getByRole("button", { name: "Execute 12 again" }));
+  await user.click(await screen.findByRole("button", { name: "Execute" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
   expect(await asked[0]?.json()).toMatchObject({
     kind: "retry",

@@ -9,7 +9,7 @@ import {
   type LucideIcon,
   OctagonAlert,
 } from "lucide-react";
-import type { InboxGroup, Operation, OperationState } from "@/api/types";
+import type { Operation, OperationState } from "@/api/types";
 import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, pluralize } from "@/lib/format";
 
@@ -171,11 +171,3 @@ function explainNotAgain(batch: Operation): string | null {
     ? null
     : `More than ${pluralize(NAMED_MAX, "job")} were cancelled: execute them from the list, in parts.`;
 }
-
-/** What a group needs for all of it, as it is made. */
-export type InboxOperation = NonNullable<InboxGroup["operation"]>;
-
-const OPERATIONS: Record<string, string> = { retry: "Retry", resubmit: "Resubmit" };
-
-/** Name what an operation does to a group. */
-export const nameOperation = ({ kind }: InboxOperation) => OPERATIONS[kind] ?? kind;

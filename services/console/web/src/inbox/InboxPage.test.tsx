@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from "@testing-library/react";
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it, vi } from "vitest";
 import type { Inbox, InboxGroup } from "@/api/types";
+import { createQueryClient } from "@/live/query-client";
 import { aBatch, aJob, anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem, serveJob, serveJobs } from "@/testing/server";
@@ -98,29 +99,41 @@ it("retries a group by two clicks, after it was said what that will do", async (
   });
 });
 
-it.each<[string, InboxGroup, "post" | "patch", string, object | undefined]>([
-  ["Resume agent", aWait("limit_paused", "agent:writer"), "post", "/api/agents/writer/resume", undefined],
-  ["Resume tenant", aWait("limit_paused", "tenant:press"), "post", "/api/tenants/press/resume", undefined],
-  ["Resume batch", aWait("limit_paused", "batch:b1"), "post", "/api/operations/b1/resume", undefined],
-  ["Resume", aWait("limit_paused", "agent:*"), "patch", "/api/limits/:name", { paused: false }],
-  ["Close circuit", aWait("circuit_open", "writer"), "patch", "/api/agents/writer", { enabled: true }],
-  ["Enable agent", aWait("agent_disabled", "writer"), "patch", "/api/agents/writer", { enabled: true }],
-])("%s: does at once what a group waits for", async (words, group, verb, path, body) => {
-  serve(anInbox(group.code === "limit_paused" ? { ...group, resume: group.name } : group));
-  const asked = on(verb, path, () => json(anAgent()));
+it("does at once what a group waits for", async () => {
+  serve(anInbox(aWait("limit_paused", "agent:writer")));
+  const asked = onPost("/api/agents/writer/resume", () => json(anAgent()));
   const { user } = await renderPage(<InboxPage />);
-  await user.click(await screen.findByRole("button", { name: words }));
+  await user.click(await screen.findByRole("button", { name: "Resume agent" }));
   expect(await screen.findByRole("button", { name: "Done" })).toHaveAttribute("aria-disabled", "true");
-  const text = await asked[0]?.text();
-  expect(text ? JSON.parse(text) : undefined).toEqual(body);
+  expect(asked).toHaveLength(1);
+});
+
+it("closes a circuit again that has opened again", async () => {
+  serve(anInbox(aWait("circuit_open", "writer", { since: AT })));
+  on("patch", "/api/agents/writer", () => json(anAgent()));
+  const { user, client } = await renderPage(<InboxPage />);
+  await user.click(await screen.findByRole("button", { name: "Close circuit" }));
+  await screen.findByRole("button", { name: "Done" });
+  const again = anInbox(aWait("circuit_open", "writer", { since: "2026-11-25T00:00:09Z" }));
+  client.setQueryData(["inbox", null], again);
+  expect(await screen.findByRole("button", { name: "Close circuit" })).not.toHaveAttribute("aria-disabled");
 });
 
 it("says why it could not be done", async () => {
-  serve(anInbox({ ...aWait("limit_paused", "agent:writer"), resume: "agent:writer" }));
+  serve(anInbox(aWait("limit_paused", "agent:writer")));
   onPost("/api/agents/writer/resume", () => problem(403, "forbidden", "not with this token"));
   const { user } = await renderPage(<InboxPage />);
   await user.click(await screen.findByRole("button", { name: "Resume agent" }));
   expect(await screen.findByText("not with this token")).toBeVisible();
+});
+
+it("notices at a press that the session has ended", async () => {
+  serve(anInbox(aWait("circuit_open", "writer")));
+  on("patch", "/api/agents/writer", () => problem(401, "unauthenticated", "sign in"));
+  const leadToSignIn = vi.fn();
+  const { user } = await renderPage(<InboxPage />, { client: createQueryClient(leadToSignIn) });
+  await user.click(await screen.findByRole("button", { name: "Close circuit" }));
+  await waitFor(() => expect(leadToSignIn).toHaveBeenCalledOnce());
 });
 
 it("puts a group off by the viewer's name, and takes that back", async () => {

@@ -1,19 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
 import { lazy, Suspense } from "react";
-import { ReadState } from "@/api/ProblemState";
+import { ProblemState, ReadState } from "@/api/ProblemState";
 import { useTenant } from "@/api/tenants";
 import type { Inbox, InboxGroup, InboxHappened } from "@/api/types";
+import { GroupList } from "@/groups/GroupList";
 import { useNow } from "@/lib/clock";
 import { formatCount, formatDayTime, formatMoney, formatPercent } from "@/lib/format";
 import { loadPart } from "@/lib/load-part";
 import { useTitle } from "@/lib/use-title";
+import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { useFirstSteps } from "./first-steps";
-import { GroupItem } from "./GroupItem";
 import { NewestJobs } from "./NewestJobs";
-import { inboxQuery, newestQuery } from "./queries";
+import { inboxQuery, newestQuery, useUpdateInbox } from "./queries";
 
 /** Read where they are shown: on most visits there are none. */
 const FirstSteps = lazy(async () => ({ default: (await loadPart(() => import("./FirstSteps"))).FirstSteps }));
@@ -84,19 +85,12 @@ function Groups({ inbox, tenant, isEmpty }: GroupsProps) {
   const shown = inbox.groups.filter((group) => !isPutOff(group));
   return (
     <section aria-label="What needs you" className="space-y-2">
-      {shown.length > 0 ? (
-        <ul className="divide-y rounded border">
-          {shown.map((group) => (
-            <GroupItem key={group.id} group={group} tenant={tenant} />
-          ))}
-        </ul>
-      ) : (
-        !isEmpty && (
-          <p role="status" className="flex items-center gap-2 rounded border p-3 font-medium">
-            <CircleCheck aria-hidden size={16} className="text-completed" />
-            Nothing needs you
-          </p>
-        )
+      <GroupList groups={shown} renderMore={({ id }) => <NotNow id={id} tenant={tenant} />} />
+      {shown.length === 0 && !isEmpty && (
+        <p role="status" className="flex items-center gap-2 rounded border p-3 font-medium">
+          <CircleCheck aria-hidden size={16} className="text-completed" />
+          Nothing needs you
+        </p>
       )}
       {putOff.length > 0 && (
         <Suspense fallback={<div className="h-6" />}>
@@ -104,5 +98,23 @@ function Groups({ inbox, tenant, isEmpty }: GroupsProps) {
         </Suspense>
       )}
     </section>
+  );
+}
+
+/** Button that puts a group off. */
+function NotNow({ id, tenant }: { id: string; tenant: string | null }) {
+  const update = useUpdateInbox(tenant);
+  return (
+    <>
+      <Button
+        kind="quiet"
+        title="Put it off until there are more of it"
+        unavailable={update.isPending}
+        onClick={() => update.mutate({ snoozed: [id] })}
+      >
+        Not now
+      </Button>
+      <ProblemState error={update.error} />
+    </>
   );
 }

@@ -1,10 +1,10 @@
 import { useAgentNames } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
 import type { InboxGroup } from "@/api/types";
+import { describeGroup } from "@/groups/describe-group";
 import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { ExactTime } from "@/ui/display/time";
-import { describeGroup } from "./describe-group";
 import { useUpdateInbox } from "./queries";
 
 /** Groups that are put off, folded. */

@@ -1,35 +1,42 @@
-import { type InfiniteData, queryOptions, useQueryClient } from "@tanstack/react-query";
+import {
+  type InfiniteData,
+  type QueryClient,
+  type QueryFunctionContext,
+  queryOptions,
+  useMutation,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
 import { ofTenant } from "@/api/tenants";
 import type { Inbox, InboxVisit, JobsPage } from "@/api/types";
-import { useAct } from "./use-act";
 
 const EVERY_MS = 10_000;
 /** A visit goes on while its viewer is said to look within half an hour. */
 const SAID_EVERY_MS = 600_000;
 const NEWEST = 10;
 
-export const inboxKeys = { all: ["inbox"] as const };
+const inboxKey = (tenant: string | null) => ["inbox", tenant] as const;
 const PATH = "/api/inbox";
 
 /** After what the viewer did, so long what is so now is asked for: else answers are seconds old. */
 const ACTED_MS = 15_000;
 
 let saidAt = Number.NEGATIVE_INFINITY;
-let actedAt = Number.NEGATIVE_INFINITY;
 
-/** Note that the viewer did what a group needs. */
-export function noteAct(): void {
-  actedAt = Date.now();
-}
+/** Whether the viewer did something of late. */
+const hasActed = (client: QueryClient) =>
+  client
+    .getMutationCache()
+    .getAll()
+    .some(({ state }) => Date.now() - state.submittedAt < ACTED_MS);
 
 const put = (tenant: string | null, body: InboxVisit): Promise<Inbox> =>
   api.put(PATH, { body, query: ofTenant(tenant) });
 
 /** Read the inbox, and say now and then that somebody looks at it, with which the same is answered. */
-async function read(tenant: string | null, signal: AbortSignal): Promise<Inbox> {
-  if (Date.now() - saidAt < SAID_EVERY_MS && Date.now() - actedAt > ACTED_MS)
+async function read(tenant: string | null, { client, signal }: QueryFunctionContext): Promise<Inbox> {
+  if (Date.now() - saidAt < SAID_EVERY_MS && !hasActed(client))
     return api.get(PATH, { query: ofTenant(tenant), signal });
   const inbox = await put(tenant, { seen: true });
   saidAt = Date.now();
@@ -39,10 +46,10 @@ async function read(tenant: string | null, signal: AbortSignal): Promise<Inbox> 
 /** Query of what needs somebody, of a tenant or of all that one may see; jobs that change make it stale. */
 export const inboxQuery = (tenant: string | null) =>
   queryOptions({
-    queryKey: [...inboxKeys.all, tenant],
+    queryKey: inboxKey(tenant),
     refetchInterval: EVERY_MS,
     staleTime: 0,
-    queryFn: ({ signal }): Promise<Inbox> => read(tenant, signal),
+    queryFn: (context): Promise<Inbox> => read(tenant, context),
   });
 
 /** Query of the newest jobs: a list as the others, of one page, whose rows events change in place. */
@@ -59,7 +66,9 @@ export const newestQuery = (tenant: string | null) =>
 /** Puts groups off, or off no longer. */
 export function useUpdateInbox(tenant: string | null) {
   const client = useQueryClient();
-  return useAct(async (visit: InboxVisit) => {
-    client.setQueryData<Inbox>([...inboxKeys.all, tenant], await put(tenant, visit));
+  return useMutation({
+    mutationKey: ["inbox", "update"],
+    mutationFn: (visit: InboxVisit) => put(tenant, visit),
+    onSuccess: (inbox) => client.setQueryData<Inbox>(inboxKey(tenant), inbox),
   });
 }

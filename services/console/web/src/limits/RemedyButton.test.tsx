@@ -15,6 +15,7 @@ it.each([
   ["Resume", "limit_paused", "agent:*", "patch", "/api/limits/:name", '{"paused":false}'],
   ["Resume", "limit_paused", "label:a=b:c", "patch", "/api/limits/:name", '{"paused":false}'],
   ["Close circuit", "circuit_open", "writer", "patch", "/api/agents/writer", '{"enabled":true}'],
+  ["Close circuit", "circuit_probing", "writer", "patch", "/api/agents/writer", '{"enabled":true}'],
   ["Enable agent", "agent_disabled", "writer", "patch", "/api/agents/writer", '{"enabled":true}'],
 ] as const)("%s lifts that %s of %s", async (words, code, name, verb, path, body) => {
   const asked = on(verb, path, () => json({}));

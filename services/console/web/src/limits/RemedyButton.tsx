@@ -11,7 +11,7 @@ import { type Remedy, useRemedy } from "./remedies";
 const LimitDialog = lazy(() => loadPart(async () => ({ default: (await import("./LimitDialog")).LimitDialog })));
 
 /** Button that lifts a cause of waiting at once, or opens the form of the limit that has to be raised. */
-export function RemedyButton({ remedy }: { remedy: Remedy }) {
+export function RemedyButton({ remedy, kind = "primary" }: { remedy: Remedy; kind?: "primary" | "plain" }) {
   const [isRaising, raise] = useState(false);
   const remedied = useRemedy();
   const refused = useRefusal()(remedy.operation);
@@ -19,13 +19,13 @@ export function RemedyButton({ remedy }: { remedy: Remedy }) {
   return (
     <>
       <Button
-        kind="primary"
+        kind={kind}
         reason={refused}
         unavailable={isSent}
         aria-busy={remedied.isPending || undefined}
         onClick={() => (remedy.does === "raise" ? raise(true) : remedied.mutate(remedy))}
       >
-        {remedy.words}
+        {remedied.isSuccess ? "Done" : remedy.words}
       </Button>
       <ProblemState error={remedied.error} />
       {isRaising && <RaisedLimit name={remedy.id} onClose={() => raise(false)} />}

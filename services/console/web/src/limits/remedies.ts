@@ -29,20 +29,25 @@ export function findRemedy({ code, name }: Pick<WaitReason, "code" | "name">): R
   }
   if (code === "limit_concurrency" || code === "limit_rate" || code === "limit_usd_per_day")
     return { words: "Raise the limit", does: "raise", id: name, operation: "set_limit" };
-  if (code === "circuit_open") return { words: "Close circuit", does: "enable", id: name, operation: "patch_agent" };
+  if (code === "circuit_open" || code === "circuit_probing")
+    return { words: "Close circuit", does: "enable", id: name, operation: "patch_agent" };
   return code === "agent_disabled"
     ? { words: "Enable agent", does: "enable", id: name, operation: "patch_agent" }
     : null;
 }
 
-/** Lifts a cause of waiting, and asks again why a job waits. */
+/** What says why something waits, besides agents and limits. */
+const WAITING_KEYS = [jobKeys.allWaiting, ["inbox"], ["batches"], ["batch"]];
+
+/** Lifts a cause of waiting, and asks again why anything waits. */
 export function useRemedy() {
   const client = useQueryClient();
   const refetchLimited = useRefetchLimited();
   return useMutation({
     mutationKey: ["remedy"],
     mutationFn: send,
-    onSettled: () => Promise.all([refetchLimited(), client.invalidateQueries({ queryKey: jobKeys.allWaiting })]),
+    onSettled: () =>
+      Promise.all([refetchLimited(), ...WAITING_KEYS.map((queryKey) => client.invalidateQueries({ queryKey }))]),
   });
 }
 

@@ -43,29 +43,6 @@ export function findAgent({ agent_id: agent, code, name }: InboxGroup): string |
 /** Cut the command off a sentence: the page has a button for it. */
 export const withoutCommand = (remedy: string) => remedy.replace(/: signoff .*$/, "");
 
-/** What does it for all of a group at once, directly: what is resumed, closed or enabled, by the word of its button. */
-export type Remedy =
-  | { does: "resume"; what: "agent" | "tenant" | "operation"; id: string; words: string }
-  | { does: "resume"; what: "limit"; id: string; words: string }
-  | { does: "enable"; what: "agent"; id: string; words: string };
-
-const RESUMED: Record<string, ["agent" | "tenant" | "operation", string]> = {
-  agent: ["agent", "Resume agent"],
-  tenant: ["tenant", "Resume tenant"],
-  batch: ["operation", "Resume batch"],
-};
-
-/** Find what does it directly; null where somebody has to look first. */
-export function findRemedy({ code, name, resume }: InboxGroup): Remedy | null {
-  if (code.startsWith("circuit_")) return { does: "enable", what: "agent", id: name, words: "Close circuit" };
-  if (code === "agent_disabled") return { does: "enable", what: "agent", id: name, words: "Enable agent" };
-  if (resume == null) return null;
-  const [kind = "", ...rest] = resume.split(":");
-  const [what, words] = RESUMED[kind] ?? [];
-  if (what && words && rest.join(":") !== "*") return { does: "resume", what, id: rest.join(":"), words };
-  return { does: "resume", what: "limit", id: resume, words: "Resume" };
-}
-
 /** Page that has what a group needs, where no button does it. */
 export const PAGES: Record<
   string,
@@ -75,6 +52,5 @@ export const PAGES: Record<
   no_worker: { to: "/system", words: "Open system" },
   judge_away: { to: "/quality/judges", words: "Open judges" },
   no_agent_matches: { to: "/agents", words: "Open agents" },
-  budget: { to: "/system/limits", words: "Open limits" },
   dead_letters: { to: "/system/dead-letters", words: "Open dead letters" },
 };

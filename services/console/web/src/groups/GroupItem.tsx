@@ -1,24 +1,23 @@
 import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { useAgentNames } from "@/api/agents";
-import { ProblemState } from "@/api/ProblemState";
-import type { InboxGroup } from "@/api/types";
+import type { InboxGroup, InboxOperation } from "@/api/types";
 import { fromFilter } from "@/jobs/list/search/from-filter";
 import { cn } from "@/lib/cn";
-import { Button, buttonLook } from "@/ui/controls/button";
+import { findRemedy } from "@/limits/remedies";
+import { buttonLook } from "@/ui/controls/button";
 import { Time } from "@/ui/display/time";
-import { describeGroup, findAgent, findRemedy, lookOfGroup, withoutCommand } from "./describe-group";
+import { describeGroup, findAgent, lookOfGroup, withoutCommand } from "./describe-group";
 import { GroupAction } from "./GroupAction";
-import { useUpdateInbox } from "./queries";
 
 const LINK = "text-accent underline";
 
-type GroupProps = { group: InboxGroup; tenant: string | null };
+type GroupProps = { group: InboxGroup; onAsk: (operation: InboxOperation) => void; children?: ReactNode };
 
 /** Group of what needs the same: how many, since when, the newest, what to do, and what does it for all. */
-export function GroupItem({ group, tenant }: GroupProps) {
+export function GroupItem({ group, onAsk, children }: GroupProps) {
   const { nameOf, nameAllIn } = useAgentNames();
   const { icon: Icon, ink } = lookOfGroup(group);
-  const update = useUpdateInbox(tenant);
   const { since, newest_at: newestAt, newest_job_id: newest, newest_title: title, message, filter, remedy } = group;
   const words = describeGroup(group, nameOf);
   const agent = findAgent(group);
@@ -43,9 +42,10 @@ export function GroupItem({ group, tenant }: GroupProps) {
               {since && <Time at={since} before="since " />}
               {newest && (
                 <>
-                  {since ? " · newest: " : "newest: "}
+                  {since && " · "}
+                  {title && "newest: "}
                   <Link to="/jobs/$id" params={{ id: newest }} className={LINK}>
-                    <bdi>{title ?? "the newest"}</bdi>
+                    <bdi>{title ?? "newest"}</bdi>
                   </Link>
                   {newestAt && <Time at={newestAt} before=" " />}
                 </>
@@ -53,7 +53,7 @@ export function GroupItem({ group, tenant }: GroupProps) {
               {message && (
                 <>
                   {": "}
-                  <bdi className="text-text">{message}</bdi>
+                  <bdi className="text-text">{nameAllIn(message)}</bdi>
                 </>
               )}
             </p>
@@ -61,11 +61,10 @@ export function GroupItem({ group, tenant }: GroupProps) {
           {!findRemedy(group) && (
             <p className="wrap-anywhere first-letter:uppercase">{nameAllIn(withoutCommand(remedy))}</p>
           )}
-          <ProblemState error={update.error} />
         </div>
       </div>
       <div role="group" aria-label="Actions" className="flex flex-wrap items-center gap-1 max-sm:pl-6">
-        <GroupAction group={group} />
+        <GroupAction group={group} onAsk={onAsk} />
         {filter && (
           <Link
             to="/jobs"
@@ -76,14 +75,7 @@ export function GroupItem({ group, tenant }: GroupProps) {
             Open as list
           </Link>
         )}
-        <Button
-          kind="quiet"
-          title="Put it off until there are more of it"
-          unavailable={update.isPending}
-          onClick={() => update.mutate({ snoozed: [group.id] })}
-        >
-          Not now
-        </Button>
+        {children}
       </div>
     </li>
   );
