@@ -51,8 +51,8 @@ async def test_what_failed_of_a_batch_runs_again_by_three(page: Page, system: Sy
     failures = page.get_by_role("region", name="Failures")
     for job_id in ids[:2]:
         await expect(failures.get_by_role("link", name=f"Open {job_id}")).to_be_in_viewport()
-    await page.get_by_role("button", name="Retry what failed (2)").click()
-    await page.get_by_role("alertdialog").get_by_role("button", name="Retry what failed").click()
+    await page.get_by_role("button", name="Execute again what failed (2)").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Execute again what failed").click()
     await expect(page.get_by_role("heading", name="Batch of 2 jobs")).to_be_visible()
     assert await clicks(page) == 3
     for job_id in ids[:2]:

@@ -2,10 +2,10 @@ import { useNavigate } from "@tanstack/react-router";
 import { copiesOf } from "@/api/copies";
 import { useRefusal } from "@/api/me";
 import type { Agent, AgentStats, Limit } from "@/api/types";
-import { formatCount, shortenId } from "@/lib/format";
+import { formatCount } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { CopyButton } from "@/ui/controls/copy-button";
 import { type Choice, ThingHead } from "@/ui/display/ThingHead";
+import { ThingId } from "@/ui/display/ThingId";
 import type { OpenDialog } from "./AgentDialogs";
 import { AgentHealth } from "./AgentHealth";
 import { describeCard } from "./card";
@@ -88,13 +88,7 @@ export function AgentHead({ agent, stats, limit, act, open }: HeadProps) {
             </button>
           ),
         ],
-        [
-          "Id",
-          <span key="id" className="inline-flex items-center font-mono text-xs" title={agent.id}>
-            {shortenId(agent.id)}
-            <CopyButton text={agent.id} label="Copy the id" className="size-6" />
-          </span>,
-        ],
+        ["Id", <ThingId key="id" id={agent.id} />],
       ]}
       step={
         remedy ? (

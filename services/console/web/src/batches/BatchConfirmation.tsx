@@ -16,10 +16,10 @@ type BatchConfirmationProps = {
   onClose: () => void;
 };
 
-/** Dialog that asks before a batch is cancelled, or what failed of it is retried, and says what that does. */
+/** Dialog that asks before a batch is cancelled, or what failed of it is executed again, and says what that does. */
 export function BatchConfirmation({ action, batch, isPending, error, onConfirm, onClose }: BatchConfirmationProps) {
   const [reason, setReason] = useState("");
-  const verb = action === "cancel" ? nameAction(action, batch) : "Retry what failed";
+  const verb = action === "cancel" ? nameAction(action, batch) : "Execute again what failed";
   return (
     <AlertDialog
       open

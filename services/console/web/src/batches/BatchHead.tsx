@@ -10,10 +10,10 @@ import { describeSearch } from "@/jobs/list/search/describe-search";
 import { fromFilter } from "@/jobs/list/search/from-filter";
 import { formatCount, shortenId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { CopyButton } from "@/ui/controls/copy-button";
 import { Duration } from "@/ui/display/duration";
 import { ErrorState } from "@/ui/display/states";
 import { ThingHead } from "@/ui/display/ThingHead";
+import { ThingId } from "@/ui/display/ThingId";
 import { ExactTime, toIntlZone, useZone } from "@/ui/display/time";
 import { BatchConfirmation } from "./BatchConfirmation";
 import { BatchStateBadge } from "./BatchStateBadge";
@@ -131,7 +131,7 @@ function useFacts(batch: Operation) {
     ["Began", <ExactTime key="began" at={batch.created_at} />],
     [hasEnded(batch) ? "Took" : "For", <Duration key="took" from={batch.created_at} to={batch.finished_at} />],
     [
-      "Retry of",
+      "Of what failed in",
       retryOf && (
         <Link
           key="retry"
@@ -144,13 +144,7 @@ function useFacts(batch: Operation) {
       ),
     ],
     ["Tenant", batch.tenant && batch.tenant !== "default" && <bdi key="tenant">{batch.tenant}</bdi>],
-    [
-      "Id",
-      <span key="id" className="inline-flex items-center font-mono text-xs" title={id}>
-        {shortenId(id)}
-        <CopyButton text={id} label="Copy the id" className="size-6" />
-      </span>,
-    ],
+    ["Id", <ThingId key="id" id={id} />],
   ] as const;
 }
 

@@ -81,7 +81,7 @@ function Item({ item, job }: { item: OperationItem; job?: Job }) {
       )}
       {retriedBy && (
         <Link to="/batches/$id" params={{ id: retriedBy }} title={retriedBy} className="text-accent underline">
-          Retried by {shortenId(retriedBy)}
+          Executed again by {shortenId(retriedBy)}
         </Link>
       )}
     </li>

@@ -116,7 +116,7 @@ it("shows what failed and what was refused, each with its code", async () => {
   expect(within(failures).getByRole("link", { name: "Unmet" })).toHaveAttribute("href", "/jobs/unmet");
   const refusals = screen.getByRole("region", { name: "Refusals" });
   expect(await within(refusals).findByText("illegal_transition")).toBeVisible();
-  expect(within(failures).getByRole("link", { name: "Retried by b-2" })).toHaveAttribute("href", "/batches/b-2");
+  expect(within(failures).getByRole("link", { name: "Executed again by b-2" })).toHaveAttribute("href", "/batches/b-2");
   expect(refusals).toHaveTextContent("the job is COMPLETED");
   expect(screen.getByRole("link", { name: "Its jobs in the list" })).toHaveAttribute("href", "/jobs?batch=batch-1");
 });
@@ -152,11 +152,11 @@ it("cancels once it is confirmed, with a reason; a refusal stays in the dialog",
 it("a retry leads to the new batch", async () => {
   onPost("/api/operations/batch-1/retry", () => json(aBatch({ id: "again", retry_of: "batch-1" }), 201));
   const { user, router } = await batchPage(aBatch({ state: "DONE", finished_at: "2026-11-25T00:01:00Z" }));
-  await user.click(screen.getByRole("button", { name: "Retry what failed (1)" }));
+  await user.click(screen.getByRole("button", { name: "Execute again what failed (1)" }));
   const dialog = screen.getByRole("alertdialog");
   expect(dialog).toHaveTextContent("What failed and still stands there is executed again at once, as a new batch");
   expect(dialog).toHaveTextContent("1 job at most");
-  await user.click(within(dialog).getByRole("button", { name: "Retry what failed" }));
+  await user.click(within(dialog).getByRole("button", { name: "Execute again what failed" }));
   await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
 });
 

@@ -104,7 +104,7 @@ function Row({ batch }: { batch: Operation }) {
           {describeOperation(batch)}{" "}
           <span className="font-mono text-xs whitespace-nowrap text-muted">{shortenId(batch.id)}</span>
         </Link>
-        {batch.retry_of && <span className="text-xs whitespace-nowrap text-muted"> · a retry</span>}
+        {batch.retry_of && <span className="text-xs whitespace-nowrap text-muted"> · of what failed in another</span>}
       </td>
       <td className={`${CELL} text-muted`}>
         <LabelledValue name="By">

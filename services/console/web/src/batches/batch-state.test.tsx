@@ -62,7 +62,7 @@ it.each([
 it.each([
   ["what is under way", aBatch(), "cancel", "Cancel what is left"],
   ["what is paused", aBatch({ state: "PAUSED" }), "resume", "Resume"],
-  ["what failed", aBatch({ state: "DONE" }), "retry", "Retry what failed (1)"],
+  ["what failed", aBatch({ state: "DONE" }), "retry", "Execute again what failed (1)"],
   ["a cancelled batch", aBatch({ state: "CANCELLED", counts: { CANCELLED: 1 } }), "again", "Execute this one again"],
   [
     "a cancellation",
@@ -89,7 +89,7 @@ it("more than can be named are not executed again at once, unless a filter choos
 it("only what was executed is retried", () => {
   const cancellation = aBatch({ kind: "cancel", state: "DONE", counts: { DONE: 9, REFUSED: 1 } });
   expect(describeState(cancellation).word).toBe("Done, in part");
-  expect(explainRefusal("retry", cancellation)).toBe("It executed nothing that could be retried.");
+  expect(explainRefusal("retry", cancellation)).toBe("It executed nothing.");
 });
 
 it("has nothing to retry where nothing failed", () => {

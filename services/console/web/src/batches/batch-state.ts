@@ -134,7 +134,7 @@ export function nameAction(action: BatchAction, batch: Operation): string {
     case "cancel":
       return "Cancel what is left";
     case "retry":
-      return `Retry what failed${batch.counts.FAILED ? ` (${formatCount(batch.counts.FAILED)})` : ""}`;
+      return `Execute again what failed${batch.counts.FAILED ? ` (${formatCount(batch.counts.FAILED)})` : ""}`;
     case "again": {
       const number = countCancelled(batch);
       return number === 1 ? "Execute this one again" : `Execute these ${number ? formatCount(number) : ""} again`;
@@ -155,8 +155,8 @@ export function explainRefusal(action: BatchAction, batch: Operation): string | 
         ? null
         : `A batch that is ${word} cannot be cancelled.`;
     case "retry":
-      if (!isExecuting(batch)) return "It executed nothing that could be retried.";
-      if (!hasEnded(batch)) return "It is still under way: what failed can be retried once it has ended.";
+      if (!isExecuting(batch)) return "It executed nothing.";
+      if (!hasEnded(batch)) return "It is still under way: what failed can be executed again once it has ended.";
       return batch.counts.FAILED ? null : "None of its jobs failed.";
     case "again":
       return explainNotAgain(batch);

@@ -6,15 +6,15 @@ import { FACTS, FILTERS } from "@/jobs/fields";
 import { findBegin } from "@/jobs/model/phase";
 import { useNow } from "@/lib/clock";
 import { formatCount, formatMoney, pluralize, shortenId } from "@/lib/format";
-import { CopyButton } from "@/ui/controls/copy-button";
 import { Countdown } from "@/ui/display/duration";
+import { ThingId } from "@/ui/display/ThingId";
 import { ExactTime, Time } from "@/ui/display/time";
 
 const LINK = "text-accent hover:underline";
 
 /** Facts that are more than the value of their field. */
 const VALUES: Partial<Record<keyof Job, (job: Job) => ReactNode>> = {
-  id: ({ id }) => <Id id={id} />,
+  id: ({ id }) => <ThingId id={id} />,
   agent_id: (job) => <Performer job={job} />,
   batch_id: ({ batch_id: id }) => id && <Batch id={id} />,
   cost_usd: (job) => describeSpent(job) && <span title="As claimed by agents and judges">{describeSpent(job)}</span>,
@@ -73,15 +73,6 @@ function Labels({ labels }: { labels: readonly [string, string][] }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-function Id({ id }: { id: string }) {
-  return (
-    <span className="inline-flex items-center font-mono text-xs" title={id}>
-      {shortenId(id)}
-      <CopyButton text={id} label="Copy the id" className="size-6 pointer-coarse:-my-3" />
-    </span>
   );
 }
 

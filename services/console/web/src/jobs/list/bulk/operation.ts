@@ -130,7 +130,7 @@ const ASKED: Record<Exclude<OperationKind, "rejudge">, Action> = {
 };
 
 function explainRefusalOf(kind: OperationKind, job: Job): string | null {
-  if (kind === "retry" && job.status !== "FAILED") return "Only a job that failed can be retried.";
+  if (kind === "retry" && job.status !== "FAILED") return "Only a job that failed can be executed again so.";
   if (kind !== "rejudge") return explainRefusal(ASKED[kind], job);
   return STATUSES.rejudge.some((status) => status === job.status)
     ? null
