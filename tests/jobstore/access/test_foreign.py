@@ -118,8 +118,9 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
             "INSERT INTO judging_counts VALUES ('judge', :policy, 1, 1, 0, 0, 0, 0)",
             "INSERT INTO judging_evaluations VALUES (:policy, 1, '', gen_random_uuid(), '{}', '{}', '')",
             """
-            INSERT INTO quality_rollups VALUES ('games', 3600, date_trunc('hour', signoff_now()), :agent,
-                CAST(:policy AS text) || '@1', 1, 1, 0, 0, 0, '{}', '{"It rhymes": [1, 0, 0]}')
+            INSERT INTO quality_rollups SELECT 'games', span_s, date_trunc(unit, signoff_now(), 'UTC'),
+                CAST(:agent AS text), CAST(:policy AS text) || '@1', 1, 1, 0, 0, 0, '{}', '{"It rhymes": [1, 0, 0]}'
+            FROM (VALUES (3600, 'hour'), (86400, 'day')) AS of (span_s, unit)
             """,
             "INSERT INTO spending VALUES (now(), 'games', 99, 1, 1)",
             """

@@ -197,16 +197,41 @@ async def test_shadows_and_labelled_cases_are_compared_once(
     assert [(agent.name, agent.compared, agent.flipped) for agent in seen.agents] == [("writer", 2, 1)]
 
 
-async def test_the_criteria_that_fail_most_stay_by_themselves(database: Database, counting: Rollups) -> None:
-    def span(first: int) -> dict[str, object]:
-        made = Verdicts()
-        made.criteria = {f"criterion {n}": [5, 0, 0] for n in range(first, first + 40)} | {"fails": [0, 1, 1]}
-        at = rollups.get_span_begin(datetime.now(UTC), rollups.HOUR_S)
-        return made.make_row(Whose("default", rollups.HOUR_S, at, "writer", "strict@3"))
+def spans_of(made: Verdicts, agent_id: str = "writer", at: datetime | None = None) -> list[dict[str, object]]:
+    """The rows of an hour and of its day, as both are counted; `at` is now, by itself."""
+    begins = {span_s: rollups.get_span_begin(at or datetime.now(UTC), span_s) for span_s in rollups.VERDICTS_KEPT}
+    return [made.make_row(Whose("default", span_s, at, agent_id, "strict@3")) for span_s, at in begins.items()]
 
+
+async def test_outcomes_and_models_are_read_by_the_day_as_far_as_whole_days_are_asked_for(
+    database: Database,
+) -> None:
+    """They come to the same as the hours, of which a week has twenty times as many to be taken apart."""
+    now = datetime(2026, 3, 9, 17, 30, tzinfo=UTC)
+    kept = [timedelta(hours=hours) for hours in (0, 17, 18, 23, 24, 42, 48)]
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM quality_rollups"))
+        for ago in kept:
+            made = Verdicts()
+            made.sums["judged"], made.models["m"], made.criteria = 1, 1, {BLUE: [1, 0, 0]}
+            await connection.execute_many(verdicts.ADD, spans_of(made, at=now - ago))
+    async with database.session() as session:
+        for hours in (1, 17, 18, 24, 41, 42, 48, 168):
+            seen = await quality.get_quality(session, hours * 3_600, now)
+            expected = sum(ago <= timedelta(hours=hours) for ago in kept)
+            counted = (seen.totals.judged, seen.criteria[0].passed, seen.judges[0].models["m"])
+            assert counted == (expected,) * 3, hours
+        await session.execute(text("DELETE FROM quality_rollups WHERE span_s = 3600 AND at >= '2026-03-08'"))
+        seen = await quality.get_quality(session, 48 * 3_600, now)
+        assert (seen.totals.judged, seen.criteria[0].passed) == (2, 7), "hours of whole days are not read for them"
+
+
+async def test_the_criteria_that_fail_most_stay_by_themselves(database: Database, counting: Rollups) -> None:
     async with database.transaction() as connection:
         for first in (0, 40, 80):
-            await connection.execute_many(verdicts.ADD, [span(first)])
+            made = Verdicts()
+            made.criteria = {f"criterion {n}": [5, 0, 0] for n in range(first, first + 40)} | {"fails": [0, 1, 1]}
+            await connection.execute_many(verdicts.ADD, spans_of(made))
     seen = await shown(database, counting)
     assert len(seen.criteria) == verdicts.CRITERIA_MAX
     assert (seen.criteria[0].text, seen.criteria[0].failed, seen.criteria[0].unassessed) == ("fails", 3, 3)
@@ -218,16 +243,12 @@ async def test_an_answer_is_bounded_however_many_criteria_and_models_were_counte
     database: Database, counting: Rollups
 ) -> None:
     """A judge may name another model each time, and each agent has criteria of its own."""
-    at = rollups.get_span_begin(datetime.now(UTC), rollups.HOUR_S)
-
-    def span(agent: int) -> dict[str, object]:
-        made = Verdicts()
-        made.criteria = {f"criterion {agent}.{n}": [1, agent, 0] for n in range(verdicts.CRITERIA_MAX)}
-        made.models.update({f"model {agent}.{n}": agent + 1 for n in range(verdicts.MODELS_MAX)})
-        return made.make_row(Whose("default", rollups.HOUR_S, at, f"agent {agent}", "strict@3"))
-
     async with database.transaction() as connection:
-        await connection.execute_many(verdicts.ADD, [span(agent) for agent in range(4)])
+        for agent in range(4):
+            made = Verdicts()
+            made.criteria = {f"criterion {agent}.{n}": [1, agent, 0] for n in range(verdicts.CRITERIA_MAX)}
+            made.models.update({f"model {agent}.{n}": agent + 1 for n in range(verdicts.MODELS_MAX)})
+            await connection.execute_many(verdicts.ADD, spans_of(made, f"agent {agent}"))
     seen = await shown(database, counting)
     assert list(seen.judges[0].models) == [f"model 3.{n}" for n in range(verdicts.MODELS_MAX)]
     assert len(seen.criteria) == quality.CRITERIA_MAX

@@ -20,10 +20,15 @@ BY_HOUR_MAX_S: Final = 7 * DAY_S
 NAMES_MAX: Final = 500
 CRITERIA_MAX: Final = 100
 
-_CHOSEN: Final = """
-    FROM quality_rollups WHERE span_s = :span_s AND at >= :since
-        AND (CAST(:agent_id AS text) = '' OR agent_id = :agent_id)
+_OF: Final = """
+    (CAST(:agent_id AS text) = '' OR agent_id = :agent_id)
         AND (CAST(:judge AS text) = '' OR judge = :judge OR split_part(judge, '@', 1) = :judge)
+"""
+_CHOSEN: Final = f"FROM quality_rollups WHERE span_s = :span_s AND at >= :since AND {_OF}"
+#: The same, but the days from `:day` on in place of their hours: outcomes and models take long to be taken apart.
+_IN_DAYS: Final = f"""
+    FROM quality_rollups WHERE (span_s = :span_s AND at >= :since AND at < :day OR span_s = {DAY_S} AND at >= :day)
+        AND {_OF}
 """
 #: The spans that were chosen; with a criterion, with the outcomes of that one in place of the verdicts'.
 _SPANS: Final = f"""
@@ -46,12 +51,12 @@ _MODELS: Final = text(
     SELECT judge, model, judged FROM (
         SELECT judge, of.key AS model, sum(of.value::bigint)::bigint AS judged,
             row_number() OVER (PARTITION BY judge ORDER BY sum(of.value::bigint) DESC, of.key) AS place
-        FROM (SELECT judge, models {_CHOSEN} AND judge = ANY(CAST(:judges AS text[]))) AS spans,
+        FROM (SELECT judge, models {_IN_DAYS} AND judge = ANY(CAST(:judges AS text[]))) AS spans,
             jsonb_each_text(models) AS of GROUP BY 1, 2
     ) AS summed WHERE place <= {MODELS_MAX} ORDER BY place
     """  # noqa: S608 - words of our own
 )
-_OUTCOMES: Final = f"SELECT of.* FROM (SELECT criteria {_CHOSEN}) AS spans, jsonb_each(criteria) AS of"  # noqa: S608
+_OUTCOMES: Final = f"SELECT of.* FROM (SELECT criteria {_IN_DAYS}) AS spans, jsonb_each(criteria) AS of"  # noqa: S608
 _CRITERIA: Final = text(
     f"""
     SELECT * FROM ({name_most(_OUTCOMES, CRITERIA_MAX)}) AS named
@@ -72,14 +77,15 @@ async def get_quality(
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now - timedelta(seconds=range_s), span_s)
     chosen = {"span_s": span_s, "since": since, "agent_id": agent_id, "judge": judge}
+    in_days = chosen | {"day": get_span_begin(since + timedelta(seconds=DAY_S - 1), DAY_S)}
     of_one = chosen | {"criterion": of_criterion[:CRITERION_MAX], "limit": NAMES_MAX}
     spans = await connection.execute(_READ["at"], of_one | {"limit": None})
     agents = await connection.execute(_READ["agent_id"], of_one)
     judges = await connection.execute(_READ["judge"], of_one)
     models: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for row in await connection.execute(_MODELS, chosen | {"judges": [row.judge for row in judges]}):
+    for row in await connection.execute(_MODELS, in_days | {"judges": [row.judge for row in judges]}):
         models[row.judge][row.model] = row.judged
-    criteria = [QualityOfCriterion(**row) for row in await connection.execute(_CRITERIA, chosen)]
+    criteria = [QualityOfCriterion(**row) for row in await connection.execute(_CRITERIA, in_days)]
     others = criteria.pop() if criteria and criteria[-1].text == OTHERS else None
     return Quality(
         points=list(_make_points(spans, point_s, now)),
