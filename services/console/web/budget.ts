@@ -5,7 +5,7 @@ const STYLE_MAX_KB = 15;
 /** All script that a page loads, at most: beside what every page begins with, the parts that it is made of. */
 const PAGES: Record<string, { parts: string[]; maxKb: number }> = {
   "/": { parts: ["InboxPage"], maxKb: 180 },
-  "/jobs/ID": { parts: ["JobPage", "DocumentView"], maxKb: 300 },
+  "/jobs/ID": { parts: ["JobPage"], maxKb: 300 },
   "/system": { parts: ["OverviewPage"], maxKb: 260 },
 };
 /** The parser of a job's result runs in a worker, which is loaded with its page. */

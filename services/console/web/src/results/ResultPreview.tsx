@@ -6,6 +6,7 @@ import { type Focus, keepInHand, type Quote } from "@/results/model/evidence";
 import { type InspectedResult, inspectResult, type View } from "@/results/model/inspect-result";
 import { listParts, type Part } from "@/results/model/list-parts";
 import { buildDownloadAddress, buildHtmlAddress, type Source } from "@/results/model/source";
+import { DocumentView } from "@/results/views/DocumentView";
 import { HtmlFrame } from "@/results/views/HtmlFrame";
 import { JsonTree } from "@/results/views/JsonTree";
 import { StoredView } from "@/results/views/StoredView";
@@ -15,7 +16,6 @@ import { CopyButton } from "@/ui/controls/copy-button";
 import { type Tab, Tabs } from "@/ui/controls/tabs";
 import { Loading, Skeleton } from "@/ui/display/states";
 
-const DocumentView = lazy(() => loadPart(() => import("@/results/views/DocumentView")));
 const DiffView = lazy(() => loadPart(async () => ({ default: (await import("@/results/views/DiffView")).DiffView })));
 
 const LABELS: Record<Exclude<Shown, "diff">, string> = {
@@ -93,16 +93,16 @@ export function ResultPreview(props: ResultPreviewProps) {
 const DOWNLOAD =
   "inline-flex h-7 items-center gap-1.5 rounded px-2 text-xs font-medium hover:bg-sunken pointer-coarse:min-h-11";
 
-const LOADING = (
-  <Loading what="the result">
-    <Skeleton className="h-40" />
-  </Loading>
-);
-
 function Diff({ inspected, name, value }: { inspected: InspectedResult; name: string; value: unknown }) {
   const before = useMemo(() => inspectResult(value), [value]);
   return (
-    <Suspense fallback={LOADING}>
+    <Suspense
+      fallback={
+        <Loading what="the difference">
+          <Skeleton className="h-40" />
+        </Loading>
+      }
+    >
       <DiffView
         kind={chooseDiff(before, inspected)}
         before={before.text}
@@ -136,11 +136,7 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
       return <TextView text={looked.text} quotes={quotes} focus={focus} />;
     case "markdown":
     case "fields":
-      return (
-        <Suspense fallback={LOADING}>
-          <DocumentView parts={parts} quotes={quotes} focus={focus} />
-        </Suspense>
-      );
+      return <DocumentView parts={parts} quotes={quotes} focus={focus} />;
     case "html":
       return <HtmlFrame address={buildHtmlAddress(source)} name={`${source.jobId}-${source.version}`} />;
     case "table":

@@ -26,7 +26,7 @@ type DocumentViewProps = { parts: readonly Part[]; quotes?: readonly Quote[]; fo
 const NO_QUOTES: readonly Quote[] = [];
 
 /** Result as it reads: its texts are parsed in the worker, and only what is seen of them is drawn. */
-export default function DocumentView({ parts, quotes = NO_QUOTES, focus = null }: DocumentViewProps) {
+export function DocumentView({ parts, quotes = NO_QUOTES, focus = null }: DocumentViewProps) {
   const asked = useMemo(
     () => ({
       kind: "document" as const,

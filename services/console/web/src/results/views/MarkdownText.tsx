@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import { useWorker } from "@/results/worker/use-worker";
-import DocumentView from "./DocumentView";
+import { DocumentView } from "./DocumentView";
 import { DrawnNode } from "./DrawnNode";
 import { PlainText, ShowAll } from "./PlainText";
 
