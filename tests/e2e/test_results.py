@@ -5,7 +5,7 @@ import re
 
 from playwright.async_api import Page, expect
 from support.system import Agent, System
-from visitor import Visitor, found_by_axe, keep, menu_of_head, settled
+from visitor import Visitor, found_by_axe, keep, menu_of_head, overflowing, settled
 
 HOSTILE = """# Hello
 
@@ -19,6 +19,7 @@ HTML = """<!doctype html><html><head><style>p { color: rgb(200, 0, 0) }</style><
 <img src="https://elsewhere.invalid/pixel.png"></body></html>"""
 
 
+SIDES = ("removed", "added")
 #: Elements that scroll down, but for code.
 SCROLLING = """() => [...document.querySelectorAll("body *:not(pre)")]
   .filter((element) => element.scrollHeight > element.clientHeight + 1)
@@ -76,6 +77,39 @@ async def test_hostile_results_do_nothing_in_any_view(page: Page, visitor: Visit
             assert await shown.locator("script, img:not([src^='data:image/png'])").count() == 0
             assert await shown.locator("*").count() < 3_000
         await expect(page).to_have_title(re.compile(f"Harm {number}"))
+
+
+async def test_the_diff_of_two_hostile_results_does_nothing(page: Page, visitor: Visitor, system: System, agent: Agent):
+    visitor.tolerate("sandbox|elsewhere.invalid|securitypolicyviolation|Content Security Policy")
+    hostile = "\u202e\u2066" + HOSTILE
+    pairs = (
+        ({"text": f"{hostile}before"}, {"text": f"{hostile}after [link](javascript:alert(1))"}),
+        (
+            {"__proto__": hostile, "toString": 1, "rows": [None, {"<b>": 1}]},
+            {"__proto__": 2, "x" * 9_000: hostile, "rows": [{"<b>": hostile}, None]},
+        ),
+        ({"text": "a b " * 60_000}, {"text": "b a " * 60_000}),
+    )
+    for number, (before, after) in enumerate(pairs):
+        job_id = await done(system, agent, f"Harm twice {number}", before)
+        agent.answers[job_id] = lambda _, after=after: after
+        await system.client.resubmit_job(job_id)
+        await system.at_rest(job_id)
+        for width in (1280, 800):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto(f"/jobs/{job_id}?view=diff")
+            diff = page.get_by_role("region", name=re.compile("compared with"))
+            added = diff.get_by_text("added: ").first
+            await expect(added).to_be_attached()
+            sides = [await diff.get_by_text(f"{kind}: ").first.locator("..").bounding_box() for kind in SIDES]
+            assert all(sides)
+            tops = [side["y"] for side in sides if side]
+            assert number != 0 or (tops[0] == tops[1]) == (width == 1280), "side by side where there is room"
+            shown = page.get_by_role("region", name="Result", exact=True)
+            assert await shown.locator("script, img, iframe, a[href^=javascript]").count() == 0
+            assert await shown.locator("*").count() < 3_000
+            assert await overflowing(page) == []
+        await expect(page).to_have_title(re.compile(f"Harm twice {number}"))
 
 
 async def test_300_kb_of_markdown_are_read_at_once(page: Page, system: System, agent: Agent):

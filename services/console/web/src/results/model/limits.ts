@@ -5,7 +5,7 @@ export const MARKDOWN_MAX_CHARS = 1_000_000;
 /** The worker that parses or compares is ended after it: marks without end cost the square of their number. */
 export const WORK_TIMEOUT_MS = 15_000;
 /** So much of a long text is parsed first, and shown before the rest. */
-export const BEGINNING_CHARS = 16_000;
+export const BEGINNING_CHARS = 8_000;
 /** Blocks that the worker hands over at once: no more than the page reads without keeping anybody waiting. */
 export const BLOCKS_HANDED = 150;
 /** Answers of the worker that are kept. */
@@ -30,8 +30,16 @@ export const SEARCHED_MAX = 1_000;
 export const DIFF_TIMEOUT_MS = 1_000;
 /** Blocks of which one replaces the other, together, are compared by word up to this length. */
 export const DIFF_WORDS_MAX_CHARS = 20_000;
-/** Blocks drawn at first that differ, or stand next to one that does. */
-export const DIFF_BLOCKS_SHOWN = 200;
+/** Pieces of a block that was changed: more are not read as words, and are elements each. */
+export const DIFF_PIECES_MAX = 200;
+/** Pairs of items of two lists that are compared. */
+export const DIFF_ITEMS_MAX = 4_000_000;
+/** Characters of the path of a value that differs. */
+export const DIFF_PATH_CHARS = 500;
+/** Elements, and characters as those of a block, drawn at first of what differs or stands next to it. */
+export const DIFF_WEIGHT_SHOWN = 1_500;
+/** Elements around what is drawn of a row. */
+export const DIFF_ROW_WEIGHT = 10;
 /** Unchanged blocks shown next to a change. */
 export const DIFF_AROUND_BLOCKS = 3;
 export const QUOTES_MAX = 50;

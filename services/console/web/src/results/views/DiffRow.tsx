@@ -2,10 +2,10 @@ import { Fragment, type ReactNode } from "react";
 import { cn } from "@/lib/cn";
 import type { Node } from "@/results/worker/blocks";
 import type { BlockChange, Words } from "@/results/worker/compare-blocks";
+import type { JsonChange } from "@/results/worker/compare-json";
 import { DrawnNode } from "./DrawnNode";
 
-export type JsonRow = { kind: "added" | "removed" | "changed"; path: string; before?: string; after?: string };
-export type Row = BlockChange | JsonRow;
+export type Row = BlockChange | JsonChange;
 
 /** What a row was and is: one below the other, and beside it where the window is wide. */
 export function DiffRow({ row }: { row: Row }) {

@@ -1,10 +1,11 @@
 import { Fragment, useMemo, useState } from "react";
 import { pluralize } from "@/lib/format";
-import { DIFF_AROUND_BLOCKS, DIFF_BLOCKS_SHOWN } from "@/results/model/limits";
+import { CHARS_PER_WEIGHT, DIFF_AROUND_BLOCKS, DIFF_ROW_WEIGHT, DIFF_WEIGHT_SHOWN } from "@/results/model/limits";
+import { weighNode } from "@/results/worker/split-nodes";
 import { useWorker } from "@/results/worker/use-worker";
 import { Button } from "@/ui/controls/button";
 import { Loading, Skeleton } from "@/ui/display/states";
-import { DiffRow, type JsonRow, type Row } from "./DiffRow";
+import { DiffRow, type Row } from "./DiffRow";
 import { TextView } from "./TextView";
 
 type DiffViewProps = {
@@ -46,26 +47,21 @@ export function DiffView({ before, after, kind = "text", beforeName, afterName }
       </Loading>
     );
   }
-  const rows = changes.map((change) => ("path" in change ? toRow(change) : change));
-  return <Changes rows={rows} unit={UNITS[kind]} {...names} />;
+  return <Changes rows={changes} unit={UNITS[kind]} {...names} />;
 }
 
 const UNITS = { markdown: "block", json: "value", text: "line" };
-
-const toRow = (change: { path: string; before?: string; after?: string }): JsonRow => ({
-  ...change,
-  kind: change.before === undefined ? "added" : change.after === undefined ? "removed" : "changed",
-});
 
 type ChangesProps = { rows: readonly Row[]; unit: string; beforeName: string; afterName: string };
 
 function Changes({ rows, unit, beforeName, afterName }: ChangesProps) {
   const [isWhole, setWhole] = useState(false);
-  const [limit, setLimit] = useState(DIFF_BLOCKS_SHOWN);
+  const [limit, setLimit] = useState(DIFF_WEIGHT_SHOWN);
   const near = useMemo(() => foldUnchanged(rows), [rows]);
-  const all: (Row | number)[] = isWhole ? [...rows] : near;
+  const all: readonly (Row | number)[] = isWhole ? rows : near;
+  const shown = useMemo(() => takeLight(all, limit), [all, limit]);
   const isCut = near.length < rows.length;
-  const count = (...kinds: Row["kind"][]) => rows.filter((row) => kinds.includes(row.kind)).length;
+  const count = (kind: Row["kind"]) => rows.filter((row) => row.kind === kind).length;
   return (
     <div>
       <p className="mb-2 flex min-h-7 flex-wrap items-center gap-x-3 text-xs text-muted">
@@ -83,14 +79,14 @@ function Changes({ rows, unit, beforeName, afterName }: ChangesProps) {
         aria-label={`${afterName} compared with ${beforeName}`}
         className={unit === "line" ? "font-mono text-xs wrap-anywhere" : "prose-result space-y-1"}
       >
-        {all.slice(0, limit).map((row, at) => (
+        {shown.map((row, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name, and never move
           <Fragment key={at}>
             {typeof row === "number" ? <Folded count={row} unit={unit} /> : <DiffRow row={row} />}
           </Fragment>
         ))}
       </section>
-      {all.length > limit && (
+      {all.length > shown.length && (
         <Button size="small" className="mt-2" onClick={() => setLimit(limit * 2)}>
           Show more
         </Button>
@@ -105,19 +101,32 @@ const Folded = ({ count, unit }: { count: number; unit: string }) => (
 
 /** Keep the unchanged rows next to a change; of the others in a row, their number. */
 function foldUnchanged(rows: readonly Row[]): (Row | number)[] {
-  const isNear = new Set<number>();
-  for (const [at, { kind }] of rows.entries()) {
-    if (kind === "same") continue;
-    for (let near = at - DIFF_AROUND_BLOCKS; near <= at + DIFF_AROUND_BLOCKS; near += 1) isNear.add(near);
-  }
   const kept: (Row | number)[] = [];
   for (const [at, row] of rows.entries()) {
     const last = kept.at(-1);
-    if (isNear.has(at)) kept.push(row);
+    const around = rows.slice(Math.max(0, at - DIFF_AROUND_BLOCKS), at + DIFF_AROUND_BLOCKS + 1);
+    if (row.kind !== "same" || around.some(({ kind }) => kind !== "same")) kept.push(row);
     else if (typeof last === "number") kept[kept.length - 1] = last + 1;
     else kept.push(1);
   }
   return kept;
+}
+
+/** Take so many of the first rows as are drawn at once; one at least. */
+function takeLight(rows: readonly (Row | number)[], most: number) {
+  let weight = 0;
+  const end = rows.findIndex((row, at) => {
+    weight += DIFF_ROW_WEIGHT + (typeof row === "number" ? 0 : weighRow(row));
+    return at > 0 && weight > most;
+  });
+  return end < 0 ? rows : rows.slice(0, end);
+}
+
+function weighRow(row: Row): number {
+  if ("path" in row) return (row.path.length + (row.before?.length ?? 0) + (row.after?.length ?? 0)) / CHARS_PER_WEIGHT;
+  if (row.kind !== "changed") return weighNode(row.block.node);
+  const { before, after, words } = row;
+  return weighNode(before.node) + weighNode(after.node) + (words ? words.before.length + words.after.length : 0);
 }
 
 function TextColumn({ name, text }: { name: string; text: string }) {

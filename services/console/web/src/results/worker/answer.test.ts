@@ -55,14 +55,37 @@ it("JSON is compared by path; objects of a list are found again by their names, 
   const before = '{"a":{"b":1},"list":[{"id":1,"x":1},{"id":2,"x":1}],"big":9007199254740993,"_t":"b"}';
   const after = '{"a":{"b":2},"list":[{"id":2,"x":5}],"big":9007199254740992,"_t":"a","new":[1]}';
   expect(compareJson(before, after)).toEqual([
-    { path: "a.b", before: "1", after: "2" },
-    { path: "list[0]", before: '{\n  "id": 1,\n  "x": 1\n}' },
-    { path: "list[0].x", before: "1", after: "5" },
-    { path: "big", before: "9007199254740993", after: "9007199254740992" },
-    { path: "_t", before: '"b"', after: '"a"' },
-    { path: "new", after: "[\n  1\n]" },
+    { kind: "changed", path: "a.b", before: "1", after: "2" },
+    { kind: "removed", path: "list[0]", before: '{\n  "id": 1,\n  "x": 1\n}' },
+    { kind: "changed", path: "list[0].x", before: "1", after: "5" },
+    { kind: "changed", path: "big", before: "9007199254740993", after: "9007199254740992" },
+    { kind: "changed", path: "_t", before: '"b"', after: '"a"' },
+    { kind: "added", path: "new", after: "[\n  1\n]" },
   ]);
   expect(compareJson(before, before)).toEqual([]);
+});
+
+it("keys and items that others name as they like are compared as any", () => {
+  const before = '{"__proto__":{"a":1},"toString":1,"list":[null,{"id":{"toString":1}}]}';
+  const after = '{"__proto__":{"a":2},"constructor":1,"list":[{"id":[]},null]}';
+  expect(compareJson(before, after)).toMatchObject([
+    { kind: "changed", path: "__proto__.a", before: "1", after: "2" },
+    { kind: "removed", path: "toString", before: "1" },
+    { kind: "added", path: "list[0]", after: '{\n  "id": []\n}' },
+    { kind: "removed", path: "list[1]" },
+    { kind: "added", path: "constructor", after: "1" },
+  ]);
+});
+
+it("of lists too long to be compared item by item, the whole differs, and long values and paths are cut", () => {
+  const write = (by: number) => JSON.stringify({ list: Array.from({ length: 20_000 }, (_, at) => at * by) });
+  const [change, ...others] = compareJson(write(2), write(-3));
+  expect(others).toEqual([]);
+  expect(change).toMatchObject({ kind: "changed", path: "list" });
+  expect(change?.after).toMatch(/… [0-9]+ more characters$/);
+  const long = (by: number) =>
+    JSON.stringify({ ["k".repeat(500_000)]: Array.from({ length: 900 }, (_, at) => [at * by]) });
+  for (const { path } of compareJson(long(2), long(-3))) expect(path.length).toBeLessThan(600);
 });
 
 it("a long document begins before it is whole, between blocks, and comes in messages none of which is large", async () => {
@@ -70,10 +93,10 @@ it("a long document begins before it is whole, between blocks, and comes in mess
   const told: Told[] = [];
   const texts = [{ kind: "markdown" as const, text: `# Head\n\n${text}` }];
   for await (const each of tell({ kind: "document", texts })) told.push(each);
-  const [first, ...others] = told as [{ beginning: Block[][] }, ...({ blocks: Block[] } | { answer: Block[][] })[]];
+  const [first, ...others] = told as [{ beginning: Block[][] }, ...Told[]];
   expect(first.beginning[0]?.map(({ text: own }) => own)).toEqual(["Head"]);
-  expect(others.pop()).toEqual({ answer: [[]] });
-  const blocks = others.map((each) => ("blocks" in each ? each.blocks : []));
+  expect(others.pop()).toEqual({ lists: 1 });
+  const blocks = others.map((each) => ("part" in each ? each.part : []));
   expect(Math.max(...blocks.map(({ length }) => length))).toBeLessThanOrEqual(BLOCKS_HANDED);
   expect(blocks.flat()).toEqual(((await answer({ kind: "document", texts })) as Block[][])[0]);
 });

@@ -16,25 +16,18 @@ export type Work = {
 export type Kind = keyof Work;
 export type Asked<K extends Kind = Kind> = { [Each in K]: { kind: Each } & Work[Each]["request"] }[K];
 
-/** Message of the worker: the blocks of how a long document begins, some of the blocks of a document, or the end of the answer. */
-export type Told<K extends Kind = Kind> =
-  | { beginning: Block[][] }
-  | { of: number; blocks: Block[] }
-  | { answer: Work[K]["answer"] };
+/** Message of the worker: the blocks of how a long document begins, a part of a list of the answer, or its end with the number of lists. */
+export type Told = { beginning: Block[][] } | { of: number; part: readonly unknown[] } | { lists: number };
 
-/** Answer in messages none of which is large. The blocks of a document come before its answer, which is empty then. */
+/** Answer in messages none of which is large: blocks of each document, or changes. */
 export async function* tell(asked: Asked): AsyncGenerator<Told> {
-  if (asked.kind !== "document") {
-    yield { answer: await answer(asked) };
-    return;
-  }
-  const texts = cutBeginning(asked.texts);
+  const texts = asked.kind === "document" && cutBeginning(asked.texts);
   if (texts) yield { beginning: (await answer({ kind: "document", texts })) as Block[][] };
-  const documents = (await answer(asked)) as Block[][];
-  for (const [of, blocks] of documents.entries())
-    for (let at = 0; at < blocks.length; at += BLOCKS_HANDED)
-      yield { of, blocks: blocks.slice(at, at + BLOCKS_HANDED) };
-  yield { answer: documents.map(() => []) };
+  const whole = await answer(asked);
+  const lists = asked.kind === "document" ? (whole as Block[][]) : [whole];
+  for (const [of, list] of lists.entries())
+    for (let at = 0; at < list.length; at += BLOCKS_HANDED) yield { of, part: list.slice(at, at + BLOCKS_HANDED) };
+  yield { lists: lists.length };
 }
 
 /** Cut texts to how they begin, between blocks where there are any; undefined where that would be all of them. */
@@ -80,6 +73,6 @@ async function toNodes({ kind, text, language }: DocumentText): Promise<Node[]> 
 
 /** Text that is compared: by its blocks; by its lines where it has none. */
 const toCompared = async (source: DocumentText): Promise<Block[]> =>
-  source.kind === "text"
-    ? source.text.split("\n").map((line) => ({ node: { type: "plain", value: line }, text: line }))
-    : toBlocks(await toNodes(source));
+  toBlocks(
+    source.kind === "text" ? source.text.split("\n").map((value) => ({ type: "plain", value })) : await toNodes(source),
+  );

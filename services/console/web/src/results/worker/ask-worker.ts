@@ -1,7 +1,6 @@
 import { loadPart } from "@/lib/load-part";
 import { WORK_TIMEOUT_MS } from "@/results/model/limits";
 import type { Asked, Kind, Told, Work } from "./answer";
-import type { Block } from "./blocks";
 import address from "./worker?worker&url";
 
 type Rules = { createScriptURL: (url: string) => string };
@@ -27,16 +26,19 @@ export async function askWorker<K extends Kind>(
       const timer = setTimeout(() => reject(new Error("it takes too long")), WORK_TIMEOUT_MS);
       signal.addEventListener("abort", () => reject(signal.reason));
       signal.addEventListener("abort", () => clearTimeout(timer));
-      const documents: Block[][] = [];
-      worker.onmessage = ({ data }: MessageEvent<Told<K> | { problem: string }>) => {
+      const parts: Extract<Told, { part: unknown }>[] = [];
+      worker.onmessage = ({ data }: MessageEvent<Told | { problem: string }>) => {
         if ("beginning" in data) onBeginning(data.beginning as Work[K]["answer"]);
-        else if ("blocks" in data) documents[data.of] = [...(documents[data.of] ?? []), ...data.blocks];
+        else if ("part" in data) parts.push(data);
         else settle(data);
       };
-      const settle = (data: { answer: Work[K]["answer"] } | { problem: string }) => {
+      const settle = (data: { lists: number } | { problem: string }) => {
         clearTimeout(timer);
-        if ("problem" in data) reject(new Error(data.problem));
-        else resolve(asked.kind === "document" ? (data.answer as []).map((_, of) => documents[of] ?? []) : data.answer);
+        if ("problem" in data) return reject(new Error(data.problem));
+        const lists = Array.from({ length: data.lists }, (_, list) =>
+          parts.flatMap(({ of, part }) => (of === list ? part : [])),
+        );
+        resolve((asked.kind === "document" ? lists : lists[0]) as Work[K]["answer"]);
       };
       if (signal.aborted) reject(signal.reason);
       else worker.postMessage(asked);

@@ -19,7 +19,8 @@ const weighRow = (row: Row) => sum(row, (cell) => sum(cell, weighInline));
 const weighToken = ([text, kind]: Token) => weighText(text) + (kind ? 1 : 0);
 const weighItem = ({ children }: Item) => sum(children, weighNode);
 
-function weighNode(node: Node): number {
+/** Weigh what a node costs to be drawn: its elements, and its characters. */
+export function weighNode(node: Node): number {
   switch (node.type) {
     case "paragraph":
     case "heading":
