@@ -85,6 +85,14 @@ it("executes again what was cancelled with a batch, also what it never asked for
   expect(await asked[0]?.json()).toEqual({ kind: "execute", job_ids: ["a", "b"] });
 });
 
+it("says of which jobs it is in the list's own words, and leads there", async () => {
+  const filter = { labels: { dear: "yes" }, statuses: ["FAILED"], agent_id: "ocr" } as never;
+  on("get", "/api/operations/batch-1", () => json(aBatch({ counts: { COMPLETED: 10 }, filter })));
+  await renderPage(<BatchPage id="batch-1" />);
+  const jobs = await screen.findByRole("link", { name: "status FAILED, agent ocr, label dear:yes" });
+  expect(jobs).toHaveAttribute("href", "/jobs?status=FAILED&agent=ocr&label=dear%3Ayes");
+});
+
 it("says in words that there is no such batch", async () => {
   on("get", "/api/operations/batch-1", () => problem(404, "unknown_batch", "no batch has the id batch-1"));
   await renderPage(<BatchPage id="batch-1" />);
@@ -176,10 +184,4 @@ it("follows its events while it goes, and lets go of them when it has ended", as
   expect(source.isClosed).toBe(true);
   await waitFor(() => expect(asked.length).toBeGreaterThan(1));
   vi.unstubAllGlobals();
-});
-
-it("tells the server's own words where there is no such batch", async () => {
-  on("get", "/api/operations/batch-1", () => problem(404, "unknown_batch", "no batch has this id"));
-  await renderPage(<BatchPage id="batch-1" />);
-  expect(await screen.findByText("no batch has this id")).toBeVisible();
 });

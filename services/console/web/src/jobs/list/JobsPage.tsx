@@ -1,18 +1,18 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useEffect, useMemo, useRef } from "react";
 import { useRefusal } from "@/api/me";
-import { chooseTenant, useTenant } from "@/api/tenants";
-import type { JobStatus } from "@/api/types";
-import { COLUMNS, type ColumnId, type Sort } from "@/jobs/fields";
+import { useTenant } from "@/api/tenants";
+import { COLUMNS, type ColumnId } from "@/jobs/fields";
 import { BulkActions } from "@/jobs/list/bulk/BulkActions";
 import { useSelection } from "@/jobs/list/bulk/use-selection";
 import { FilterBar, SortChoice } from "@/jobs/list/filters/FilterBar";
 import { SavedViews } from "@/jobs/list/filters/SavedViews";
 import { StatusCounts } from "@/jobs/list/filters/StatusCounts";
 import { copiesOfList } from "@/jobs/list/search/copies";
-import { canAscend, isFiltered, type JobsSearch } from "@/jobs/list/search/jobs-search";
+import { isFiltered, type JobsSearch } from "@/jobs/list/search/jobs-search";
+import { useSearchChanges } from "@/jobs/list/search/use-search-changes";
 import { rememberList, useCurrentRow } from "@/jobs/list/state/list-memory";
 import { countsQuery, useJobs } from "@/jobs/list/state/queries";
 import { useNewJobCount } from "@/jobs/list/state/use-new-jobs";
@@ -34,9 +34,9 @@ const HIDDEN_AT_FIRST = COLUMNS.filter(({ isHidden }) => isHidden).map(({ id }) 
 export function JobsPage({ search: inAddress }: { search: JobsSearch }) {
   useTitle("Jobs");
   const client = useQueryClient();
-  const navigate = useNavigate();
   const tenant = useTenant();
   const search = useMemo(() => withTenant(inAddress, tenant), [inAddress, tenant]);
+  const { show, clear, change, toggle, sort } = useSearchChanges(search);
   const list = useJobs(search);
   const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
@@ -50,28 +50,6 @@ export function JobsPage({ search: inAddress }: { search: JobsSearch }) {
   const box = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLInputElement>(null);
 
-  const show = (next: JobsSearch) => void navigate({ to: "/jobs", search: next });
-  const clear = () => {
-    chooseTenant(null);
-    show({});
-  };
-  const change = (part: Partial<JobsSearch>, replace = false) => {
-    if ("tenant" in part && part.tenant === undefined) chooseTenant(null);
-    void navigate({
-      to: "/jobs",
-      search: (before: JobsSearch) => ({ ...before, unknown: undefined, ...part }),
-      replace,
-    });
-  };
-  const toggle = (status: JobStatus) => {
-    const chosen = search.status ?? [];
-    const next = chosen.includes(status) ? chosen.filter((each) => each !== status) : [...chosen, status];
-    change({ status: next.length > 0 ? next : undefined, notStatus: undefined });
-  };
-  const sort = (by: Sort) => {
-    const isTurned = (search.sort ?? "created") === by && !search.ascending && canAscend(by);
-    change({ sort: by === "created" ? undefined : by, ascending: isTurned ? true : undefined });
-  };
   const showNew = () => {
     refetchJobs(client);
     box.current?.scrollTo?.({ top: 0 });
