@@ -147,6 +147,10 @@ access: $(READY) $(PAGE) ## Walk every door with every credential, and print who
 failover: $(READY) ## Lose the primary of two PostgreSQL servers under load, with and without waiting for the standby: what goes on, what is lost
 	PYTHONPATH=tests $(BIN)/python -m failover $(ARGS)
 
+.PHONY: page-kills
+page-kills: $(READY) $(PAGE) ## Open each page of the console while it, and then the jobstore, is killed: the page is right 3 s after it is live
+	SIGNOFF_ALL_KILLS=1 $(BIN)/pytest tests/e2e/test_killed.py -n 0 $(ARGS)
+
 # Each user tries each topic, group and operation; as a test, too.
 acl: $(READY) ## Try each user of Kafka on each topic and group of a real broker with TLS and ACLs, and print who may what
 	$(BIN)/pytest tests/acl -m 'acl or not acl' -n 0 -s $(ARGS)

@@ -10,6 +10,8 @@ from playwright.async_api import Locator, Page, expect
 from support.system import Agent, System, signoff
 from visitor import BOTH, Visitor, fitted, found_by_axe, found_in, keep, settled, shifted
 
+from contracts.resources import NewAgent
+
 NORTH, SOUTH = "The north quay is sound.", "The south quay is cracked."
 
 
@@ -48,7 +50,7 @@ async def test_a_result_is_judged_without_a_job(visitor: Visitor):
     await page.get_by_label("Criteria", exact=True).fill('Names the "north quay"')
     await page.get_by_role("button", name="Judge it").click()
     verdict = page.get_by_role("region", name="Verdict")
-    await expect(verdict.get_by_text("Accepted", exact=True)).to_be_visible()
+    await expect(verdict.get_by_role("heading", name="Accepted")).to_be_visible()
     await verdict.get_by_role("button", name="north quay").click()
     selected = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
     assert await page.get_by_label("Result", exact=True).evaluate(selected) == "north quay"
@@ -68,19 +70,21 @@ def labelled() -> list[str]:
 
 async def test_what_is_accepted_is_told_by_agent_judge_and_criterion(visitor: Visitor, system: System, agent: Agent):
     """And a column sorts, a row alone is shown, and what served is told."""
+    await system.client.create_agent(NewAgent(id="quayside", name="Quayside", url=agent.url))
     for name, answer in {"sound": NORTH, "cracked": SOUTH}.items():
         agent.answers[f"quay-{name}"] = lambda _, answer=answer: {"text": answer}
         await system.create(
             id=f"quay-{name}",
+            agent_id="quayside",
             title=f"Inspect the quay ({name})",
             acceptance_criteria='Names the "north quay"\nNames a "quay"',
             policy={"max_submissions": 1},
         )
         await system.client.execute_job(f"quay-{name}")
         await system.at_rest(f"quay-{name}")
-    while (await system.client.get_quality()).totals.judged < 2:
+    while (await system.client.get_quality(agent_id="quayside")).totals.judged < 2:
         await system.client.get_overview()
-    page = await visitor.arrive("/quality")
+    page = await visitor.arrive("/quality?agent=quayside")
     by_agent = page.get_by_role("table", name="By agent")
     await expect(by_agent.get_by_role("row").nth(1)).to_contain_text("50 %")
     criteria = page.get_by_role("table", name="By criterion")

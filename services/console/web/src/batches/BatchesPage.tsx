@@ -17,13 +17,13 @@ import { batchesQuery } from "./queries";
 
 const ASKED_EVERY_MS = 2_000;
 const COLUMNS = {
-  State: "w-40",
+  State: "w-36 xl:w-40",
   Batch: "",
-  By: "w-36",
-  Progress: "w-64",
+  By: "w-28 xl:w-36",
+  Progress: "w-40 xl:w-64",
   Accepted: "w-24 text-right",
-  Cost: "w-28 text-right",
-  When: "w-40",
+  Cost: "w-24 text-right xl:w-28",
+  When: "w-36 xl:w-40",
 };
 
 /** The batches, newest first, each with how far it is. */

@@ -49,10 +49,10 @@ export function ResultSection(props: ResultSectionProps) {
   if (!result.wasRead) return <Placeholder />;
   const { hasResult, isRead, verdict, entry, ignored } = result;
   const last = submissions.findLast(({ number, isLate }) => number !== null && !isLate);
-  const progress = <JobProgress job={job} logs={logs} waiting={waiting} />;
   const times = !job.live && job.status !== "IN_PROGRESS" && <LastExecution job={job} last={last} />;
   // Of an older submission, nothing is said of the newest's error; nor beside a verdict, of a call that is made again.
   const isExplained = findCurrentError(job, logs) !== undefined && (result.isNewest || !hasResult);
+  const progress = <JobProgress job={job} logs={logs} waiting={waiting} hasError={isExplained} />;
   const choice = <SubmissionChoice {...result.choice} />;
   return (
     <div className={cn(COLUMNS, isWide ? WIDE : HALVES)}>
@@ -67,8 +67,12 @@ export function ResultSection(props: ResultSectionProps) {
             {ignored.join(" ")}
           </p>
         )}
-        {progress}
-        {isExplained && <JobErrorPanel job={job} logs={logs} />}
+        {/* What it waits for, how far it is and what failed take turns in this room, so that nothing below moves. */}
+        <div className={cn((job.live || !verdict) && "lg:min-h-40")}>
+          {progress}
+          {isExplained && <JobErrorPanel job={job} logs={logs} />}
+          {!verdict && isRead && times}
+        </div>
         {verdict && entry ? (
           <VerdictPanel
             key={entry.version}
@@ -84,7 +88,6 @@ export function ResultSection(props: ResultSectionProps) {
           </VerdictPanel>
         ) : isRead ? (
           <>
-            {times}
             <div className="flex flex-wrap items-center justify-between gap-2 pb-1">
               <h3 className="pt-2 font-semibold">Acceptance criteria</h3>
               {choice}

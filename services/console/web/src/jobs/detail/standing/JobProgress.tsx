@@ -18,12 +18,21 @@ type JobProgressProps = {
   logs: readonly JobLog[];
   /** Why it waits, where that is known. */
   waiting?: Waiting;
+  /** Whether the error after which it waits to be called again is shown. */
+  hasError?: boolean;
 };
 
+/** For so long it may wait, in ms, before that is a reason of its own: most turns come sooner. */
+const SHORT_WAIT_MS = 1_000;
+
 /** Where a job stands that runs or waits: its phase, and why it does not go on. Nothing of another. */
-export function JobProgress({ job, logs, waiting }: JobProgressProps) {
-  const phase = derivePhase(job, logs, useNow());
-  const reasons = currentReasons(job, waiting);
+export function JobProgress({ job, logs, waiting, hasError = false }: JobProgressProps) {
+  const now = useNow();
+  const phase = derivePhase(job, logs, now);
+  const isShort = phase !== null && waiting?.since != null && now - Date.parse(waiting.since) < SHORT_WAIT_MS;
+  const reasons = currentReasons(job, waiting).filter(
+    ({ code }) => !isShort && !(hasError && code === "retry_backoff"),
+  );
   if (!phase && reasons.length === 0) return null;
   return (
     <div className="space-y-2 pb-3">
