@@ -19,7 +19,7 @@ from signoff import AsyncClient as JobStoreClient
 
 #: What shows nothing that has words of an enumeration, nor codes.
 WORDLESS = {
-    *("/api/agent-stats", "/api/job-counts", "/api/limits", "/api/limits/{name}", "/api/receipt-keys"),
+    *("/api/agent-stats", "/api/quality", "/api/job-counts", "/api/limits", "/api/limits/{name}", "/api/receipt-keys"),
     *("/api/criteria-sets", "/api/criteria-sets/{name}", "/api/judges", "/api/jobs/{job_id}/receipt"),
     *("/api/jobs/{job_id}/logs/{version}/result", "/api/jobs/{job_id}/logs/{version}/html", "/api/job-facets"),
     *("/api/judges/{name}/golden-set", "/api/tenants"),

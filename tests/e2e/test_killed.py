@@ -13,7 +13,7 @@ from signoff.status import JobStatus
 
 #: Seconds from when the page says that it is live until it shows what is right; machines of CI are shared.
 RIGHT_WITHIN_S = 15 if os.environ.get("CI") else 3
-#: In the order of a walk; each takes as long as a process needs to begin anew, so only `make page-kills` walks them all.
+#: In the order of a walk; each takes as long as a process needs to begin anew, so only `make page-kills` walks all.
 PLACES = ["Inbox", "Jobs", "Batches", "Agents", "Quality", "System", "Limits", "Dead letters"]
 WALKED = PLACES if os.environ.get("SIGNOFF_ALL_KILLS") else ["Quality", "System", "Dead letters"]
 #: Since when the page says that it is live, in milliseconds.

@@ -108,7 +108,7 @@ async def test_nothing_moves_while_a_run_is_watched(visitor: Visitor, system: Sy
             await expect(page.get_by_text("waits for its next call")).to_be_visible()
     await expect(page.get_by_role("region", name="Error")).to_contain_text("the planner is out of paper")
     await expect(badge(page.get_by_role("main"), "Failed").first).to_be_visible()
-    # An error makes room for itself, and a submission without a verdict needs less than one with it; nothing else moves.
+    # An error makes room for itself, and a submission without a verdict needs less than one with it.
     assert await shifted(page, 0.06) == []
     await history.get_by_role("button", name=re.compile("before the next call")).focus()
     await page.keyboard.press("Enter")
