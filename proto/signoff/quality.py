@@ -10,7 +10,7 @@ class QualityCounts(Model):
 
     judged: int = Field(0, description="results that were judged,")
     accepted: int = Field(0, description="and those of them that were accepted")
-    unjudged: int = Field(0, description="results of which the judge said nothing: it failed, or proved nothing")
+    unjudged: int = Field(0, description="results without a verdict of a judge: it failed, or proved nothing")
     compared: int = Field(0, description="judgings of results that were judged before, and of cases with a label,")
     flipped: int = Field(0, description="and those of them with another end than before, or than the label")
 
@@ -51,7 +51,7 @@ class Quality(Model):
     points: list[QualityPoint] = Field(description="from the first on that has any, without a gap")
     totals: QualityCounts
     agents: list[QualityOf] = Field(default_factory=list, description="those with the most results first; 500 at most")
-    judges: list[QualityOf] = Field(default_factory=list, description="likewise")
+    judges: list[QualityOf] = Field(default_factory=list, description="the most judged first")
     criteria: list[QualityOfCriterion] = Field(
         default_factory=list, description="those that were not passed most first; 100 at most"
     )

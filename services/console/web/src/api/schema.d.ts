@@ -3880,7 +3880,7 @@ export interface components {
             totals: components["schemas"]["QualityCounts"];
             /** @description those with the most results first; 500 at most */
             agents: components["schemas"]["QualityOf"][];
-            /** @description likewise */
+            /** @description the most judged first */
             judges: components["schemas"]["QualityOf"][];
             /** @description those that were not passed most first; 100 at most */
             criteria: components["schemas"]["QualityOfCriterion"][];
@@ -3893,7 +3893,7 @@ export interface components {
             judged: number;
             /** @description and those of them that were accepted */
             accepted: number;
-            /** @description results of which the judge said nothing: it failed, or proved nothing */
+            /** @description results without a verdict of a judge: it failed, or proved nothing */
             unjudged: number;
             /** @description judgings of results that were judged before, and of cases with a label, */
             compared: number;
@@ -3911,7 +3911,7 @@ export interface components {
             judged: number;
             /** @description and those of them that were accepted */
             accepted: number;
-            /** @description results of which the judge said nothing: it failed, or proved nothing */
+            /** @description results without a verdict of a judge: it failed, or proved nothing */
             unjudged: number;
             /** @description judgings of results that were judged before, and of cases with a label, */
             compared: number;
@@ -3944,7 +3944,7 @@ export interface components {
             judged: number;
             /** @description and those of them that were accepted */
             accepted: number;
-            /** @description results of which the judge said nothing: it failed, or proved nothing */
+            /** @description results without a verdict of a judge: it failed, or proved nothing */
             unjudged: number;
             /** @description judgings of results that were judged before, and of cases with a label, */
             compared: number;
