@@ -115,9 +115,12 @@ export function ResultSection(props: ResultSectionProps) {
   );
 }
 
+/** Marks within a line, of which a text of one may have nothing else. */
+const INLINE = /\*\*\S|__\S|`\S|\]\(/;
+
 function Description({ text }: { text: string }) {
   const plain = <PlainText text={text} />;
-  return isMarkdown(text) ? (
+  return isMarkdown(text) || INLINE.test(text) ? (
     <Suspense fallback={plain}>
       <MarkdownText text={text} />
     </Suspense>
