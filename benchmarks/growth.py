@@ -30,7 +30,7 @@ from contracts.resources import NewAgent, NewJob
 
 LISTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/api/jobs", {"page_size": "100"}),
-    ("/api/jobs", {"page_size": "100", "sort": "-updated_at"}),
+    ("/api/jobs", {"page_size": "100", "order": "-updated_at"}),
     ("/api/jobs", {"page_size": "100", "status": "COMPLETED"}),
     ("/api/jobs", {"page_size": "100", "agent_id": "bench"}),
     ("/api/job-counts", {}),

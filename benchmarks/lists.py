@@ -4,7 +4,7 @@ Prints one table, the slowest first, and writes docs/performance.md: the millise
 each looks at, which no load on the machine changes: rows of tables and pages of 8 KiB. `--data` keeps the jobs in a
 folder, and takes them from there.
 
-    make bench OF=lists ARGS="--data /tmp/lists [--jobs 1000000] [--repeats 20] [--only lists|facets] [--dry]"
+    make bench OF=lists ARGS="--data /tmp/lists [--jobs 1000000] [--repeats 20] [--only lists|facets|inbox] [--dry]"
 """
 
 import argparse
@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import md5
 from itertools import islice, product
@@ -29,6 +30,8 @@ from viewers_and_lists import TOKEN, measure_list, run_services, seed
 
 from console.api.schemas import FacetsQuery, JobsQuery
 from jobstore.engine.database import Database
+from jobstore.insights.inbox import SHOWN as SHOWN_BY_INBOX
+from jobstore.insights.inbox import read_ended
 from jobstore.jobs.finding import look_up
 from jobstore.jobs.lists import list_job_facets, list_jobs
 from localstack.backing import infrastructure
@@ -36,7 +39,7 @@ from signoff.status import JobOrder
 
 Q = TypeVar("Q", bound=BaseModel)
 
-LISTS: Final = "/api/jobs"
+LISTS, INBOX = "/api/jobs", "/api/inbox"
 #: For how long a worker counts after its last report.
 ALIVE_S: Final = 90.0
 #: Jobs of a page.
@@ -62,7 +65,7 @@ FILTERS: Final[dict[str, Mapping[str, str]]] = {
     "label, few": {"label": "customer:c77"},
     "code": {"code": "agent_status"},
     "code, rare": {"code": "judge_error"},
-    "criterion": {"criterion": "Names both parties"},
+    "criterion": {"criterion_not_met": "Names both parties"},
     "cost": {"cost_usd_min": "0.9"},
     "duration": {"duration_s_max": "3"},
     "reason": {"reason": "no_worker"},
@@ -78,8 +81,8 @@ COMBINATIONS: Final[dict[str, Mapping[str, str]]] = {
     "pending of a customer": {"status": "PENDING", "label": "customer:c77"},
     "cancelled of an agent": {"cancelled": "true", "agent_id": "agent-6"},
     "cancelled of a tenant": {"cancelled": "true", "tenant": "tenant-6"},
-    "not met of an agent": {"criterion": "Names both parties", "agent_id": "agent-1"},
-    "not met of a team": {"criterion": "Names both parties", "label": "team:t1"},
+    "not met of an agent": {"criterion_not_met": "Names both parties", "agent_id": "agent-1"},
+    "not met of a team": {"criterion_not_met": "Names both parties", "label": "team:t1"},
     "expensive and failed": {"status": "FAILED", "cost_usd_min": "0.95"},
     "expensive and long": {"cost_usd_min": "0.9", "duration_s_min": "350"},
     "expensive of a tenant": {"tenant": "tenant-3", "cost_usd_min": "0.99"},
@@ -108,10 +111,12 @@ async def fill(url: str, jobs: int) -> None:
 async def look(database: Database, path: str, asked: Mapping[str, str]) -> Looked:
     """Return what a list or a facet looks at."""
     async with explaining(database) as connection:
-        if path == LISTS:
+        if path == INBOX:
+            await read_ended(connection, datetime.now(UTC) - SHOWN_BY_INBOX)
+        elif path == LISTS:
             query = _parse(JobsQuery, asked)
             chosen = await look_up(connection, query.to_job_filter(query.status), ALIVE_S)
-            await list_jobs(connection, limit=PAGE, chosen=chosen, order=query.sort, texts=False)
+            await list_jobs(connection, limit=PAGE, chosen=chosen, order=query.order, texts=False)
         else:
             facets = _parse(FacetsQuery, asked)
             chosen = await look_up(connection, facets.to_job_filter(facets.status), ALIVE_S)
@@ -128,9 +133,13 @@ def _parse(query: type[Q], asked: Mapping[str, str]) -> Q:
 def choose(only: str | None) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     """Yield the name, the path and the parameters of each request."""
     every = FILTERS | COMBINATIONS
+    if only in {None, "inbox"}:
+        yield "the inbox", INBOX, {}
+    if only == "inbox":
+        return
     if only != "facets":
         for (name, one), order in product(FILTERS.items(), JobOrder):
-            yield f"{name}, by {order}", LISTS, {**one, "sort": order}
+            yield f"{name}, by {order}", LISTS, {**one, "order": order}
         yield from ((name, LISTS, one) for name, one in COMBINATIONS.items())
     if only != "lists":
         for (name, one), field in product(every.items(), FACETS):
@@ -143,7 +152,7 @@ async def main() -> None:
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--data", type=Path, help="a folder in which the jobs stay")
-    parser.add_argument("--only", choices=["lists", "facets"])
+    parser.add_argument("--only", choices=["lists", "facets", "inbox"])
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
     chosen = parser.parse_args()
     rows: list[tuple[float, float, int, int, str]] = []

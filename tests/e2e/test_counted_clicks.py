@@ -159,6 +159,22 @@ async def test_the_jobs_behind_a_limit_are_listed_by_two(page: Page, system: Sys
     await asyncio.gather(*(system.at_rest(job.id) for job in jobs))
 
 
+async def test_the_slowest_agent_is_seen_by_two(page: Page, system: System):
+    job = await system.create(title="Give the agents something to do")
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    async with system.http.get("/api/agent-stats") as answer:
+        stats = (await answer.json())["items"]
+    slowest = max(stats, key=lambda each: each.get("mean_agent_s", 0.0))["agent_id"]
+    async with system.http.get(f"/api/agents/{slowest}") as answer:
+        name = (await answer.json())["name"]
+    await page.goto("/")
+    await page.get_by_role("navigation", name="Main").get_by_role("link", name="Agents").click()
+    await page.get_by_role("button", name="Answers in").click()
+    await expect(page.get_by_role("main").get_by_role("row").nth(1)).to_contain_text(name)
+    assert await clicks(page) == 2
+
+
 async def test_why_a_job_waits_is_seen_by_one(page: Page, system: System):
     await system.client.create_tenant(name="cellar")
     await system.client.set_limit("tenant:cellar", NewLimit(paused=True))

@@ -62,7 +62,8 @@ it("has a text with a column, a fact, a filter and a control, such as the tenant
   const withoutComments = (path: string) =>
     readFileSync(join(JOBS, path), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
   // One is chosen for the whole page, which these ask for; and errors speak of it.
-  const others = ["form/NewJobPage.tsx", "list/JobsPage.tsx", "list/bulk/OperationFields.tsx", "list/search/facets.ts"];
+  const lists = ["JobsPage.tsx", "bulk/OperationFields.tsx", "search/facets.ts", "search/use-search-changes.ts"];
+  const others = ["form/NewJobPage.tsx", ...lists.map((path) => `list/${path}`)];
   const isOther = (path: string) => others.includes(path) || path.startsWith("detail/errors/");
   const named = modules.filter((path) => /tenant/i.test(withoutComments(path)));
   expect(named.filter((path) => !isOther(path))).toEqual(["fields.ts"]);
