@@ -39,6 +39,9 @@ from signoff import AsyncClient
 from signoff.status import Delivery, JobStatus
 from signoff.types import Job
 
+# Each starts all services several times, on a machine that others share.
+pytestmark = pytest.mark.timeout(300)
+
 PAGE = Path(__file__).parents[2] / "docs/operations/backup.md"
 DUMP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
 FAST = {"SIGNOFF_LEASE_S": "3", "SIGNOFF_OFFER_AGAIN_S": "3", "SIGNOFF_BACKOFF_FIRST_S": "0.2"}
