@@ -89,6 +89,7 @@ async def still(browser: Browser, system: System, request: pytest.FixtureRequest
 async def test_a_page_looks_as_it_did(still: Page, name: str):
     await still.goto(PAGES[name][0])
     await settled(still)
+    await still.wait_for_load_state("networkidle")  # parts that are drawn once they are loaded, and fonts
     await still.evaluate("document.fonts.ready")
     taken = await still.screenshot(animations="disabled", caret="hide")
     kept = PICTURES / f"{name}.png"
