@@ -97,6 +97,7 @@ async def test_what_failed_is_in_groups_each_opened_and_retried(page: Page, syst
     await groups.first.get_by_role("button", name="Execute 3 again").click()
     await page.get_by_role("alertdialog", name="Execute 3 jobs?").get_by_role("button", name="Execute").click()
     await expect(page.get_by_role("heading", name="Batch of 3 jobs")).to_be_visible()
+    await expect(page.get_by_role("main")).to_contain_text(re.compile(r"3\s*completed", re.IGNORECASE))
     for job_id in failed:
         assert (await system.at_rest(job_id)).status is JobStatus.COMPLETED
     await page.go_back()
