@@ -99,7 +99,7 @@ function Drawing({ kind, times, series, format, tick = format, isWhole, max }: O
       onPointerMove={pointAt}
       onPointerLeave={() => point(null)}
     >
-      <svg aria-hidden width={width} height={HEIGHT_PX} className="text-xs">
+      <svg aria-hidden width={width} height={HEIGHT_PX} className="max-w-full text-xs">
         {at !== null && <rect x={LEFT + band * at} y={TOP} width={band} height={BASE_PX - TOP} fill="var(--sunken)" />}
         {ticks.map((value) => (
           <g key={value}>
