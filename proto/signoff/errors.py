@@ -226,6 +226,12 @@ class ErrorCode(StrEnum):
     TOPICS_MISSING = _AWAY("Topics are missing: create them, or let the jobstore (SIGNOFF_CREATE_TOPICS).")
     TOPIC_NOT_CREATED = _AWAY("The broker did not create a topic: read its log.")
     WRONG_SECRETS = _AWAY("SIGNOFF_SECRETS are not those of the facts in Kafka: correct them.")
+    ARCHIVE_UNAVAILABLE = _AWAY(
+        "The archive, or another place for objects, cannot be reached, read or written: mend it as the message says."
+    )
+    WRONG_ARCHIVE = _REFUSED(
+        "The archive was changed, lacks a part, or is another installation's: give back what the message names."
+    )
     DATABASE_ERROR = _FAULT("The database failed at this call alone: the jobstore's log says why.")
     INVALID_DATA = _INVALID("A value cannot be stored, such as a text with U+0000: correct it.")
     JOBSTORE_UNREACHABLE = _AWAY(
