@@ -302,15 +302,17 @@ class AdministrationKind(StrEnum):
     COMPLETE = "complete"
     TENANTS = "tenants"
     LIMITS = "limits"
+    RETENTIONS = "retentions"
     JUDGING_VERSIONS = "judging_versions"
     JUDGING_MOVES = "judging_moves"
     JUDGING_EVALUATIONS = "judging_evaluations"
     OPERATIONS = "operations"
     OPERATION_ITEMS = "operation_items"
+    HOLDS = "holds"
 
 
 class AdministrationChanged(Event):
-    """A fact: administrators set or removed tenants, limits, judge policies, criteria sets, or operations and items.
+    """A fact: administrators set or removed tenants, limits, retentions, judge policies, criteria, operations or holds.
 
     Each row takes the place of the one with the same key, and the highest cursor is the newest.
     """

@@ -38,7 +38,7 @@ WITH_OTHERS = {
     *("judging_counts", "judging_evaluations", "judging_versions"),
 }
 #: It is kept by what is not served here, and has tests of its own.
-UNNOTICED = {"audit"}
+UNNOTICED = {"audit", "holds", "retentions"}
 #: Of these nothing is made here.
 UNMADE = {"ListAudit"}
 

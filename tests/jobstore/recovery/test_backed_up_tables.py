@@ -12,6 +12,7 @@ MADE_AGAIN = {
     *("job_texts", "text_index", "rollups", "agent_rollups", "tenant_rollups", "tenant_agent_rollups", "rollup"),
     "quality_rollups",
     *("stubs", "circuits", "circuit_changes", "workers", "relay", "epochs", "starts", "spending", "reusable"),
+    *("keeping", "archive_parts"),  # the archive says how far it is
     *("login_codes", "agent_cards", "agent_tasks", "inboxes"),
     *("sign_ins", "tokens", "token_changes"),  # by the administrator whom SIGNOFF_TOKEN names
 }

@@ -20,11 +20,13 @@ PLANTED = {
     "facts": ("UPDATE facts SET body = '{}'", "body"),
     "tenants": ("UPDATE tenants SET title = concat(title, 'x')", "title"),
     "limits": ("UPDATE limits SET paused = NOT paused", "paused"),
+    "retentions": ("UPDATE retentions SET completed_s = 7", "completed_s"),
     "judging_versions": ("UPDATE judging_versions SET body = '{}'", "body"),
     "judging_moves": ("UPDATE judging_moves SET version = 7", "version"),
     "judging_evaluations": ("UPDATE judging_evaluations SET measured = '{}'", "measured"),
     "operations": ("UPDATE operations SET state = 'CANCELLING'", "state"),
     "operation_items": ("UPDATE operation_items SET code = 'another'", "code"),
+    "holds": ("UPDATE holds SET reason = 'another'", "reason"),
 }
 
 
@@ -49,7 +51,9 @@ async def test_a_difference_in_any_table_is_found_and_explained(
     assert result["older"] is None
     difference = next(each for each in result["differences"] if each["table"] == table)
     assert difference["column"] == column
-    assert (difference["job_id"] is None) == (table not in {"jobs", "job_logs", "executions", "operation_items"})
+    assert (difference["job_id"] is None) == (
+        table not in {"jobs", "job_logs", "executions", "operation_items", "holds"}
+    )
     assert (difference["version"] is None) == (table != "job_logs")
     assert difference["rebuilt"] != difference["live"]
     if how != "another value":

@@ -18,6 +18,7 @@ from jobstore.judging.rules import Kind, Named, NewEvaluation, Policies
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
 from jobstore.operations.commands import CreateOperation, EndOperation, Item, MoveOperation, OperationSpec
 from jobstore.operations.worker import OperationWorker, make_items
+from jobstore.schema import tables
 from signoff.status import OperationKind, OperationState
 
 #: A job whose JSON PostgreSQL can keep, and cannot read.
@@ -66,6 +67,15 @@ async def set_everything(database: Database, runner: CommandRunner) -> UUID:
     for parameters in ({"reason": "late"}, {"x": 1e300}):
         ended = await made(runner, OperationSpec(OperationKind.CANCEL, parameters=parameters))
         await change.run_one(EndOperation(ended, actor=SIGNOFF))
+    for table, values in ((tables.retentions, "(name, completed_s)"), (tables.holds, "(job_id, actor)")):
+        row = "('tenant:*', 3600.5)" if table is tables.retentions else "('held', 'token:a')"
+        async with database.transaction() as connection:
+            added = facts.tell(
+                table,
+                "SELECT * FROM made",
+                beside=f"made AS (INSERT INTO {table.name} {values} VALUES {row} RETURNING *),",
+            )
+            await connection.execute(added, {"actor": BOOTSTRAP})
     return await half_way(database, runner)
 
 

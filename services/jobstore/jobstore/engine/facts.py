@@ -25,11 +25,13 @@ AGENTS, REFUSALS, ADMINISTRATION = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRef
 ADMINISTERED: Final = (
     tables.tenants,
     tables.limits,
+    tables.retentions,
     tables.judging_versions,
     tables.judging_moves,
     tables.judging_evaluations,
     tables.operations,
     tables.operation_items,
+    tables.holds,
 )
 #: Columns of these that change without a fact: when an operation is next taken up.
 UNTOLD: Final[Mapping[str, Collection[str]]] = {"operations": frozenset({"turn_at"})}

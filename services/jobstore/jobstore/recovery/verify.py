@@ -255,7 +255,7 @@ async def _merge(
 def _locate_differences(compared: ComparedTable, key: str, rebuilt: Row | None, live: Row | None) -> list[Difference]:
     row = rebuilt if rebuilt is not None else live
     assert row is not None
-    names = {"jobs": "id", "job_logs": "job_id", "executions": "job_id", "operation_items": "job_id"}
+    names = {"jobs": "id", "job_logs": "job_id", "executions": "job_id", "operation_items": "job_id", "holds": "job_id"}
     job_id = row[names[compared.name]] if compared.name in names else None
     version = int(row["version"]) if compared.table is tables.job_logs else None
     locate = partial(Difference, compared.name, key, job_id, version)

@@ -42,6 +42,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "agents": OWN_OR_SHARED,
     "executions": OWN,
     "judgings": OWN,
+    "holds": of_job("holds"),
     "job_logs": of_job("job_logs"),
     "job_texts": OWN,
     # Not those of several tenants of which the caller lacks one.
@@ -58,6 +59,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "jobs": OWN,
     "operations": OWN,
     "quality_rollups": OWN,
+    "retentions": "CASE WHEN name LIKE 'tenant:%' THEN substr(name, 8) END {mine}",
     "spending": OWN,
     "tenant_agent_rollups": OWN,
     "tenant_rollups": OWN,
@@ -66,6 +68,7 @@ SCOPED: Final[Mapping[str, str]] = {
 
 #: Tables that have nothing of a tenant, or what is told to all of them.
 OPEN: Final[Mapping[str, str]] = {
+    "keeping": "how far the log is archived and cut",
     "receipt_keys": "anybody verifies receipts",
     "relay": "how far the log is settled",
     "text_index": "how far the texts are indexed",
@@ -74,6 +77,7 @@ OPEN: Final[Mapping[str, str]] = {
 #: Tables of which a caller of some tenants reads nothing: they are of the installation, or of all tenants together.
 CLOSED: Final[Mapping[str, str]] = {
     "agent_rollups": "counts of all tenants together: `tenant_agent_rollups` has those of each",
+    "archive_parts": "of the installation",
     "agent_settings": "executions freeze them: read with the execution",
     "epochs": "of the jobstores",
     "facts": "what the relay has to publish, of all",

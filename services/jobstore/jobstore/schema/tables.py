@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB, TSVECTOR
 
-from jobstore.schema import access_tables, rollup_tables
+from jobstore.schema import access_tables, keeping_tables, rollup_tables
 from jobstore.schema.base import TIME, declare, required
 from jobstore.schema.columns import (
     EDITED,
@@ -41,9 +41,10 @@ from jobstore.schema.columns import (
     filtered,
 )
 
-#: All tables, those of `access_tables` and `rollup_tables` included.
+#: All tables, those of `access_tables`, `keeping_tables` and `rollup_tables` included.
 metadata: Final = rollup_tables.rollups.metadata
 tenants: Final = access_tables.tenants
+retentions, holds = keeping_tables.retentions, keeping_tables.holds
 #: Tables to which jobstores only add rows: their role may change none.
 APPEND_ONLY: Final = frozenset({"audit", "job_logs"})
 
@@ -201,7 +202,7 @@ job_logs = declare(
     # One sequence without a cache: its order is the order of the versions of each job, and the cursor of every watch.
     Column("seq", BigInteger, primary_key=True, autoincrement=True, info={"shown_as": "cursor"}),
     required("id", Uuid, server_default=func.uuidv7()),
-    required("job_id", Text, ForeignKey("jobs.id"), info={"of": "job.id"}),
+    required("job_id", Text, doc="of a job that may be removed: its entry stays", info={"of": "job.id"}),
     required("version", BigInteger, info={"of": "job.version"}),
     required("status", Text, info={"of": "status"}),
     required("job_status", Text, doc="where the job stood after it", info={"of": "job.status"}),
@@ -237,6 +238,7 @@ job_logs = declare(
     Column("waited", JSON, doc="what its execution waited for before it", info={"of": "waited"}),
     Column("handle", Text, doc="the agent's name for the work, where it was reported", info={"of": "report.handle"}),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
+    Index("job_logs_removed_idx", "job_id", postgresql_where=text("kind = 'removed'")),
 )
 
 #: The columns of an entry but its bodies, by the names that answers and facts have for them.
