@@ -61,6 +61,7 @@ _JUDGINGS, _OPERATIONS, _RECEIPTS = (
     "signoff.v1.OperationsService",
     "signoff.v1.ReceiptService",
 )
+_KEEPING = "signoff.v1.KeepingService"
 _IDENTITY, _WORK = "signoff.v1.IdentityService", "signoff.worker.v1.WorkService"
 _HEALTH, _REFLECTION = "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"
 
@@ -122,6 +123,10 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_OPERATIONS, OPERATORS, Of.TENANT, ("Pause",), audited=True),
     **_list(_OPERATIONS, ADMINISTRATORS, Of.TENANT, ("SetLimit", "RemoveLimit"), audited=True),
     **_list(_OPERATIONS, ADMINISTRATORS, Of.ALL, ("ConfirmLimits",), audited=True),
+    **_list(_KEEPING, VIEWERS, Of.TENANT, ("ListRetentions", "GetRetention", "PreviewRetention")),
+    **_list(_KEEPING, VIEWERS, Of.TENANT, ("GetRemovedJob",), payloads=View.FULL),
+    **_list(_KEEPING, ADMINISTRATORS, Of.TENANT, ("SetRetention", "DeleteRetention"), audited=True),
+    **_list(_KEEPING, VIEWERS, Of.ALL, ("GetKept",)),
     **_list(_OPERATIONS, VIEWERS, Of.ALL, ("Diagnose", "GetWorkers", "ListDeadLetters")),
     **_list(_OPERATIONS, OPERATORS, Of.ALL, ("ResolveDeadLetters",), audited=True),
     **_list(_OPERATIONS, VIEWERS, Of.SELF, ("CreateLoginCode",), audited=True),

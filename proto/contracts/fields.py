@@ -62,6 +62,9 @@ _TOKEN_NAME_PATTERN = matches(
     "must be up to 60 small letters, digits and . _ -, and begin with a letter or digit",
 )
 _TENANT_NAME_PATTERN = matches(r"^[a-z0-9-]{1,40}$", "must be up to 40 small letters, digits and -")
+_RETENTION_NAME_PATTERN = matches(
+    r"^tenant:(\*|[a-z0-9-]{1,40})$", "must be tenant:<name>, or tenant:* for each tenant without one of its own"
+)
 _LABEL_PATTERN = matches(r"^[^:\x00]+:[^\x00]*$", "must be name:value")
 Text = Annotated[str, AfterValidator(_refuse_nul)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_ID_PATTERN)]
@@ -82,9 +85,10 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
-#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` is for values without a limit of their own.
 TokenName = Annotated[str, StringConstraints(pattern=_TOKEN_NAME_PATTERN)]
 TenantName = Annotated[str, StringConstraints(pattern=_TENANT_NAME_PATTERN)]
+RetentionName = Annotated[str, StringConstraints(pattern=_RETENTION_NAME_PATTERN)]
+#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` is for values without a limit of their own.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 

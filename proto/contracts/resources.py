@@ -320,6 +320,28 @@ class LimitPatch(Patch, NewLimit):
     paused: bool | None = optional("begin nothing")
 
 
+#: For how long something is kept. A minute at least, so that nobody removes what has just ended by a wrong unit.
+KeptFor = Annotated[float | None, Field(ge=60, le=3_153_600_000)]
+
+
+class NewRetention(StrictModel):
+    """For how many seconds jobs are kept once they rest, by status, and operations once they ended.
+
+    Of a tenant, what is not set is as `tenant:*` says; there, what is not set is kept for ever.
+    """
+
+    completed_s: KeptFor = optional("a minute or more")
+    failed_s: KeptFor = None
+    rejected_s: KeptFor = None
+    resubmission_required_s: KeptFor = None
+    cancelled_s: KeptFor = optional("of jobs whose last execution was cancelled")
+    operations_s: KeptFor = optional("of operations and their items, once they ended")
+
+
+class RetentionPatch(Patch, NewRetention):
+    """What is to change of a retention; what is not given stays. One of which nothing is left is deleted."""
+
+
 class NewTenant(StrictModel):
     """A tenant to register."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, cast
 from uuid import UUID
@@ -13,10 +12,21 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from signoff.channels import HEALTH_CHECK, SERVING
-from signoff.connection import Call, DeadlineError, NotFoundError, Page, Request, iterate, iterate_by, join_request
+from signoff.connection import (
+    Call,
+    NotFoundError,
+    Page,
+    Request,
+    iterate,
+    iterate_by,
+    join_request,
+    make_change,
+    within,
+)
 from signoff.errors import ErrorCode
 from signoff.identity_client import IdentityClient
 from signoff.judging_client import JudgingClient
+from signoff.keeping_client import KeepingClient
 from signoff.status import RESTING, JobOrder, JobStatus, OperationState, View
 from signoff.v1.resources_pb2 import Limit as LimitMessage
 from signoff.v1.resources_pb2 import NewAgent, NewJob
@@ -83,7 +93,7 @@ class JobPage:
     searched: int | None = None
 
 
-class AsyncClient(JudgingClient, IdentityClient):
+class AsyncClient(JudgingClient, IdentityClient, KeepingClient):
     """Call a jobstore. One client serves a whole process.
 
         async with AsyncClient("localhost:50051", token) as client:
@@ -309,7 +319,7 @@ class AsyncClient(JudgingClient, IdentityClient):
     async def get_latest_cursor(self, *, timeout_s: float | None = None) -> int:
         """Return the cursor after which a watch yields only what changes from now on."""
         async with (
-            _within(timeout_s or self._timeout_s, "no response"),
+            within(timeout_s or self._timeout_s, "no response"),
             aclosing(self.watch_jobs(changes_only=True)) as events,
         ):
             return (await anext(events)).cursor
@@ -319,7 +329,7 @@ class AsyncClient(JudgingClient, IdentityClient):
 
         A job that its policy submits again after a verdict is not at rest before that submission has ended.
         """
-        async with _within(timeout_s, f"{job_id} is not at rest"):
+        async with within(timeout_s, f"{job_id} is not at rest"):
             job = await self.get_job(job_id)
             async with aclosing(self.watch_jobs([job_id])) as events:
                 while job.live:
@@ -366,7 +376,7 @@ class AsyncClient(JudgingClient, IdentityClient):
         **fields: Any,
     ) -> Agent:
         """Change the given fields of an agent, or, by a NewAgent, all. Error `version_conflict` if not at `version`."""
-        values, mask = _make_change(NewAgent, join_request(agent, fields))
+        values, mask = make_change(NewAgent, join_request(agent, fields))
         parameters = {"agent_id": agent_id, "agent": values, "update_mask": mask, "version": version}
         return await self._ask("UpdateAgent", "agent", **parameters, timeout_s=timeout_s)
 
@@ -532,7 +542,7 @@ class AsyncClient(JudgingClient, IdentityClient):
         **fields: Any,
     ) -> Limit:
         """Change the given fields of a limit, or, by a NewLimit, all; executions that wait are affected at once."""
-        values, mask = _make_change(LimitMessage, join_request(limit, fields))
+        values, mask = make_change(LimitMessage, join_request(limit, fields))
         parameters = {"limit": {**values, "name": name}, "update_mask": mask, "version": version}
         return await self._ask("SetLimit", "limit", **parameters, timeout_s=timeout_s)
 
@@ -662,15 +672,6 @@ class AsyncClient(JudgingClient, IdentityClient):
         return timeout_s or max(self._timeout_s, ACCEPT_TIMEOUT_S)
 
 
-def _make_change(kind: Any, change: Any) -> tuple[dict[str, Any], FieldMask | None]:
-    """Return the fields and the mask of a patch or a mapping; of a whole resource, its fields and no mask."""
-    if not getattr(change, "IS_PATCH", isinstance(change, Mapping)):
-        unsaid = getattr(change, "OF_CALLER", frozenset()) - change.model_fields_set
-        return {name: value for name, value in dict(change).items() if name not in unsaid}, None
-    values, paths = split_patch(kind, change)
-    return values, FieldMask(paths=paths)
-
-
 def _identify(given: Any, idempotency_key: str | None) -> Any:
     """Return a new resource with a new id; unchanged, if it has an id, or if an idempotency key is given."""
     named = given if isinstance(given, Mapping) else vars(given)
@@ -685,16 +686,3 @@ def _name_execution(execution_id: UUID | str | None, idempotency_key: str | None
     if execution_id is None and idempotency_key is not None:
         return {"idempotency_key": idempotency_key}
     return {"execution_id": execution_id or new_execution_id()}
-
-
-@asynccontextmanager
-async def _within(timeout_s: float | None, words: str) -> AsyncGenerator[None]:
-    """Raise DeadlineError, with `words` in its message, if the block takes longer than `timeout_s` seconds."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            yield
-    except TimeoutError as error:
-        if isinstance(error, DeadlineError):
-            raise
-        message, status = f"{words} within {timeout_s:g} s", grpc.StatusCode.DEADLINE_EXCEEDED
-        raise DeadlineError(ErrorCode.CALL_DEADLINE_EXCEEDED, message, status) from None

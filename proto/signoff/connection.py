@@ -5,10 +5,11 @@ import copy
 import functools
 import random
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypedDict, TypeVar, cast
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message_factory import GetMessageClass
 from grpc import ChannelCredentials as Credentials
 
@@ -21,10 +22,11 @@ from signoff.v1 import (
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
+    keeping_service_pb2,
     operations_service_pb2,
     receipt_service_pb2,
 )
-from signoff.wire import find_unknown, write_message
+from signoff.wire import find_unknown, split_patch, write_message
 
 Item = TypeVar("Item")
 
@@ -190,6 +192,7 @@ _METHODS: Final[Mapping[str, _Method]] = {
         job_service_pb2,
         judge_service_pb2,
         judging_service_pb2,
+        keeping_service_pb2,
         operations_service_pb2,
         receipt_service_pb2,
     )
@@ -384,3 +387,25 @@ def join_request(given: Request, fields: Mapping[str, Any]) -> Any:
     if not fields and given is not None:
         return given
     return {**(given.model_dump(exclude_unset=True) if hasattr(given, "model_dump") else given or {}), **fields}
+
+
+def make_change(kind: Any, change: Any) -> tuple[dict[str, Any], FieldMask | None]:
+    """Return the fields and the mask of a patch or a mapping; of a whole resource, its fields and no mask."""
+    if not getattr(change, "IS_PATCH", isinstance(change, Mapping)):
+        unsaid = getattr(change, "OF_CALLER", frozenset()) - change.model_fields_set
+        return {name: value for name, value in dict(change).items() if name not in unsaid}, None
+    values, paths = split_patch(kind, change)
+    return values, FieldMask(paths=paths)
+
+
+@asynccontextmanager
+async def within(timeout_s: float | None, words: str) -> AsyncGenerator[None]:
+    """Raise DeadlineError, with `words` in its message, if the block takes longer than `timeout_s` seconds."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError as error:
+        if isinstance(error, DeadlineError):
+            raise
+        message, status = f"{words} within {timeout_s:g} s", grpc.StatusCode.DEADLINE_EXCEEDED
+        raise DeadlineError(ErrorCode.CALL_DEADLINE_EXCEEDED, message, status) from None

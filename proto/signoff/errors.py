@@ -114,6 +114,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_AGENT = _NOT_FOUND("No agent has this id: correct it, or register the agent first.")
     UNKNOWN_BATCH = _NOT_FOUND("No batch or operation has this id: correct it.")
     UNKNOWN_LIMIT = _NOT_FOUND("No limit has this name: the list of limits shows all.")
+    UNKNOWN_RETENTION = _NOT_FOUND("No retention has this name: the list of retentions shows all.")
     UNKNOWN_JUDGE_POLICY = _NOT_FOUND("The judge policy is not known, or retired: name another, or put it first.")
     UNKNOWN_CRITERIA_SET = _NOT_FOUND("The criteria set is not known, or retired: name another, or put it first.")
     UNKNOWN_GOLDEN_SET = _NOT_FOUND("The judge policy has no golden set: put one first.")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, computed_field
 
-from signoff import identity, judging
+from signoff import identity, judging, keeping
 from signoff.agent_stats import AgentStats as AgentStats
 from signoff.agent_stats import CircuitChange as CircuitChange
 from signoff.agent_stats import Percentiles as Percentiles
@@ -451,6 +451,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
             *(Agent, AgentStats, AgentTry, Execution, Inbox, Job, JobLog, Limit),
             *(Operation, OperationItem, Policy, Waiting),
             *(judging.Judging, judging.ReceiptKey),
+            *(keeping.Retention, keeping.KeptBack),
             *(identity.AccessToken, identity.AuditEntry, identity.Caller, identity.Session, identity.Tenant),
         )
     },
@@ -458,8 +459,10 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     "CreateJobResponse": SavedJob,
     "CriteriaSet": judging.NamedCriteriaSet,
     "GetOperationGroupsResponse": OperationGroups,
+    "GetKeptResponse": keeping.Kept,
     "GetOverviewResponse": Overview,
     "GetQualityResponse": Quality,
+    "GetRemovedJobResponse": keeping.RemovedJob,
     "GetWorkersResponse": Workers,
     "GetRejudgeReportResponse": judging.RejudgeReport,
     "GoldenSet": judging.NamedGoldenSet,
@@ -469,6 +472,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
     "ListJobFacetsResponse": JobFacets,
     "ListJudgePoliciesResponse": judging.JudgePolicies,
     "PreviewOperationResponse": OperationPreview,
+    "PreviewRetentionResponse": keeping.RetentionPreview,
     "PutCriteriaSetResponse": judging.SavedCriteriaSet,
     "PutJudgePolicyResponse": judging.SavedJudgePolicy,
     "ResolveDeadLettersResponse": Resolved,

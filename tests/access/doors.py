@@ -37,6 +37,7 @@ REQUESTS: Mapping[str, Any] = {
     "CreateJob": {"job": {"title": "", "acceptance_criteria": "x"}},
     "CreateOperation": {"operation": {"kind": "OPERATION_KIND_CANCEL", "job_ids": ["{job_id}"]}},
     "CreateToken": {"token": {"name": "NO NAME", "role": "ROLE_VIEWER", "all_tenants": True}},
+    "DeleteRetention": {"name": "{retention}", "version": 99},
     "DisableAgent": {"agent_id": "{agent_id}", "version": 99},
     "EndSession": {"session_id": "{session_id}"},
     "ExecuteJob": {"job_id": "{job_id}", "version": 99},
@@ -56,7 +57,9 @@ REQUESTS: Mapping[str, Any] = {
     "GetOperationGroups": {"operation_id": "{operation_id}"},
     "GetReceipt": {"job_id": "{job_id}"},
     "GetRejudgeReport": {"operation_id": "{operation_id}"},
+    "GetRemovedJob": {"job_id": "{job_id}"},
     "GetResult": {"job_id": "{job_id}", "version": 1},
+    "GetRetention": {"name": "{retention}"},
     "KeepEvaluation": {"evaluation": "{evaluation}"},
     "LintCriteria": {"acceptance_criteria": "x"},
     "ListAgentTries": {"agent_id": "{agent_id}"},
@@ -67,6 +70,7 @@ REQUESTS: Mapping[str, Any] = {
     "Pause": {"name": "{limit}", "paused": False, "version": 99},
     "PauseOperation": {"operation_id": "{operation_id}"},
     "PreviewOperation": {"operation": {"kind": "OPERATION_KIND_CANCEL", "filter": {"labels": {"canary": CANARY}}}},
+    "PreviewRetention": {"retention": {"name": "{retention}"}, "update_mask": ""},
     "PromoteJudgePolicy": {"name": "{judge}", "version": 99},
     "PutCriteriaSet": {"name": "{criteria_set}", "acceptance_criteria": "", "version": 99},
     "PutGoldenSet": {"name": "{judge}", "cases_jsonl": "", "version": 99},
@@ -83,6 +87,7 @@ REQUESTS: Mapping[str, Any] = {
     "RevokeToken": {"name": "{token}"},
     "RotateToken": {"name": "{token}"},
     "SetLimit": {"limit": {"name": "{limit}", "concurrency": 5}, "version": 99},
+    "SetRetention": {"retention": {"name": "{retention}", "completed_s": 7776000}, "version": 99},
     "SpendLoginCode": {"code": "no code"},
     "UpdateAgent": {"agent_id": "{agent_id}", "agent": {"name": "x"}, "version": 99},
     "UpdateJob": {"job_id": "{job_id}", "job": {"title": "x"}, "version": 99},
@@ -94,6 +99,7 @@ REQUESTS: Mapping[str, Any] = {
 #: The bodies and queries of routes about a thing, where the description has no example that names it.
 BODIES: Mapping[str, Any] = {
     "create_tenant": {"name": "{tenant}"},
+    "preview_retention": {"name": "{retention}"},
     "create_token": {"name": "{token}", "role": "viewer", "tenants": [OWN]},
     "put_judge_policy": {"policy": {"name": "{judge}", "stages": [{"kind": "single", "judges": [{"model": "m"}]}]}},
 }
@@ -105,6 +111,7 @@ _NAMES = {
     "/api/judges/": "judge",
     "/api/criteria-sets/": "criteria_set",
     "/api/limits/": "limit",
+    "/api/retentions/": "retention",
     "/api/tokens/": "token",
 }
 #: Addresses of the console that are no API: what they show needs no credential.

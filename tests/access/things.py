@@ -49,6 +49,7 @@ async def make_things(owner: AsyncClient) -> Things:
     judgings = await owner.create_judgings(kind="try", cases=[{"acceptance_criteria": CANARY, "result": CANARY}])
     agent_try = await owner.create_agent_try(agent.id, title=CANARY, acceptance_criteria=CANARY)
     await owner.set_limit(f"tenant:{OWN}", concurrency=5)
+    await owner.set_retention(f"tenant:{OWN}", completed_s=7_776_000)
     token = await owner.create_token(name=f"{CANARY}-token", role="viewer", tenants=[OWN])
     session = await owner.with_token(token.secret).create_session("cli")
     return Things(
@@ -63,6 +64,7 @@ async def make_things(owner: AsyncClient) -> Things:
             "criteria_set": f"{OWN}.{CANARY}-set",
             "judge": f"{OWN}.{CANARY}-judge",
             "limit": f"tenant:{OWN}",
+            "retention": f"tenant:{OWN}",
             "tenant": OWN,
             "token": f"{CANARY}-token",
             "session_id": session.session.id,

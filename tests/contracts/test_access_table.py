@@ -8,6 +8,7 @@ from signoff.v1 import (
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
+    keeping_service_pb2,
     operations_service_pb2,
     receipt_service_pb2,
 )
@@ -15,7 +16,7 @@ from signoff.worker.v1 import work_service_pb2
 
 FILES = (
     *(agent_service_pb2, identity_service_pb2, job_service_pb2, judge_service_pb2, judging_service_pb2),
-    *(operations_service_pb2, receipt_service_pb2, work_service_pb2),
+    *(keeping_service_pb2, operations_service_pb2, receipt_service_pb2, work_service_pb2),
 )
 
 

@@ -8,8 +8,19 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic import ValidationError
 
 from contracts.fields import Patch, merge
-from contracts.resources import AgentPatch, JobPatch, LimitPatch, NewAgent, NewJob, NewLimit, patch_of
+from contracts.resources import (
+    AgentPatch,
+    JobPatch,
+    LimitPatch,
+    NewAgent,
+    NewJob,
+    NewLimit,
+    NewRetention,
+    RetentionPatch,
+    patch_of,
+)
 from signoff.types import Agent
+from signoff.v1 import keeping_service_pb2 as keeping_pb
 from signoff.v1 import resources_pb2 as pb
 from signoff.wire import split_patch, write_message
 
@@ -18,6 +29,7 @@ KINDS: list[tuple[type[Patch], Any, type[Any]]] = [
     (JobPatch, pb.NewJob, NewJob),
     (AgentPatch, pb.NewAgent, NewAgent),
     (LimitPatch, pb.Limit, NewLimit),
+    (RetentionPatch, keeping_pb.Retention, NewRetention),
 ]
 #: Fields of what is new that no patch has, and why.
 FIXED = {
@@ -47,6 +59,7 @@ def test_a_patch_has_the_fields_of_what_is_new_and_the_message_has_them_too(
         (AgentPatch, pb.NewAgent, {"enabled": False, "protocol": "http_async", "headers": {"X-Key": "file:a"}}),
         (AgentPatch, pb.NewAgent, {"enabled": None, "deterministic": True, "headers": {"X-Key": None}}),
         (LimitPatch, pb.Limit, {"concurrency": 0, "rate": None, "rate_period_s": None, "paused": None}),
+        (RetentionPatch, keeping_pb.Retention, {"completed_s": 60.0, "failed_s": None}),
     ],
 )
 def test_a_patch_goes_over_grpc_as_it_is(kind: type[Patch], message: Any, changes: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from signoff.v1 import (
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
+    keeping_service_pb2,
     operations_service_pb2,
     receipt_service_pb2,
 )
@@ -33,6 +34,7 @@ SERVICES = {
         job_service_pb2,
         judge_service_pb2,
         judging_service_pb2,
+        keeping_service_pb2,
         operations_service_pb2,
         receipt_service_pb2,
         work_service_pb2,

@@ -193,7 +193,7 @@ EVENTS = {"job-changed", "operation"}
 #: REST names headers as HTTP does.
 HEADERS = {"if-match": "version", "idempotency-key": "idempotency_key"}
 #: Fields of a request whose own fields are members of REST's bodies, or parameters.
-SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try", "tenant", "token")
+SPREAD = ("job", "agent", "operation", "limit", "filter", "judgings", "agent_try", "tenant", "token", "retention")
 #: A parameter that is given once for each value is named for one.
 PLURALS = {
     "actor": "actors",
@@ -220,6 +220,7 @@ ROUTES_OF_CALLS = {
     "UpdateJob": ["edit_job"],
     "UpdateAgent": ["update_agent", "patch_agent"],
     "SetLimit": ["set_limit", "patch_limit"],
+    "SetRetention": ["set_retention", "patch_retention"],
     "ExecuteJobs": ["create_batch"],
     "CancelJob": ["cancel_job", "cancel_execution"],
     "WatchJobs": ["watch_jobs", "watch_job"],
@@ -269,6 +270,8 @@ DIFFERENCES = {
     "REST: ListJobsRequest.order has the words *": "a sign says the direction, as is usual in addresses",
     "REST: SetLimitRequest.*s_usd is not there otherwise": "gRPC has one message for a limit, given or answered",
     "REST: SetLimitRequest.updated_at is not there otherwise": "gRPC has one message for a limit, given or answered",
+    "REST: *RetentionRequest.updated_at is not there otherwise": "gRPC has one message, given or answered",
+    "REST: PreviewRetentionRequest.version is not there otherwise": "gRPC's message has one, which is ignored",
     "REST: UpdateJobRequest.* is not there otherwise": "REST's body has the members to change alone, and needs no mask",
     "REST: *Request.update_mask is not there otherwise": "see there",
     "REST: UpdateAgentRequest.id is not there otherwise": "the agent is named by its address, and has no other id",

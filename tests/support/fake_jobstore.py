@@ -29,12 +29,14 @@ from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
+from signoff.v1.keeping_service_pb2_grpc import add_KeepingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.wire import parse_words, read_fields, write_message
 from support.fake_identity import BOOTSTRAP, FakeIdentity
 from support.fake_judges import FakeJudges
 from support.fake_judgings import FakeJudgings
+from support.fake_keeping import FakeKeeping
 from support.fake_operations import FakeOperations, Refusal, id_of
 from support.fake_receipts import FakeReceipts
 
@@ -43,13 +45,16 @@ TOKEN, CONSOLE_TOKEN = "a-token-of-at-least-32-characters", "a-consoles-token-of
 Status = grpc.StatusCode
 
 
-class FakeJobStore(FakeIdentity, FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer, AgentServiceServicer):
+class FakeJobStore(
+    FakeIdentity, FakeKeeping, FakeOperations, FakeReceipts, FakeJudges, JobServiceServicer, AgentServiceServicer
+):
     """A job whose payload is {"ends": <status>} ends so as soon as it is executed; with null it stays under way."""
 
     def __init__(self) -> None:
         super().__init__()
         self.callers[TOKEN] = BOOTSTRAP
         self.add_caller(CONSOLE_TOKEN, Role.CONSOLE)
+        self.retentions, self.removed = {}, {}
         self.receipts: dict[str, str] = {}
         self.receipt_keys: list[PublicKey] = []
         self.jobs: dict[str, Job] = {}
@@ -422,6 +427,7 @@ class Server:
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_IdentityServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
+        add_KeepingServiceServicer_to_server(self.store, self._server)
         add_ReceiptServiceServicer_to_server(self.store, self._server)
         add_JudgeServiceServicer_to_server(self.store, self._server)
         add_JudgingServiceServicer_to_server(self.store.judging, self._server)

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import audit, events, identity, jobs, judging, operations, pages, receipts, sign_in, system
+from console.api import audit, events, identity, jobs, judging, keeping, operations, pages, receipts, sign_in, system
 from console.api.auth import KnownTokens, Sessions
 from console.api.jobs import EvidenceSpans
 from console.api.pages import Page
@@ -82,6 +82,8 @@ def create_app(
     then = (
         judging.judges_router,
         system.limits_router,
+        keeping.retentions_router,
+        keeping.kept_router,
         system.overview_router,
         events.router,
         pages.router,

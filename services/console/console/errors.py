@@ -24,7 +24,7 @@ RETRY_AFTER_S = "1"
 #: By the name of a field of gRPC's requests: the header that it is here.
 _HEADERS_OF_FIELDS: Final = {"idempotency_key": "Idempotency-Key", "newest": "If-Match", "version": "If-Match"}
 #: Fields of gRPC's requests that hold the resource, which is the body here.
-_RESOURCES: Final = frozenset({"job", "agent", "limit", "operation"})
+_RESOURCES: Final = frozenset({"job", "agent", "limit", "operation", "retention"})
 #: The one answer to every credential that opens nothing: the jobstore's log says which of the reasons holds.
 CREDENTIAL_NEEDED: Final = "A known token is needed: `Authorization: Bearer <token>`, or a session of /login."
 #: Fields that a detail names; `errors` has all.

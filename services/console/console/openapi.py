@@ -68,6 +68,7 @@ _TAGS: Final = {
     "agents": "Who does jobs",
     "judges": "What results are judged by",
     "limits": "What holds executions back",
+    "keeping": "How long jobs are kept, how much is kept, and what was removed",
     "access": "Who calls, tokens and sessions, and the audit",
     "overview": "How it goes, and what could not be processed",
     "events": "Changes as they happen",

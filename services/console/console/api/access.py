@@ -29,6 +29,7 @@ _CALLS: Final[Mapping[str, tuple[str, ...]]] = {
     "pause_agent": ("GetAgent", "Pause"),
     "resume_agent": ("GetAgent", "Pause"),
     "patch_limit": ("SetLimit",),
+    "patch_retention": ("SetRetention",),
     "remove_limit": ("ListLimits", "RemoveLimit"),
     "confirm_limits": ("ConfirmLimits", "ListLimits"),
     "pause_tenant": ("Pause",),

@@ -98,6 +98,19 @@ _TRY: Final[dict[str, Any]] = {
     "actor": "administrator",
 }
 _LIMIT: Final = {"name": "tenant:press", "concurrency": 4, "rate_period_s": 1.0, "version": 2, "updated_at": _AT}
+_RETENTION: Final = {
+    "name": "tenant:press",
+    "completed_s": 7776000,
+    "failed_s": 15552000,
+    "version": 2,
+    "updated_at": _AT,
+}
+_KEPT_BACK: Final = {
+    "code": "job_held",
+    "count": 2,
+    "message": "2 jobs that are due are held.",
+    "remedy": "Release them once nobody needs them: signoff jobs release ID.",
+}
 _OPERATION: Final = {
     "id": _OPERATION_ID,
     "kind": "execute",
@@ -247,6 +260,7 @@ _ITEMS: Final[dict[str, Any]] = {
         "outcome": "COMPLETED",
         "execution_id": _EXECUTION_ID,
     },
+    "Retention": _RETENTION,
     "ReceiptKey": {
         "keyid": "sha256:5c0b7a9d",
         "algorithm": "ed25519",
@@ -369,6 +383,42 @@ EXAMPLES: Final[dict[str, Any]] = {
     "JobFacets": {"facets": [{"value": "writer", "count": 12, "name": "Writer"}], "capped_at": 10000},
     "JobPatch": {"title": "A poem about snow", "priority": 7},
     "JudgePolicyPromotion": {"version": 3, "force_reason": "no golden set yet"},
+    "Kept": {
+        "at": _LATER,
+        "is_on": True,
+        "database_bytes": 8241152000,
+        "tables": [{"name": "job_logs", "bytes": 5100273664, "rows": 6210000}],
+        "jobs": [
+            {
+                "tenant": "press",
+                "status": "COMPLETED",
+                "count": 812000,
+                "oldest_at": _AT,
+                "by_age": [1200, 8400, 36000, 72000, 694400],
+            }
+        ],
+        "removed": 12000,
+        "uncut": 40,
+        "holds": 2,
+        "archive": {
+            "is_configured": True,
+            "bytes": 912004210,
+            "parts": 1440,
+            "newest_at": _AT,
+            "behind": 120,
+            "checkpoint": 4,
+            "checkpoint_at": _AT,
+        },
+        "topics": [{"topic": "job-changed", "bytes": 1209021440}],
+        "growth": {
+            "days": 7,
+            "jobs_per_day": 1200,
+            "database_bytes_per_day": 9830400,
+            "archive_bytes_per_day": 1310720,
+        },
+        "next": [{"tenant": "press", "kind": "COMPLETED", "at": _LATER, "due": 12}],
+        "kept_back": [_KEPT_BACK],
+    },
     "Limit": _LIMIT,
     "LimitPatch": {"concurrency": 8, "rate": None},
     "MadeToken": {"token": _TOKEN, "secret": "sgn_ followed by 49 letters and digits"},
@@ -411,6 +461,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "NewJudgings": {"cases": [{"result": "Rain on the roof ..", "acceptance_criteria": _CRITERIA}]},
     "NewLimit": {"concurrency": 4},
     "NewOperation": {"kind": "cancel", "filter": {"labels": {"team": "press"}}, "reason": "no longer needed"},
+    "NewRetention": _pick(_RETENTION, "completed_s", "failed_s"),
     "NewTenant": {"name": "press", "title": "The press office"},
     "Tenant": _TENANT,
     "NewToken": {"name": "eve", "role": "viewer", "tenants": ["press"], "lasts_s": 86400},
@@ -488,6 +539,32 @@ EXAMPLES: Final[dict[str, Any]] = {
     },
     "ResolvedDeadLetters": {"letters": 12, "skipped": 0, "forgotten": 0},
     "TokenRotation": {"overlap_s": 3600},
+    "RemovedJob": {"job": _JOB, "logs": [], "removed_at": _LATER, "parts": [41, 42]},
+    "Retention": _RETENTION,
+    "RetentionDraft": _pick(_RETENTION, "name", "completed_s"),
+    "RetentionPatch": {"completed_s": 7776000, "failed_s": None},
+    "RetentionPreview": {
+        "retention": _RETENTION,
+        "now": {
+            "jobs": 312,
+            "counts": {"COMPLETED": 300, "FAILED": 12},
+            "has_more": False,
+            "operations": 0,
+            "bytes": 2555904,
+            "oldest_at": _AT,
+            "sample": [],
+        },
+        "later": {
+            "jobs": 4210,
+            "counts": {"COMPLETED": 4100, "FAILED": 110},
+            "has_more": False,
+            "operations": 3,
+            "bytes": 34488320,
+            "oldest_at": _AT,
+            "sample": [],
+        },
+        "kept_back": [_KEPT_BACK],
+    },
     "Resubmission": {"comment": "Mind the number of lines."},
     "Retirement": {"reason": "nobody judges by it"},
     "SavedCriteriaSet": {**_CRITERIA_SET, "version": 3, "warnings": []},

@@ -12,10 +12,20 @@ from fastapi import Query
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from contracts.criteria import CriteriaList, CriteriaText, join_forms
-from contracts.fields import AgentId, LabelPair, Moment, OperationName, StrictModel, Tenant, Text, matches
+from contracts.fields import (
+    AgentId,
+    LabelPair,
+    Moment,
+    OperationName,
+    RetentionName,
+    StrictModel,
+    Tenant,
+    Text,
+    matches,
+)
 from contracts.judging.policy import JudgePolicy
 from contracts.judging.versions import Least, NamedJudgePolicy, Share
-from contracts.resources import Amount, JobFilter, NewJob
+from contracts.resources import Amount, JobFilter, NewJob, RetentionPatch
 from contracts.waiting import WaitReason
 from signoff.fields import Model, Money, NextPageToken, Time
 from signoff.identity import AccessToken, Caller
@@ -91,6 +101,23 @@ class ViewQuery(Model):
     """Query parameter that says how much is shown."""
 
     view: View = Field(View.BASIC, description="`basic` leaves out texts and bodies")
+
+
+class RemovedJobQuery(PageQuery):
+    """Query parameters of a job that was removed."""
+
+    view: View = Field(View.FULL, description="`basic` leaves out texts and bodies")
+
+
+class RetentionDraft(RetentionPatch):
+    """A change of a retention that is not made: what is not given is as it stands."""
+
+    name: RetentionName
+
+    @property
+    def change(self) -> dict[str, Any]:
+        """The fields that would change, by name."""
+        return self.model_dump(include=self.model_fields_set - {"name"})
 
 
 #: By the name of a parameter that may be repeated: the field of a JobFilter that has all its values.

@@ -34,6 +34,7 @@ WITH_CHANGE: Final = frozenset(
         *(f"/signoff.v1.IdentityService/{name}" for name in ("CreateToken", "RotateToken", "RevokeToken")),
         *(f"/signoff.v1.IdentityService/{name}" for name in ("CreateSession", "EndSession", "CreateTenant")),
         *(f"/signoff.v1.OperationsService/{name}" for name in ("SetLimit", "RemoveLimit", "Pause", "ConfirmLimits")),
+        *(f"/signoff.v1.KeepingService/{name}" for name in ("SetRetention", "DeleteRetention")),
         "/signoff.v1.OperationsService/SpendLoginCode",
     }
 )

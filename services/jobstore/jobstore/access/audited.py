@@ -20,7 +20,7 @@ OTHERS: Final = Actor("others")
 NAME_MAX: Final = 200
 #: Fields by which requests name what they are about, the closest first, and those that hold these.
 _NAMES: Final = ("name", "topic", "job_id", "execution_id", "session_id", "agent_id", "tenant", "client")
-_HOLDERS: Final = ("token", "limit", "tenant")
+_HOLDERS: Final = ("token", "limit", "tenant", "retention")
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 

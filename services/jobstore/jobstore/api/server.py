@@ -49,6 +49,7 @@ from signoff.v1 import (
     job_service_pb2,
     judge_service_pb2,
     judging_service_pb2,
+    keeping_service_pb2,
     operations_service_pb2,
     receipt_service_pb2,
 )
@@ -457,7 +458,7 @@ METADATA_MAX_BYTES = 32 << 10
 SERVERS = 16
 _FILES: Final = (
     *(job_service_pb2, agent_service_pb2, operations_service_pb2, judge_service_pb2, judging_service_pb2),
-    *(work_service_pb2, receipt_service_pb2, identity_service_pb2),
+    *(work_service_pb2, receipt_service_pb2, identity_service_pb2, keeping_service_pb2),
 )
 SERVICES = [service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
 

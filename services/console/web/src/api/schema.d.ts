@@ -815,6 +815,118 @@ export interface paths {
         patch: operations["patch_limit"];
         trace?: never;
     };
+    "/api/retentions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Retentions
+         * @description Retentions by name: for how long jobs and operations are kept. Without any, all is kept for ever.
+         */
+        get: operations["list_retentions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retentions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Retention
+         * @description What a change of a retention would let go, at once and within 30 days; nothing is changed.
+         */
+        post: operations["preview_retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retentions/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Retention
+         * @description One retention; its `ETag` is its version.
+         */
+        get: operations["get_retention"];
+        /**
+         * Set Retention
+         * @description Set or replace a retention, of `tenant:<name>` or `tenant:*`. What it lets go is removed soon after.
+         */
+        put: operations["set_retention"];
+        post?: never;
+        /**
+         * Delete Retention
+         * @description Delete a retention: what it was of is kept as `tenant:*` says, or for ever.
+         */
+        delete: operations["delete_retention"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Retention
+         * @description Change the fields of a retention that are given, by a JSON merge patch; where there is none, it is set.
+         */
+        patch: operations["patch_retention"];
+        trace?: never;
+    };
+    "/api/kept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kept
+         * @description What is kept, how much it is, how it grows, what goes next and when, and what keeps removal back.
+         */
+        get: operations["get_kept"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/removed-jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Removed Job
+         * @description A job that was removed, with its log and its receipt, as the archive has it; that takes a while.
+         */
+        get: operations["get_removed_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overview": {
         parameters: {
             query?: never;
@@ -3019,6 +3131,118 @@ export interface components {
             code: string;
             message: string;
         };
+        /** @description What is kept, how much it is, how it grows, what goes next, and what keeps removal back. */
+        Kept: {
+            /** Format: date-time */
+            at: string;
+            /** @description whether anything is ever removed: a retention says so */
+            is_on: boolean;
+            database_bytes: number;
+            /** @description the largest first */
+            tables: components["schemas"]["KeptTable"][];
+            /** @description by tenant and status, the most first: 200 at most */
+            jobs: components["schemas"]["KeptJobs"][];
+            /** @description removed jobs whose line is kept, */
+            removed: number;
+            /** @description and those of them whose log is not cut yet */
+            uncut: number;
+            /** @description of jobs */
+            holds: number;
+            archive: components["schemas"]["KeptArchive"];
+            /** @description empty while the broker is out of reach */
+            topics: components["schemas"]["KeptTopic"][];
+            growth: components["schemas"]["KeptGrowth"];
+            /** @description the soonest first */
+            next: components["schemas"]["KeptNext"][];
+            /** @description what keeps back the removal of what is due */
+            kept_back: components["schemas"]["KeptBack"][];
+        };
+        /** @description The archive, without which nothing is removed. */
+        KeptArchive: {
+            is_configured: boolean;
+            bytes: number;
+            parts: number;
+            /**
+             * Format: date-time
+             * @description when the newest part was written
+             */
+            newest_at?: string;
+            /** @description rows of logs, and other facts, that are not archived yet */
+            behind: number;
+            checkpoint: number;
+            /**
+             * Format: date-time
+             * @description when the newest checkpoint was written
+             */
+            checkpoint_at?: string;
+        };
+        /** @description What keeps back the removal of what is due. */
+        KeptBack: {
+            /** @description `no_archive`, `archive_late`, `not_archived`, `job_held`, `operation_live`, .. */
+            code: string;
+            /** @description of jobs, up to 10,000; 0 where it keeps back all */
+            count: number;
+            message: string;
+            /** @description what helps, in a sentence */
+            remedy: string;
+        };
+        /** @description How it grows, of the last seven days or of as many as there were. */
+        KeptGrowth: {
+            /**
+             * Format: double
+             * @description how many days it is of
+             */
+            days: number;
+            /** Format: double */
+            jobs_per_day: number;
+            /**
+             * Format: double
+             * @description an estimate: of jobs times the bytes of one in the tables
+             */
+            database_bytes_per_day: number;
+            /** Format: double */
+            archive_bytes_per_day: number;
+        };
+        /** @description Jobs of a tenant and a status. */
+        KeptJobs: {
+            tenant: string;
+            status: string;
+            count: number;
+            /**
+             * Format: date-time
+             * @description when that which rests longest came to rest
+             */
+            oldest_at?: string;
+            /** @description by how long ago they changed last: within a day, a week, 30 days, 90 days, and longer */
+            by_age: number[];
+        };
+        /** @description What goes next of a tenant. */
+        KeptNext: {
+            tenant: string;
+            /** @description a status, `CANCELLED`, or `OPERATION` */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description when the first is due; in the past while it is being removed, or is kept back
+             */
+            at: string;
+            /** @description how many are due by now, up to 10,000 */
+            due: number;
+        };
+        /** @description A table of the database. */
+        KeptTable: {
+            name: string;
+            /** @description with its indexes */
+            bytes: number;
+            /** @description as the database estimates it */
+            rows: number;
+        };
+        /** @description A topic of Kafka. */
+        KeptTopic: {
+            topic: string;
+            /** @description on each broker together */
+            bytes: number;
+        };
         /** @description How many were judged rightly and wrongly. */
         LabelledCounts: {
             true_accepts: number;
@@ -3436,6 +3660,22 @@ export interface components {
             rate_per_s?: number | null;
             /** @description of `rejudge`: what judging may cost; nothing more begins once it would be exceeded (`budget_exhausted`), nor once some were judged and none tells its cost (`cost_unknown`): it needs a model whose price is known, or named in the policy */
             budget_usd?: string | null;
+        };
+        /**
+         * @description For how many seconds jobs are kept once they rest, by status, and operations once they ended.
+         *
+         *     Of a tenant, what is not set is as `tenant:*` says; there, what is not set is kept for ever.
+         */
+        NewRetention: {
+            /** @description a minute or more */
+            completed_s?: number | null;
+            failed_s?: number | null;
+            rejected_s?: number | null;
+            resubmission_required_s?: number | null;
+            /** @description of jobs whose last execution was cancelled */
+            cancelled_s?: number | null;
+            /** @description of operations and their items, once they ended */
+            operations_s?: number | null;
         };
         /** @description A tenant to register. */
         NewTenant: {
@@ -4064,6 +4304,21 @@ export interface components {
             /** @description of the next page, if there is one */
             next_page_token?: string;
         };
+        /** @description A job that was removed, as the archive has it. */
+        RemovedJob: {
+            /** @description as it last stood */
+            job: components["schemas"]["Job"];
+            /** @description a page of its log, oldest first; the last removes it */
+            logs: components["schemas"]["JobLog"][];
+            /** @description of the log; not given on the last page */
+            next_page_token?: string;
+            /** Format: date-time */
+            removed_at: string;
+            /** @description of the verdict that ended it: a DSSE envelope, as JSON text */
+            receipt?: string;
+            /** @description of the archive, that it was read from */
+            parts: number[];
+        };
         /** @description How many dead letters were chosen: 500 at most, or 8 MiB. `next_offset` is set where there may be more. */
         ResolvedDeadLetters: {
             letters: number;
@@ -4087,6 +4342,98 @@ export interface components {
          * @enum {string}
          */
         Resubmit: "by_hand" | "automatic";
+        /** @description For how long jobs are kept once they rest, by status, and operations once they ended. */
+        Retention: {
+            /** @description `tenant:<name>`; or `tenant:*`, of each tenant whose own does not say it */
+            name: string;
+            /**
+             * Format: double
+             * @description seconds; as `tenant:*` says, or for ever, without it
+             */
+            completed_s?: number;
+            /** Format: double */
+            failed_s?: number;
+            /** Format: double */
+            rejected_s?: number;
+            /** Format: double */
+            resubmission_required_s?: number;
+            /**
+             * Format: double
+             * @description of jobs whose last execution was cancelled
+             */
+            cancelled_s?: number;
+            /**
+             * Format: double
+             * @description of operations and their items, once they ended
+             */
+            operations_s?: number;
+            /** @description counts its changes from 1, and again once it was deleted */
+            version: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A change of a retention that is not made: what is not given is as it stands. */
+        RetentionDraft: {
+            /** @description a minute or more */
+            completed_s?: number | null;
+            failed_s?: number | null;
+            rejected_s?: number | null;
+            resubmission_required_s?: number | null;
+            /** @description of jobs whose last execution was cancelled */
+            cancelled_s?: number | null;
+            /** @description of operations and their items, once they ended */
+            operations_s?: number | null;
+            name: string;
+        };
+        /** @description What a retention lets go by some time. */
+        RetentionEffect: {
+            /** @description without those that are held, labelled or in an operation that is under way */
+            jobs: number;
+            /** @description by status; cancelled ones as `CANCELLED` */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description a status is counted up to 100,000 jobs */
+            has_more: boolean;
+            operations: number;
+            /** @description an estimate of the bytes of tables that they take */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description when the oldest of them came to rest
+             */
+            oldest_at?: string;
+            /** @description the five oldest, without description, criteria, payload */
+            sample: components["schemas"]["Job"][];
+        };
+        RetentionPage: {
+            items: components["schemas"]["Retention"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
+        /** @description What is to change of a retention; what is not given stays. One of which nothing is left is deleted. */
+        RetentionPatch: {
+            /** @description a minute or more */
+            completed_s?: number | null;
+            failed_s?: number | null;
+            rejected_s?: number | null;
+            resubmission_required_s?: number | null;
+            /** @description of jobs whose last execution was cancelled */
+            cancelled_s?: number | null;
+            /** @description of operations and their items, once they ended */
+            operations_s?: number | null;
+        };
+        /** @description What a change of a retention would let go. */
+        RetentionPreview: {
+            /** @description as it would be */
+            retention: components["schemas"]["Retention"];
+            /** @description what it would let go at once, */
+            now: components["schemas"]["RetentionEffect"];
+            /** @description and within 30 days, that included, of what rests now */
+            later: components["schemas"]["RetentionEffect"];
+            /** @description why nothing would go although it is due */
+            kept_back: components["schemas"]["KeptBack"][];
+        };
         /** @description Why a name is retired. */
         Retirement: {
             reason?: string | null;
@@ -8216,6 +8563,538 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_retentions: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "tenant:press",
+                     *           "completed_s": 7776000,
+                     *           "failed_s": 15552000,
+                     *           "version": 2,
+                     *           "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetentionPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    preview_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "tenant:press",
+                 *       "completed_s": 7776000
+                 *     }
+                 */
+                "application/json": components["schemas"]["RetentionDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "retention": {
+                     *         "name": "tenant:press",
+                     *         "completed_s": 7776000,
+                     *         "failed_s": 15552000,
+                     *         "version": 2,
+                     *         "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *       },
+                     *       "now": {
+                     *         "jobs": 312,
+                     *         "counts": {
+                     *           "COMPLETED": 300,
+                     *           "FAILED": 12
+                     *         },
+                     *         "has_more": false,
+                     *         "operations": 0,
+                     *         "bytes": 2555904,
+                     *         "oldest_at": "2026-05-01T12:00:00.000000Z",
+                     *         "sample": []
+                     *       },
+                     *       "later": {
+                     *         "jobs": 4210,
+                     *         "counts": {
+                     *           "COMPLETED": 4100,
+                     *           "FAILED": 110
+                     *         },
+                     *         "has_more": false,
+                     *         "operations": 3,
+                     *         "bytes": 34488320,
+                     *         "oldest_at": "2026-05-01T12:00:00.000000Z",
+                     *         "sample": []
+                     *       },
+                     *       "kept_back": [
+                     *         {
+                     *           "code": "job_held",
+                     *           "count": 2,
+                     *           "message": "2 jobs that are due are held.",
+                     *           "remedy": "Release them once nobody needs them: signoff jobs release ID."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetentionPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags that the caller has */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "completed_s": 7776000,
+                     *       "failed_s": 15552000,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description It still has the version of `If-None-Match` */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "completed_s": 7776000,
+                 *       "failed_s": 15552000
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewRetention"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "completed_s": 7776000,
+                     *       "failed_s": 15552000,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_retention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    patch_retention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "completed_s": 7776000,
+                 *       "failed_s": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["RetentionPatch"];
+                /**
+                 * @example {
+                 *       "completed_s": 7776000,
+                 *       "failed_s": null
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["RetentionPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "tenant:press",
+                     *       "completed_s": 7776000,
+                     *       "failed_s": 15552000,
+                     *       "version": 2,
+                     *       "updated_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_kept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-05-01T12:00:07.250000Z",
+                     *       "is_on": true,
+                     *       "database_bytes": 8241152000,
+                     *       "tables": [
+                     *         {
+                     *           "name": "job_logs",
+                     *           "bytes": 5100273664,
+                     *           "rows": 6210000
+                     *         }
+                     *       ],
+                     *       "jobs": [
+                     *         {
+                     *           "tenant": "press",
+                     *           "status": "COMPLETED",
+                     *           "count": 812000,
+                     *           "oldest_at": "2026-05-01T12:00:00.000000Z",
+                     *           "by_age": [
+                     *             1200,
+                     *             8400,
+                     *             36000,
+                     *             72000,
+                     *             694400
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "removed": 12000,
+                     *       "uncut": 40,
+                     *       "holds": 2,
+                     *       "archive": {
+                     *         "is_configured": true,
+                     *         "bytes": 912004210,
+                     *         "parts": 1440,
+                     *         "newest_at": "2026-05-01T12:00:00.000000Z",
+                     *         "behind": 120,
+                     *         "checkpoint": 4,
+                     *         "checkpoint_at": "2026-05-01T12:00:00.000000Z"
+                     *       },
+                     *       "topics": [
+                     *         {
+                     *           "topic": "job-changed",
+                     *           "bytes": 1209021440
+                     *         }
+                     *       ],
+                     *       "growth": {
+                     *         "days": 7,
+                     *         "jobs_per_day": 1200,
+                     *         "database_bytes_per_day": 9830400,
+                     *         "archive_bytes_per_day": 1310720
+                     *       },
+                     *       "next": [
+                     *         {
+                     *           "tenant": "press",
+                     *           "kind": "COMPLETED",
+                     *           "at": "2026-05-01T12:00:07.250000Z",
+                     *           "due": 12
+                     *         }
+                     *       ],
+                     *       "kept_back": [
+                     *         {
+                     *           "code": "job_held",
+                     *           "count": 2,
+                     *           "message": "2 jobs that are due are held.",
+                     *           "remedy": "Release them once nobody needs them: signoff jobs release ID."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Kept"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_removed_job: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description `basic` leaves out texts and bodies */
+                view?: components["schemas"]["View"];
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "job": {
+                     *         "id": "poem-1",
+                     *         "title": "A poem about rain",
+                     *         "description": "",
+                     *         "acceptance_criteria": "It has eight lines",
+                     *         "criteria": [
+                     *           {
+                     *             "text": "It has eight lines",
+                     *             "required": true,
+                     *             "kind": "meets"
+                     *           }
+                     *         ],
+                     *         "references": {},
+                     *         "payload": {
+                     *           "topic": "rain"
+                     *         },
+                     *         "status": "COMPLETED",
+                     *         "version": 5,
+                     *         "agent_id": "writer",
+                     *         "execution_id": "8f2c8a52-8c3e-4c7e-9d5c-0f6f3a7d2b10",
+                     *         "submission": 1,
+                     *         "priority": 5,
+                     *         "tenant": "default",
+                     *         "labels": {
+                     *           "team": "press"
+                     *         },
+                     *         "policy": {
+                     *           "max_submissions": 3,
+                     *           "deadline_s": 600,
+                     *           "judge": "strict@3"
+                     *         },
+                     *         "capabilities": [],
+                     *         "cost_usd": "0.0123",
+                     *         "tokens": 2150,
+                     *         "cancelled": false,
+                     *         "live": false,
+                     *         "created_at": "2026-05-01T12:00:00.000000Z",
+                     *         "updated_at": "2026-05-01T12:00:07.250000Z"
+                     *       },
+                     *       "logs": [],
+                     *       "removed_at": "2026-05-01T12:00:07.250000Z",
+                     *       "parts": [
+                     *         41,
+                     *         42
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RemovedJob"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
