@@ -34,6 +34,7 @@ SECRETS = {
 INHERITED = re.compile(
     r"PATH|HOME|TMPDIR|LD_LIBRARY_PATH|LANG|LC_\w+|TZ|SSL_CERT_\w+|PYTHON\w+|COVERAGE_\w+"
     r"|SIGNOFF_(?!AGENT_|GRPC_C|JOBSTORE_C|KAFKA|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
+    r"|SIGNOFF_METRICS_TOKEN(_FILE)?"
 )
 # And what only services of one kind are given: an executor what agents are called with, a validator
 # what a judge is, a jobstore the secrets of upstreams, a console the secret that a provider of identities gave it.

@@ -18,7 +18,7 @@ from console.api.jobs import EvidenceSpans
 from console.api.pages import Page
 from console.api.requests import Bodies, refuse_unknown_parameters
 from console.api.sign_in import SignIns
-from console.clients import Connection, Heads, RequestIds, RequestSlots
+from console.clients import Connection, Heads, Measured, RequestIds, RequestSlots
 from console.config import ClientLimits, ConsoleSettings
 from console.live import LiveHub
 from contracts.topics import PAYLOAD_MAX_BYTES
@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, live: LiveHub, address: str, client_limits: ClientLimits = DEFAULT_LIMITS) -> None:
         host, port = split_address(address)
         config = uvicorn.Config(
-            RequestIds(RequestSlots(app, client_limits)),  # outermost, so that even a bug is answered with one
+            RequestIds(Measured(RequestSlots(app, client_limits))),  # outermost: a bug has one, too
             host=host,
             port=port,
             http=cast("type[asyncio.Protocol]", partial(Connection, limits=client_limits)),
@@ -164,7 +164,9 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         watching = asyncio.create_task(live.run())
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
         checks = _make_health_checks(server, live)
-        runner = await runtime.serve(settings.health_address, checks) if settings.health_address else None
+        runner = None
+        if settings.health_address:
+            runner = await runtime.serve(settings.health_address, checks, tokens=settings.metrics_tokens)
         runtime.tune_gc()
         try:
             await server.serve_until(stop)

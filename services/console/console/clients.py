@@ -1,6 +1,7 @@
-"""Serve HTTP to clients that may be hostile: bound connections, heads and requests, give requests ids, answer HEAD."""
+"""Serve HTTP to clients that may be hostile: bound connections, heads and requests, count requests, answer HEAD."""
 
 import asyncio
+import logging
 import re
 import time
 from collections import deque
@@ -8,6 +9,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import httptools
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,12 +17,59 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from console.config import ClientLimits
 from console.errors import HEADERS, MEDIA_TYPE, build_problem
+from servicekit.metrics import OTHER, REQUEST_BUCKETS
 from signoff.errors import ErrorCode
 
 HEADER = "X-Request-Id"
 #: In milliseconds since 1970: a page corrects its own clock by it.
 TIME_HEADER = "X-Server-Time"
 _USABLE = re.compile(r"[\x21-\x7e]{1,128}")
+#: At DEBUG it has one line a request.
+requests_log = logging.getLogger("requests.http")
+
+REQUESTS = Counter("signoff_http_requests", "Requests of HTTP that were answered", ["method", "route", "status"])
+DURATIONS = Histogram(
+    "signoff_http_request_duration_seconds",
+    "Time until the answer to a request of HTTP begins",
+    ["method", "route"],
+    buckets=REQUEST_BUCKETS,
+)
+CONNECTIONS = Gauge("signoff_http_connections", "Open connections of clients")
+#: The route of requests that meet none, whose paths strangers choose.
+NO_ROUTE: Final = "none"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Measured:
+    """ASGI middleware that counts requests by their routes, and logs each at DEBUG, without its query or body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, and count it once its answer has begun."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+
+        async def send_measured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _note_answer(scope, message["status"], time.monotonic() - began)
+            await send(message)
+
+        await self._app(scope, receive, send_measured)
+
+
+def _note_answer(scope: Scope, status: int, duration_s: float) -> None:
+    route = getattr(scope.get("route"), "path", NO_ROUTE)
+    method = scope["method"] if scope["method"] in _METHODS else OTHER
+    REQUESTS.labels(method, route, str(status)).inc()
+    DURATIONS.labels(method, route).observe(duration_s)
+    if requests_log.isEnabledFor(logging.DEBUG):
+        ids = {name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")}
+        extra = {"method": method, "route": route, "status": status, "duration_s": round(duration_s, 4)}
+        requests_log.debug("a request", extra=extra | ids | {"request_id": scope["state"]["request_id"]})
 
 
 class RequestIds:
@@ -138,21 +187,22 @@ class Heads:
             await send(message)
 
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            await self._answer_head({**scope, "method": "GET"}, receive, send_tagged)
+            await self._answer_head(scope, receive, send_tagged)
         else:
             await self._app(scope, receive, send_tagged)
 
     async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle GET, send the head of the answer, and cancel the rest, since the body of a stream never ends."""
-        sent = asyncio.Event()
+        sent, as_get = asyncio.Event(), {**scope, "method": "GET"}
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
+                scope.update(route=as_get.get("route"), path_params=as_get.get("path_params", {}))
                 await send(message)
                 await send({"type": "http.response.body"})
                 sent.set()
 
-        answering = asyncio.ensure_future(self._app(scope, receive, send_head))
+        answering = asyncio.ensure_future(self._app(as_get, receive, send_head))
         waiting = asyncio.ensure_future(sent.wait())
         await asyncio.wait({answering, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not sent.is_set():
@@ -186,9 +236,15 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin a connection, or refuse it with a problem if too many are open."""
         super().connection_made(transport)
+        CONNECTIONS.set(len(self.connections))
         if len(self.connections) > self._limits.connections_max:
             detail = f"{self._limits.connections_max} connections are open already; try again later."
             self._refuse(ErrorCode.TOO_MANY_CONNECTIONS, detail)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End a connection."""
+        super().connection_lost(exc)
+        CONNECTIONS.set(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
         """Parse data that came from the client; refuse a head that is too large."""
@@ -248,6 +304,7 @@ class Connection(HttpToolsProtocol):
         """Answer with a problem, unless another answer is under way, and end the connection."""
         if not self._is_served:
             problem = build_problem(code, detail)
+            REQUESTS.labels(OTHER, NO_ROUTE, str(problem.status)).inc()
             body = problem.model_dump_json(exclude_none=True).encode()
             headers: dict[str, object] = {
                 "Content-Type": MEDIA_TYPE,

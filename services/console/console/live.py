@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import grpc
+from prometheus_client import Gauge
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
@@ -29,6 +30,7 @@ from signoff.values import time_text
 
 log = logging.getLogger(__name__)
 
+VIEWERS = Gauge("signoff_http_viewers", "Open event streams")
 
 #: A longer message of a log's entry is cut in events.
 MESSAGE_MAX_CHARS = 500
@@ -365,6 +367,7 @@ class LiveHub:
         self._jobstore = jobstore.reading(lambda message: message)  # most entries are sent to no viewer
         self._credentials = Credentials(self._jobstore)
         self._viewers: set[Viewer] = set()
+        VIEWERS.set_function(lambda: len(self._viewers))
         self._viewers_max, self._queued_max, self._ping_s = viewers_max, queued_max, ping_s
         self._is_closed = False
         self._unseen_max_s, self._unseen_since = unseen_max_s, time.monotonic()

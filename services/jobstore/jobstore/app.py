@@ -125,8 +125,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(_disconnect, dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
-            advice = {"limits": dispatcher.advise}
-            stack.push_async_callback((await runtime.serve(settings.health_address, checks, advice)).cleanup)
+            await _serve_health(stack, settings.health_address, settings, checks, {"limits": dispatcher.advise})
         batches = Batches(callers, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
         server, servicer, followed, auditor = await _make_server(stack, database, runner, settings)
@@ -206,6 +205,17 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 close=dispatcher.close,
             ),
         )
+
+
+async def _serve_health(
+    stack: contextlib.AsyncExitStack,
+    address: str,
+    settings: Settings,
+    checks: Mapping[str, runtime.Check],
+    advice: Mapping[str, runtime.Check],
+) -> None:
+    runner = await runtime.serve(address, checks, advice, tokens=settings.metrics_tokens)
+    stack.push_async_callback(runner.cleanup)
 
 
 def _wake(  # noqa: PLR0917 - the loops, and what a commit left for them

@@ -2,10 +2,14 @@
 
 import aiohttp
 import pytest
+from prometheus_client import Counter, Histogram
 
-from servicekit.metrics import WAITING
+from servicekit.metrics import NAMED, WAITING
 from servicekit.process import runtime
 from servicekit.process.settings import split_address
+
+OF_AGENTS = Counter("test_of_agents", "of a test", ["agent"], registry=NAMED)
+TIMES = Histogram("test_times_seconds", "of a test")
 
 
 @pytest.fixture
@@ -22,8 +26,8 @@ async def url(reasons):
     await runner.cleanup()
 
 
-async def got(url: str) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
+async def got(url: str, **headers: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         return response.status, await response.text()
 
 
@@ -50,6 +54,35 @@ async def test_metrics_are_served(url):
     status, text = await got(f"{url}/metrics")
     assert status == 200
     assert 'signoff_waiting{on="nothing"} 0.0' in text.splitlines()
+
+
+async def test_with_tokens_metrics_are_for_their_holders_and_health_is_for_all():
+    runner = await runtime.serve("127.0.0.1:0", {}, tokens=("new", "old"))
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    refused = (401, "metrics are for holders of the token SIGNOFF_METRICS_TOKEN: send Authorization: Bearer TOKEN\n")
+    for header in ("", "Bearer ", "Bearer another", "new é"):
+        assert await got(f"{url}/metrics", Authorization=header) == refused
+    for token in ("new", "old"):
+        assert (await got(f"{url}/metrics", Authorization=f"Bearer {token}"))[0] == 200
+    assert (await got(f"{url}/livez"))[0] == (await got(f"{url}/readyz"))[0] == 200
+    await runner.cleanup()
+
+
+async def test_who_is_named_and_what_is_an_example_is_shown_to_holders_of_the_token_alone(url):
+    OF_AGENTS.labels("kestrel").inc()
+    TIMES.observe(0.2, {"execution_id": "01"})
+    runner = await runtime.serve("127.0.0.1:0", {}, tokens=("known",))
+    closed = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    accept = "application/openmetrics-text; version=1.0.0"
+    _, told = await got(f"{closed}/metrics", Accept=accept, Authorization="Bearer known")
+    assert 'test_of_agents_total{agent="kestrel"} 1.0' in told.splitlines()
+    assert '# {execution_id="01"} 0.2' in told
+    assert told.endswith("# EOF\n")
+    _, told = await got(f"{url}/metrics", Accept=accept)
+    assert "test_times_seconds_count 1.0" in told.splitlines()
+    assert "test_of_agents" not in told
+    assert "execution_id" not in told
+    await runner.cleanup()
 
 
 @pytest.mark.parametrize(

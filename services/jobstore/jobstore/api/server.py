@@ -4,11 +4,13 @@ import asyncio
 import inspect
 import logging
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Final
 
 import grpc
@@ -18,6 +20,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import Counter as CounterMetric
+from prometheus_client import Gauge, Histogram
 from pydantic import ValidationError
 
 from contracts.access import ACCESS, OPEN, Access
@@ -40,6 +44,7 @@ from jobstore.errors import (
 )
 from servicekit.deprecations import DEPRECATIONS, find_declared, find_in_call, note_uses
 from servicekit.errors import PermanentError, ServiceError, TransientError
+from servicekit.metrics import REQUEST_BUCKETS
 from signoff.errors import ErrorCode, find_code, is_retryable
 from signoff.status import Role
 from signoff.tls import Tls, watch_pem
@@ -57,6 +62,19 @@ from signoff.v1.resources_pb2 import VIEW_UNSPECIFIED
 from signoff.worker.v1 import work_service_pb2
 
 log = logging.getLogger(__name__)
+#: At DEBUG it has one line a call.
+requests_log = logging.getLogger("requests.grpc")
+
+REQUESTS = CounterMetric("signoff_grpc_requests", "Calls of gRPC that ended, watches too", ["method", "code"])
+DURATIONS = Histogram(
+    "signoff_grpc_request_duration_seconds",
+    "Time of a call of gRPC, with its wait for a request, without watches",
+    ["method"],
+    buckets=REQUEST_BUCKETS,
+)
+UNDER_WAY = Gauge("signoff_grpc_requests_under_way", "Calls of gRPC under way, and watches among them", ["kind"])
+#: The method of calls of methods that are not there, which strangers may name as they like.
+UNKNOWN: Final = "unknown"
 
 
 #: Options of a server that shares its port with others.
@@ -236,6 +254,11 @@ class CallSlots:
     def __init__(self, limits: CallLimits) -> None:
         self._limits = {False: limits.calls_max, True: limits.watches_max}
         self._under_way: Counter[tuple[Role, frozenset[str] | None, bool]] = Counter()
+        for kind, lasting in (("call", False), ("watch", True)):
+            UNDER_WAY.labels(kind).set_function(partial(self._count, lasting=lasting))
+
+    def _count(self, *, lasting: bool) -> int:
+        return sum(count for (_, _, is_watch), count in self._under_way.items() if is_watch is lasting)
 
     @contextmanager
     def hold(self, caller: Caller, *, lasting: bool) -> Iterator[None]:
@@ -304,6 +327,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - also a bug is answered, and logged with the id of its job
                 self._audit_refusal(error, caller, method, request, context)
                 await abort_with(context, error, method, request)
+            finally:
+                known = UNKNOWN if handler is None else method
+                is_watch = handler is not None and handler.response_streaming
+                _note_end(known, context, time.monotonic() - began, caller, request, is_watch=is_watch)
 
         async def tell_anybody(_: object, context: Context) -> object:
             return await handler.unary_unary(handler.request_deserializer(b""), context)
@@ -376,6 +403,30 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             async for response in responses:
                 async with _within(self._limits.response_s, "a response was not taken"):
                     await context.write(response)
+
+
+@cache
+def _find_series(method: str, code: str, *, is_watch: bool) -> tuple[Any, Any]:
+    """Return the counter of a method's calls that ended by a code, and their durations; None for watches."""
+    name = method.removeprefix("/")
+    return REQUESTS.labels(name, code), None if is_watch else DURATIONS.labels(name)
+
+
+def _note_end(
+    method: str, context: Context, duration_s: float, caller: Caller | None, request: object, *, is_watch: bool
+) -> None:
+    """Count a call that has ended; a caller that has gone away ends it by CANCELLED."""
+    status = context.code()
+    is_cancelled = isinstance(sys.exception(), asyncio.CancelledError)
+    code = "CANCELLED" if is_cancelled else status.name if isinstance(status, grpc.StatusCode) else "OK"
+    counter, durations = _find_series(method, code, is_watch=is_watch)
+    counter.inc()
+    if durations is not None:
+        durations.observe(duration_s)
+    if requests_log.isEnabledFor(logging.DEBUG):
+        role = None if caller is None else caller.role.value
+        extra = {"method": method, "status": code, "duration_s": round(duration_s, 4), "role": role}
+        requests_log.debug("a call", extra=extra | _name_request(request))
 
 
 def _is_kept(access: Access, request: object, *, reads: bool) -> bool:

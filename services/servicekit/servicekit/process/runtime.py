@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import hmac
 import json
 import logging
 import math
@@ -11,15 +12,16 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final, Literal, TypeVar
 
 import uvloop
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import Info
 
+from servicekit import metrics
 from servicekit.errors import TransientError
 from servicekit.patches import commit_as_member_only, survive_lost_connections, take_all_events
 from servicekit.process.settings import split_address
@@ -142,6 +144,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         take_all_events()
         stop = Stop()
         task = asyncio.create_task(main(stop))
+        measuring = asyncio.create_task(measure_loop_delay())
 
         def on_signal() -> None:
             stop.set()
@@ -152,6 +155,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
             asyncio.get_running_loop().add_signal_handler(number, on_signal)
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        measuring.cancel()
 
     try:
         uvloop.run(supervise())
@@ -159,6 +163,15 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         fields = {"code": getattr(error, "code", type(error).__name__), "reason": str(error)}
         log.exception("the process ends by an error", extra=fields)  # which the local stack looks for
         raise SystemExit(1) from None
+
+
+async def measure_loop_delay(every_s: float = 1.0) -> None:
+    """Measure for ever by how much the event loop is late for a timer."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due_at = loop.time() + every_s
+        await asyncio.sleep(every_s)
+        metrics.LOOP_DELAY.observe(max(0.0, loop.time() - due_at))
 
 
 async def run_until_first(*running: Awaitable[object]) -> None:
@@ -263,15 +276,23 @@ async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
 
 #: The version of this process.
 VERSION: Final = version("signoff-client")  # which every process has, however it was installed
+Info("signoff_build", "The version of this process").info({"version": VERSION})
 
 #: Returns the reason why a service is not ready, or None.
 Check = Callable[[], str | None]
 
 
-async def serve(address: str, checks: Mapping[str, Check], advice: Mapping[str, Check] | None = None) -> web.AppRunner:
+async def serve(
+    address: str,
+    checks: Mapping[str, Check],
+    advice: Mapping[str, Check] | None = None,
+    *,
+    tokens: Sequence[str] = (),
+) -> web.AppRunner:
     """Serve /livez, /readyz (503 with the reasons while any of `checks` returns one) and /metrics at host:port.
 
-    What `advice` returns is shown beside the reasons: tasks for an operator although the service is ready.
+    What `advice` returns is shown beside the reasons: tasks for an operator although the service is ready. With
+    `tokens`, /metrics wants one of them; without any, it shows no metric that names a tenant or an agent.
     """
 
     async def live(_: web.Request) -> web.Response:
@@ -282,16 +303,27 @@ async def serve(address: str, checks: Mapping[str, Check], advice: Mapping[str, 
         body = {"status": "unavailable" if reasons else "ok", "reasons": reasons, "advice": _ask(advice or {})}
         return web.json_response(body, status=503 if reasons else 200)
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def measure(request: web.Request) -> web.Response:
+        if tokens and not _opens(request.headers.get("Authorization", ""), tokens):
+            return web.Response(status=401, text=_UNKNOWN, headers={"WWW-Authenticate": "Bearer"})
+        body, kind = metrics.write(request.headers.get("Accept", ""), names=bool(tokens))
+        return web.Response(body=body, headers={"Content-Type": kind})
 
     app = web.Application()
-    app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", metrics)])
+    app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", measure)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, port = split_address(address)
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+_UNKNOWN: Final = "metrics are for holders of the token SIGNOFF_METRICS_TOKEN: send Authorization: Bearer TOKEN\n"
+
+
+def _opens(header: str, tokens: Sequence[str]) -> bool:
+    given = header.removeprefix("Bearer ").encode()
+    return any(hmac.compare_digest(given, token.encode()) for token in tokens)
 
 
 def _ask(checks: Mapping[str, Check]) -> dict[str, str]:

@@ -127,8 +127,15 @@ class ServiceSettings(KafkaFields, EnvironmentSettings):
     #: Read by contracts.topics, too.
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,150}$")
     health_address: str | None = None
+    #: Wanted by /metrics, which shows then what tenants and agents did, each by its name.
+    metrics_token: SecretSetting | None = None
     log_level: str = "INFO"
     grace_s: float = 20.0
+
+    @property
+    def metrics_tokens(self) -> tuple[str, ...]:
+        """The tokens that open /metrics; none: it is open."""
+        return () if self.metrics_token is None else self.metrics_token.values
 
 
 class JobstoreClientSettings(ServiceSettings):

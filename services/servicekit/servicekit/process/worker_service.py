@@ -59,7 +59,7 @@ async def run_worker(
     async with contextlib.AsyncExitStack() as stack:
         checks: dict[str, runtime.Check] = {"consuming": lambda: "waits for Kafka to have its topics"}
         if settings.health_address:  # before the wait, in which it is alive
-            runner = await runtime.serve(settings.health_address, checks)
+            runner = await runtime.serve(settings.health_address, checks, tokens=settings.metrics_tokens)
             stack.push_async_callback(runner.cleanup)
         kafka = KafkaAccess.of(settings)
         await wait_for_topics(kafka, name)

@@ -1,0 +1,48 @@
+"""Labels are bounded, what is sampled is shown by one process at a time, and a scrape is cheap."""
+
+import asyncio
+import time
+
+from prometheus_client import REGISTRY
+from support.fakes import until
+
+from servicekit import metrics
+from servicekit.metrics import LOOP_DELAY, OTHER, Family, Names, Sampled, write
+from servicekit.process.runtime import measure_loop_delay
+
+
+def test_beyond_the_first_all_values_of_a_label_are_counted_together() -> None:
+    names = Names(2)
+    assert [names.bound(name) for name in ("a", "b", "c", "a", "d")] == ["a", "b", OTHER, "a", OTHER]
+
+
+def test_what_was_sampled_is_shown_until_another_may_sample() -> None:
+    family = Family("test_sampled", "of a test", ("state",))
+    sampled = Sampled(family)
+    try:
+        assert REGISTRY.get_sample_value("test_sampled", {"state": "queued"}) is None
+        sampled.show({family: {("queued",): 3.0}}, time.monotonic() + 60)
+        assert REGISTRY.get_sample_value("test_sampled", {"state": "queued"}) == 3.0
+        assert 'test_sampled{state="queued"} 3.0' in write("", names=False)[0].decode().splitlines()
+        sampled.show({family: {("queued",): 3.0}}, time.monotonic())
+        assert REGISTRY.get_sample_value("test_sampled", {"state": "queued"}) is None
+        assert "# TYPE test_sampled gauge" in write("", names=False)[0].decode().splitlines()
+    finally:
+        REGISTRY.unregister(sampled)
+
+
+def test_counters_have_no_series_of_when_they_were_made() -> None:
+    metrics.DEAD_LETTERS.labels("test-dlq", "a").inc(0)
+    body, kind = write("application/openmetrics-text; version=1.0.0", names=True)
+    assert "_created" not in body.decode()
+    assert kind.startswith("application/openmetrics-text")
+    assert write("", names=True)[1].startswith("text/plain; version=0.0.4")
+
+
+async def test_a_loop_that_is_held_up_is_seen() -> None:
+    measuring = asyncio.create_task(measure_loop_delay(0.01))
+    before = LOOP_DELAY._sum.get()
+    await asyncio.sleep(0)
+    time.sleep(0.2)  # noqa: ASYNC251 - what holds the loop up
+    await until(lambda: LOOP_DELAY._sum.get() >= before + 0.15)
+    measuring.cancel()
