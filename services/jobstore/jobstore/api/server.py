@@ -406,7 +406,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 @cache
-def _find_series(method: str, code: str, *, is_watch: bool) -> tuple[Any, Any]:
+def _find_series(method: str, code: str, *, is_watch: bool) -> tuple[CounterMetric, Histogram | None]:
     """Return the counter of a method's calls that ended by a code, and their durations; None for watches."""
     name = method.removeprefix("/")
     return REQUESTS.labels(name, code), None if is_watch else DURATIONS.labels(name)
