@@ -1,7 +1,7 @@
 """Declare the metrics that every service has, and write all of a process; services add theirs where they measure.
 
 What names a tenant or an agent is in the registry NAMED, and is written, as are exemplars, for holders of the token of
-metrics alone. All families stand in docs/metrics.md, which a test compares.
+metrics alone.
 """
 
 import time
