@@ -26,6 +26,7 @@ class Operation(StrEnum):
     ALTER = "Alter"
     DESCRIBE = "Describe"
     DESCRIBE_CONFIGS = "DescribeConfigs"
+    ALTER_CONFIGS = "AlterConfigs"
 
 
 class Grant(NamedTuple):
@@ -40,7 +41,9 @@ class Grant(NamedTuple):
 
 def list_grants() -> list[Grant]:
     """Return what the users of Kafka may do; whatever is not among it, they need not."""
-    return sorted({*_list_topics(), *_list_groups(), Grant("operator", Operation.DESCRIBE, Resource.CLUSTER, CLUSTER)})
+    # By which the free bytes of brokers' disks are read.
+    described = {Grant(user, Operation.DESCRIBE, Resource.CLUSTER, CLUSTER) for user in ("jobstore", "operator")}
+    return sorted({*_list_topics(), *_list_groups(), *described})
 
 
 #: The name that Kafka gives to the resource of the whole cluster.
@@ -53,7 +56,8 @@ def _list_topics() -> list[Grant]:
         grants += [Grant(user, Operation.WRITE, Resource.TOPIC, name) for user in topic.producers]
         grants += [Grant(user, Operation.READ, Resource.TOPIC, name) for user in topic.consumers]
         grants.append(Grant("jobstore", Operation.CREATE, Resource.TOPIC, name))
-        grants.append(Grant("operator", Operation.DESCRIBE_CONFIGS, Resource.TOPIC, name))
+        grants += [Grant(user, Operation.DESCRIBE_CONFIGS, Resource.TOPIC, name) for user in ("jobstore", "operator")]
+        grants.append(Grant("jobstore", Operation.ALTER_CONFIGS, Resource.TOPIC, name))  # how long it keeps records
         if topic.is_of_work:  # their partitions grow (SIGNOFF_WORK_PARTITIONS)
             grants.append(Grant("jobstore", Operation.ALTER, Resource.TOPIC, name))
     return grants

@@ -39,6 +39,16 @@ REST_MAX_BYTES: Final = 512 << 10
 REPLICATION_SAFE: Final = 3
 #: Partitions of topics of work, at least.
 WORK_PARTITIONS_MIN: Final = 8
+#: Bytes of dead letters that a topic keeps at most, unless its service is set otherwise.
+DEAD_LETTERS_MAX_BYTES: Final = 1 << 30
+#: Bytes of a segment, the file as a whole of which brokers delete; many small ones take descriptors and maps of memory.
+SEGMENT_BYTES: Final = 256 << 20
+#: Above the largest record: a broker refuses one that is larger than a segment.
+SEGMENT_MIN_BYTES: Final = 16 << 20
+#: Segments into which an age, or a size, is divided: so much more than that a topic may hold.
+SEGMENTS: Final = 10
+SEGMENT_MIN_S: Final = 10.0
+SEGMENT_MAX_S: Final = 7 * 86_400.0
 #: Characters of an entry's message; what is longer is cut.
 MESSAGE_MAX_CHARS: Final = 4_000
 
@@ -80,6 +90,18 @@ def measure_job(job: Any, payload: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicBounds:
+    """Bounds on what topics keep, as an installation sets them. An age counts where it is below the catalogue's."""
+
+    work_kept: timedelta | None = None
+    dead_letters_kept: timedelta | None = None
+    dead_letters_max_bytes: int = DEAD_LETTERS_MAX_BYTES
+
+
+CATALOGUED: Final = TopicBounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """One topic. `retention` None is for ever; `dlq` is the dead-letter topic of its consumers.
 
@@ -100,19 +122,31 @@ class Topic:
         """Whether the topic carries requests and reports, so that its number of partitions may grow."""
         return self.event is not None and self.retention is not None
 
-    def list_settings(self, replication: int) -> dict[str, str]:
+    def list_settings(self, replication: int, bounds: TopicBounds = CATALOGUED) -> dict[str, str]:
         """Return the broker's settings of the topic where it has so many replicas: of three, two have each record."""
-        return self.settings | ({"min.insync.replicas": "2"} if replication >= REPLICATION_SAFE else {})
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """The broker's settings of the topic, however many replicas it has."""
-        retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
         return {
             "cleanup.policy": "delete",
-            "retention.ms": str(retention_ms),
-            "retention.bytes": "-1",
             "max.message.bytes": str(MESSAGE_MAX_BYTES),
+            **self.bound(bounds),
+            **({"min.insync.replicas": "2"} if replication >= REPLICATION_SAFE else {}),
+        }
+
+    def bound(self, bounds: TopicBounds) -> dict[str, str]:
+        """Return the settings by which a broker deletes records; it deletes whole segments, so these are bounded, too.
+
+        A segment is closed, and only then deleted, at its size or its age: a tenth of what bounds the topic.
+        """
+        is_dead = self.event is None
+        set_age = bounds.dead_letters_kept if is_dead else bounds.work_kept
+        age_s = None if self.retention is None else min(self.retention, set_age or self.retention).total_seconds()
+        segment_s = SEGMENT_MAX_S if age_s is None else max(SEGMENT_MIN_S, age_s / SEGMENTS)
+        bytes_max = bounds.dead_letters_max_bytes if is_dead else -1
+        segment_bytes = max(SEGMENT_MIN_BYTES, bytes_max // SEGMENTS) if is_dead else SEGMENT_BYTES
+        return {
+            "retention.ms": "-1" if age_s is None else f"{age_s * 1000:.0f}",
+            "retention.bytes": str(bytes_max),
+            "segment.ms": f"{segment_s * 1000:.0f}",
+            "segment.bytes": str(segment_bytes),
         }
 
 

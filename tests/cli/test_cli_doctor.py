@@ -15,7 +15,9 @@ from aiohttp import web
 from support.fake_operations import Refusal
 from support.fakes import until
 
+from cli.commands import doctor
 from contracts.resources import NewAgent
+from contracts.topics import TOPICS
 from servicekit.errors import DATABASE_OUTAGES
 from servicekit.process.runtime import VERSION
 from signoff.types import WaitingSum
@@ -410,3 +412,25 @@ async def test_the_answer_comes_within_ten_seconds_though_all_is_silent(signoff,
     assert took_s < 10
     assert {"jobstore", "kafka", "console", "judge"} <= {part for part, check in checks(ran).items() if not check["ok"]}
     assert "takes connections, and answers nothing" in checks(ran)["jobstore"]["found"]
+
+
+REQUESTS, FACTS = TOPICS["execute-requested"], TOPICS["job-changed"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "changed", "wrong"),
+    [
+        (REQUESTS, {}, ""),
+        (REQUESTS, {"retention.ms": "600000", "segment.ms": "60000"}, ""),
+        (REQUESTS, {"retention.ms": "700000000"}, "retention.ms is 700000000, not 604800000"),
+        (REQUESTS, {"retention.ms": "-1"}, "retention.ms is -1, not 604800000"),
+        (REQUESTS, {"max.message.bytes": "9"}, "max.message.bytes is 9, not 8388608"),
+        (TOPICS["execute-requested-dlq"], {"retention.bytes": str(5 << 30)}, ""),
+        (FACTS, {"retention.ms": "600000"}, "retention.ms is 600000, not -1"),
+    ],
+    ids=["as-made", "shorter", "longer", "for-ever", "smaller", "more-letters", "facts"],
+)
+def test_a_topic_may_keep_less_than_the_catalogue_says_and_facts_may_not(topic, changed, wrong):
+    state = doctor.TopicState(topic.partitions, 1, topic.list_settings(1) | changed)
+    check = doctor.check_topic(topic, state)
+    assert (check.ok, check.found) == (not wrong, wrong or f"{topic.partitions} partitions")

@@ -290,7 +290,8 @@ async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:
 
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
-        await ensure_topics(KafkaAccess.of(settings), settings.topic_replication, settings.work_partitions)
+        asked = settings.topic_replication, settings.work_partitions, settings.topic_bounds
+        await ensure_topics(KafkaAccess.of(settings), *asked)
 
 
 async def _prepare(database: Database, keys: Sequence[ReceiptKey]) -> None:

@@ -1,14 +1,22 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
 
 from contracts.judging.policy import Reference
 from contracts.resources import Policy
 from contracts.signing import Secrets
-from contracts.topics import PAYLOAD_MAX_BYTES, WORK_PARTITIONS_MIN, DoorLimit
+from contracts.topics import (
+    DEAD_LETTERS_MAX_BYTES,
+    PAYLOAD_MAX_BYTES,
+    SEGMENT_MIN_BYTES,
+    WORK_PARTITIONS_MIN,
+    DoorLimit,
+    TopicBounds,
+)
 from jobstore.access.sign_in_rules import SignInRules
 from jobstore.engine.address import DatabaseAddress
 from jobstore.engine.runner import PATIENCE_S
@@ -41,6 +49,13 @@ def _read_rules(path: str) -> SignInRules:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
+
+def _to_age(age_s: float | None) -> timedelta | None:
+    return None if age_s is None else timedelta(seconds=age_s)
+
+
+#: The shortest age, in seconds, after which records may go.
+AGE_MIN_S: Final = 60.0
 
 DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_check_database)]
 
@@ -93,6 +108,11 @@ class Settings(ServiceSettings):
     topic_replication: int = 1
     #: The partitions of topics of work; more are made at a start, and none are taken away.
     work_partitions: int = Field(WORK_PARTITIONS_MIN, ge=WORK_PARTITIONS_MIN, le=1_000)
+    #: How long topics of work keep records, where that is less than the catalogue says, and likewise their dead
+    #: letters; and how many bytes of these there may be of each topic. None: as the catalogue says.
+    work_kept_s: float | None = Field(None, ge=AGE_MIN_S)
+    dead_letters_kept_s: float | None = Field(None, ge=AGE_MIN_S)
+    dead_letters_max_bytes: int = Field(DEAD_LETTERS_MAX_BYTES, ge=4 * SEGMENT_MIN_BYTES)
     #: The default policy (contracts.resources.Policy).
     max_submissions: int = 3
     max_calls: int = 3
@@ -153,6 +173,11 @@ class Settings(ServiceSettings):
     def ids(self) -> IdKey:
         """The key from which unpredictable ids are derived."""
         return IdKey.parse(self.id_key.get_secret_value())
+
+    @property
+    def topic_bounds(self) -> TopicBounds:
+        """How long topics keep records, and how many bytes."""
+        return TopicBounds(_to_age(self.work_kept_s), _to_age(self.dead_letters_kept_s), self.dead_letters_max_bytes)
 
     @property
     def upstreams(self) -> Secrets | None:

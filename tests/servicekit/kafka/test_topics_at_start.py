@@ -7,11 +7,13 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
+from contracts.topics import CATALOGUED, TOPICS
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.broker import list_log_dirs, start_consuming
+from servicekit.kafka.broker import bound_topics, list_log_dirs, start_consuming
 
 
 async def test_topics_that_are_gone_are_made_again_and_consuming_begins(kafka: str) -> None:
@@ -74,6 +76,45 @@ async def test_a_broker_tells_how_much_is_free_where_its_logs_are(broker: str) -
         await admin.close()
     assert found.broker == 1
     assert found.free_bytes == pytest.approx(shutil.disk_usage(found.path).free, rel=0.1)
+
+
+async def read_settings(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    return {entry[0]: entry[1] for entry in answer.resources[0][4]}
+
+
+async def test_a_topic_that_exists_is_bounded_anew_and_its_other_settings_stay(
+    kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    topic, bounds = f"bounded-{uuid4()}", TOPICS["execute-requested-dlq"].bound(CATALOGUED)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        of_operator = {"max.message.bytes": "9000000", "retention.ms": "5000000"}
+        await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=of_operator)])
+        await bound_topics(admin, {topic: bounds})
+        async with asyncio.timeout(30):
+            while not bounds.items() <= (settings := await read_settings(admin, topic)).items():  # noqa: ASYNC110 - the broker's
+                await asyncio.sleep(0.01)
+        said = len(caplog.records)
+        await bound_topics(admin, {topic: bounds})
+    finally:
+        await admin.close()
+    assert settings["max.message.bytes"] == "9000000"
+    assert [record.message for record in caplog.records[said:]] == []
+
+
+async def test_a_topic_that_may_not_be_changed_keeps_its_bounds_and_the_log_says_so(
+    kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await bound_topics(admin, {f"not-there-{uuid4()}": {"retention.ms": "600000"}})
+    finally:
+        await admin.close()
+    assert "topics keep the bounds that they have" in caplog.text
 
 
 class OldBroker:

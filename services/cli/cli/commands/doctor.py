@@ -25,7 +25,7 @@ from cli.session import Session, Target, command, connect, make_app, make_kafka_
 from cli.terminal import Styled
 from contracts.agents import has_userinfo, hide_userinfo
 from contracts.grants import list_grants
-from contracts.topics import TOPICS, Topic
+from contracts.topics import CATALOGUED, FACT_TOPICS, TOPICS, Topic
 from contracts.waiting import CONFIRM_LIMITS
 from servicekit.errors import DATABASE_OUTAGES, RefusedError
 from servicekit.process.runtime import VERSION
@@ -572,7 +572,7 @@ async def check_kafka(target: Target) -> list[Check]:
     finally:
         closing = asyncio.create_task(admin.close())  # which may wait for a broker that is frozen
         await asyncio.wait([closing], timeout=POLL_S)
-    checks = (_check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
+    checks = (check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
     disks = (_check_space(f"disk of broker {each.broker}", each.free_bytes, each.path) for each in log_dirs)
     who = f" as {access.user}" if access.user else ""
     return [Check("kafka", True, f"{target.kafka} ({access.security}{who})"), *acls, *disks, *checks]
@@ -600,7 +600,8 @@ async def _check_acls(admin: Any) -> list[Check]:
     return [Check("kafka ACLs", False, words, "as a user that may: signoff kafka acls --apply")]
 
 
-def _check_topic(topic: Topic, actual: "TopicState | None") -> Check:
+def check_topic(topic: Topic, actual: "TopicState | None") -> Check:
+    """Check whether a topic is as the catalogue says, or keeps records for less long."""
     part = f"topic {topic.name}"
     if actual is None:
         return Check(part, False, "is missing", "restart the jobstore: it creates the topics of the catalogue")
@@ -608,13 +609,25 @@ def _check_topic(topic: Topic, actual: "TopicState | None") -> Check:
     wrong = [
         f"{name} is {settings.get(name)}, not {value}"
         for name, value in topic.list_settings(replication).items()
-        if settings.get(name) != value
+        if not _is_as_bounded(topic, name, settings.get(name), value)
     ]
     if partitions < topic.partitions:
         wrong.insert(0, f"{partitions} partitions, not {topic.partitions}")
     if wrong:
-        return Check(part, False, "; ".join(wrong), "set it with kafka-configs.sh or kafka-topics.sh --alter")
+        return Check(
+            part,
+            False,
+            "; ".join(wrong),
+            "restart a jobstore: it sets what it may; the rest by kafka-configs.sh or kafka-topics.sh --alter",
+        )
     return Check(part, True, f"{partitions} partitions")
+
+
+def _is_as_bounded(topic: Topic, name: str, actual: str | None, catalogued: str) -> bool:
+    """Return whether a setting is the catalogue's, or a bound that an installation may choose: no age above it."""
+    if actual == catalogued or actual is None or topic.name in FACT_TOPICS or name not in topic.bound(CATALOGUED):
+        return actual == catalogued
+    return int(actual) > 0 and (name.endswith(".bytes") or int(actual) <= int(catalogued))
 
 
 class TopicState(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
@@ -24,16 +25,18 @@ from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
     CompactString,
+    Int8,
     Int16,
     Int32,
     Int64,
     Schema,
+    String,
     TaggedFields,
 )
 from aiokafka.structs import OffsetAndMetadata
 from faststream.kafka import KafkaBroker
 
-from contracts.topics import TOPICS, WORK_PARTITIONS_MIN
+from contracts.topics import CATALOGUED, TOPICS, WORK_PARTITIONS_MIN, TopicBounds
 from servicekit.errors import RefusedError, TransientError
 from servicekit.kafka.access import FORBIDDEN, KafkaAccess, count_partitions
 from servicekit.kafka.subscription import read_progress
@@ -46,12 +49,17 @@ log = logging.getLogger(__name__)
 OFFSETS_TIMEOUT_S = 10.0
 
 
-async def ensure_topics(kafka: KafkaAccess, replication: int, work_partitions: int = WORK_PARTITIONS_MIN) -> None:
-    """Create the catalogue's topics that are missing, and grow those of work to so many partitions.
+async def ensure_topics(
+    kafka: KafkaAccess,
+    replication: int,
+    work_partitions: int = WORK_PARTITIONS_MIN,
+    bounds: TopicBounds = CATALOGUED,
+) -> None:
+    """Create the catalogue's topics that are missing, grow those of work to so many partitions, and bound them all.
 
     It is tried again without end while the broker is out of reach. Partitions are never taken away: Kafka cannot.
     """
-    await retry_transient(lambda: _make_topics(kafka, replication, work_partitions), on="kafka")
+    await retry_transient(lambda: _make_topics(kafka, replication, work_partitions, bounds), on="kafka")
 
 
 async def wait_for_topics(kafka: KafkaAccess, service: str) -> None:
@@ -83,7 +91,7 @@ async def _check_topics(kafka: KafkaAccess, service: str) -> None:
         raise TransientError(f"missing: {', '.join(sorted(missing))}", code=ErrorCode.TOPICS_MISSING)
 
 
-async def _make_topics(kafka: KafkaAccess, replication: int, work_partitions: int) -> None:
+async def _make_topics(kafka: KafkaAccess, replication: int, work_partitions: int, bounds: TopicBounds) -> None:
     async with _administer(kafka) as admin:
         existing = await count_partitions(admin._client, list(TOPICS))  # noqa: SLF001 - no public way
         wanted = {t.name: work_partitions if t.is_of_work else t.partitions for t in TOPICS.values()}
@@ -92,7 +100,7 @@ async def _make_topics(kafka: KafkaAccess, replication: int, work_partitions: in
                 name,
                 num_partitions=count,
                 replication_factor=replication,
-                topic_configs=TOPICS[name].list_settings(replication),
+                topic_configs=TOPICS[name].list_settings(replication, bounds),
             )
             for name, count in wanted.items()
             if name not in existing
@@ -107,6 +115,81 @@ async def _make_topics(kafka: KafkaAccess, replication: int, work_partitions: in
         await _grow(
             admin, {name: count for name, count in existing.items() if TOPICS[name].is_of_work}, work_partitions
         )
+        if existing:
+            await bound_topics(admin, {name: TOPICS[name].bound(bounds) for name in existing})
+
+
+async def bound_topics(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Give topics that exist the settings by which they are bounded; without the right to do so they keep their own."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict(each)) for name, each in wanted.items()]
+    found: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(resources):
+        found |= {name: {entry[0]: entry[1] for entry in entries} for _, _, _, name, entries in answer.resources}
+    differing = {
+        name: settings
+        for name, settings in wanted.items()
+        if any(found.get(name, {}).get(each) != value for each, value in settings.items())
+    }
+    if not differing:
+        return
+    response: Any = await admin._send_request(_AlterConfigsRequest(differing))  # noqa: SLF001 - it only has the call that resets all others
+    refused = {name: for_code(code).__name__ for code, _, _, name in response.resources if code}
+    changed = {name: each for name, each in differing.items() if name not in refused}
+    if changed:
+        log.info("topics are bounded anew", extra={"settings": changed})
+    if refused:
+        log.warning(
+            "topics keep the bounds that they have: give this user DescribeConfigs and AlterConfigs of them "
+            "(signoff kafka acls)",
+            extra=refused,
+        )
+
+
+class _AlterConfigsResponse(Response):  # type: ignore[misc] # aiokafka has no types
+    API_KEY = 44
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "resources",
+            Array(
+                ("error_code", Int16),
+                ("error_message", String("utf-8")),
+                ("type", Int8),
+                ("name", String("utf-8")),
+            ),
+        ),
+    )
+
+
+_SETTING: Array = Array(("name", String("utf-8")), ("operation", Int8), ("value", String("utf-8")))
+
+
+class _AlterConfigsStruct(RequestStruct):  # type: ignore[misc] # same
+    API_KEY = 44
+    API_VERSION = 0
+    RESPONSE_TYPE = _AlterConfigsResponse
+    SCHEMA = Schema(
+        ("resources", Array(("type", Int8), ("name", String("utf-8")), ("settings", _SETTING))),
+        ("validate_only", Boolean),
+    )
+
+
+class _AlterConfigsRequest(Request[_AlterConfigsStruct]):  # type: ignore[misc] # same
+    """IncrementalAlterConfigs: set some settings of topics, and leave all others as they are."""
+
+    API_KEY = 44
+
+    def __init__(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+        self._settings = settings
+
+    def build(self, request_struct_class: type[_AlterConfigsStruct]) -> _AlterConfigsStruct:
+        topic, set_ = ConfigResourceType.TOPIC, 0
+        resources = [
+            (topic, name, [(setting, set_, value) for setting, value in each.items()])
+            for name, each in self._settings.items()
+        ]
+        return request_struct_class(resources, False)
 
 
 async def _grow(admin: AIOKafkaAdminClient, counts: Mapping[str, int], wanted: int) -> None:
