@@ -246,6 +246,10 @@ class FactKey:
         signature = self._sign(_join_marker(topic, partition))
         return (MARKER_HEADER, _FACT_VERSION.encode()), (SIGNATURE_HEADER, signature.encode())
 
+    def sign_manifest(self, manifest: bytes) -> str:
+        """Return the signature of a manifest of the archive or of a checkpoint, which no record can have."""
+        return self._sign(f"signoff,{_FACT_VERSION},manifest,".encode() + manifest)
+
     @property
     def opening(self) -> str:
         """The text before the MAC in each signature by this key."""
@@ -300,6 +304,13 @@ class FactKeys:
             return key if key.has_signed(record, headers) else Unvouched.BAD_SIGNATURE
         return Unvouched.UNKNOWN_SECRET if _FACT_SIGNATURE.fullmatch(signature) else Unvouched.BAD_SIGNATURE
 
+    def find_manifest_signer(self, manifest: bytes, signature: str) -> FactKey | None:
+        """Return the key that signed a manifest; None: none of these did."""
+        key = self._keys.get(signature[:-MAC_CHARACTERS].encode())
+        if key is None or not hmac.compare_digest(key.sign_manifest(manifest).encode(), signature.encode()):
+            return None
+        return key
+
 
 class FactFilter:
     """Select the facts for which a secret vouches, and count the others by topic and reason.
@@ -315,15 +326,39 @@ class FactFilter:
         self._marked: set[int] = set()  # the ages of secrets with markers that counted
         self.left: Counter[tuple[str, Unvouched]] = Counter()
 
+    def begin_behind(self, newest: Mapping[tuple[str, int], str]) -> None:
+        """Begin in the midst of partitions: behind a marker of the key that is named for each, before any is selected.
+
+        Raise ValueError if a named key is not known.
+        """
+        ages = {key.name: age for age, key in enumerate(self._keys)}
+        if unknown := sorted({name.partition(":")[0] for name in newest.values() if name not in ages}):
+            raise ValueError(f"facts were signed with the secret {unknown[0]!r}, whose key is not given")
+        self._oldest |= {place: ages[name] for place, name in newest.items()}
+        self._marked |= {*self._oldest.values()}
+
     def select(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
         """Yield those of the next records that are facts for which a secret vouches."""
+        return (record for record, is_marker in self._vouch(records) if not is_marker)
+
+    def keep(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
+        """Yield those of the next records for which a secret vouches, markers too."""
+        return (record for record, _ in self._vouch(records))
+
+    def get_newest(self) -> dict[tuple[str, int], str]:
+        """Return the name of the newest key by partition, as its markers show: `begin_behind` goes on with these."""
+        names = [key.name for key in self._keys]
+        return {place: names[age] for place, age in self._oldest.items()}
+
+    def _vouch(self, records: Iterable[AnyRecord]) -> Iterator[tuple[AnyRecord, bool]]:
+        """Yield the records for which a secret vouches, each with whether it is a marker; count the others."""
         for record in records:
             headers = dict(record.headers)
             reason = self._check(record, headers)
-            if reason is not None:
+            if reason is None:
+                yield record, MARKER_HEADER in headers
+            else:
                 self.left[record.topic, reason] += 1
-            elif MARKER_HEADER not in headers:
-                yield record
 
     def _check(self, record: TopicRecord, headers: Mapping[str, bytes | None]) -> Unvouched | None:
         place = (record.topic, record.partition)

@@ -154,6 +154,48 @@ def test_what_was_left_is_counted_by_topic_and_reason_and_the_secrets_that_were_
     assert chosen.get_signers() == [BEFORE.signing.name, AFTER.signing.name]
 
 
+def test_a_reader_that_begins_in_the_midst_knows_which_secrets_were_replaced_by_then() -> None:
+    chosen = FactFilter(AFTER)
+    chosen.begin_behind({("job-changed", 3): AFTER.signing.name, ("job-changed", 4): BEFORE.signing.name})
+    old = Record().signed(BEFORE)
+    assert list(chosen.select([old, replace(old, partition=4), Record().signed(AFTER)])) == [
+        replace(old, partition=4),
+        Record().signed(AFTER),
+    ]
+    assert chosen.left == {("job-changed", Unvouched.RETIRED_SECRET): 1}
+    assert chosen.get_marked() == {("job-changed", 3)}
+    assert chosen.get_signers() == [BEFORE.signing.name, AFTER.signing.name]
+    with pytest.raises(ValueError, match="'new', whose key is not given"):
+        FactFilter(BEFORE).begin_behind({("job-changed", 3): AFTER.signing.name})
+
+
+def test_a_manifest_is_vouched_for_by_the_key_that_signed_it_and_no_fact_is_taken_for_one() -> None:
+    signature = BEFORE.signing.sign_manifest(b"{}")
+    assert AFTER.find_manifest_signer(b"{}", signature) == BEFORE.signing
+    fact = Record(key=None, topic="manifest").signed(BEFORE).headers[0][1]
+    assert fact is not None
+    for other in (
+        "",
+        "\N{SNOWMAN}" * 80,
+        signature[:-1] + "\N{SNOWMAN}",
+        signature.replace("old", "new"),
+        fact.decode(),
+    ):
+        assert AFTER.find_manifest_signer(b"{}", other) is None
+    assert AFTER.find_manifest_signer(b"{ }", signature) is None
+
+
+def test_what_is_kept_has_the_markers_too_and_names_the_newest_key_of_each_partition() -> None:
+    chosen = FactFilter(AFTER)
+    records = [marker(BEFORE), Record().signed(BEFORE), Record(), marker(AFTER, partition=7)]
+    assert list(chosen.keep(records)) == [records[0], records[1], records[3]]
+    assert chosen.left == {("job-changed", Unvouched.UNSIGNED): 1}
+    assert chosen.get_newest() == {
+        ("job-changed", 3): BEFORE.signing.name,
+        ("job-changed", 7): AFTER.signing.name,
+    }
+
+
 def test_a_secret_that_waits_for_its_turn_has_signed_nothing() -> None:
     """Else it could not sign after a rebuild: it would be taken for one that was replaced."""
     waiting = FactFilter(FactKeys.derive(Secrets.parse(f"{OLD},{NEW}")))
