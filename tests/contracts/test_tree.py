@@ -93,6 +93,7 @@ WITH_DATABASE = {
 }
 #: What makes connections of a driver beside the engine.
 WITH_DRIVER = {
+    "keeping/snapshots.py": "copies tables",
     "operations/store.py": "a snapshot is of the tenants of its operation",
     "publishing/relay.py": "a session that lasts, in which transactions begin",
     "recovery/projection.py": "copies rows",

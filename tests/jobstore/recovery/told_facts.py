@@ -12,6 +12,7 @@ from support.jobstore.signed_facts import make_keys
 
 from contracts.signing import SIGNATURE_HEADER, FactFilter, FactKeys, is_marker
 from jobstore.engine.database import Database
+from jobstore.keeping.snapshots import Snapshot
 from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import OpenHistory, Rebuild
@@ -93,10 +94,15 @@ async def empty(postgres: str) -> AsyncIterator[tuple[Database, str]]:
 
 
 def rebuilding(
-    database: Database, history: OpenHistory, keys: FactKeys = KEYS, *, accept_gaps: bool = False
+    database: Database,
+    history: OpenHistory,
+    keys: FactKeys = KEYS,
+    *,
+    accept_gaps: bool = False,
+    snapshot: Snapshot | None = None,
 ) -> Rebuild:
     """A rebuild by somebody who has these keys."""
-    return Rebuild(database, history, FactFilter(keys), print, accept_gaps=accept_gaps)
+    return Rebuild(database, history, FactFilter(keys), print, accept_gaps=accept_gaps, snapshot=snapshot)
 
 
 async def verified(one: str, other: str) -> Mapping[str, Any]:

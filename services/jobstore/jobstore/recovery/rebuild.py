@@ -1,11 +1,16 @@
-"""Rebuild an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006)."""
+"""Rebuild an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006).
+
+A rebuild may begin at a snapshot (jobstore.keeping.snapshots): it takes the snapshot's tables, and then the facts that
+follow in the topics. Where the topics are not those that the snapshot was made beside, because a broker came back
+empty, it takes all that they hold, and every fact is published again.
+"""
 
 import asyncio
 import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Final, TypeVar, cast
@@ -35,11 +40,13 @@ from jobstore.executions.rows import Executions, ExecutionsWish
 from jobstore.executions.rows import record as apply_report
 from jobstore.jobs.model import ExecutionState, ExecutionTerms, IdKey, Refusal, Report, TransitionKind
 from jobstore.jobs.rows import JobsWish
+from jobstore.keeping.snapshots import Snapshot, Snapshots
 from jobstore.recovery import process, stored_facts
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.projection import Projection, SetAside
 from jobstore.subjects import STORES
 from jobstore.tenants.store import adopt_tenants
+from servicekit.archive.objects import Objects
 from servicekit.errors import PermanentError
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, Record, describe_unread
@@ -117,6 +124,25 @@ _LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
 _FILLED: Final = text(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in TABLES))  # noqa: S608 - names of our own
 _LAST: Final = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
 _NUMBER: Final = text("SELECT setval('job_logs_seq_seq', :last)")
+#: What a snapshot has that its relay had not published yet, or may not have.
+_UNPUBLISHED: Final = text(
+    "SELECT seq FROM job_logs WHERE seq > :published UNION ALL SELECT seq FROM facts WHERE seq > :published"
+)
+_NEW_TOPICS: Final = text("UPDATE keeping SET incarnation = uuidv7(), offsets = '{}', newest = '{}'")
+#: A live execution as its facts have it: what else a snapshot knows of it ended with the jobstores of then.
+_FORGET_OFFERS: Final = text(
+    """
+    UPDATE executions SET state = 'QUEUED', owner = NULL, due_at = NULL, fails_at = NULL, offers = 0, seq = 0,
+        misjudged = 0, validators_lost = 0, forged_lease = NULL, waited = NULL, judge_away_at = NULL,
+        follows_only = false
+    WHERE state <> 'DONE'
+    """
+)
+#: Judgings of items that are queued to be judged anew.
+_FORGET_JUDGINGS: Final = text(
+    "DELETE FROM judgings j USING operation_items i "
+    "WHERE i.operation_id = j.group_id AND i.item = j.item AND NOT i.answered"
+)
 _PUBLISHED: Final = text(
     "UPDATE relay SET published_seq = :last, offsets = CAST(:offsets AS json), signers = CAST(:signers AS json)"
 )
@@ -142,12 +168,18 @@ class Rebuild:
         write_line: process.WriteLine,
         *,
         accept_gaps: bool = False,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self._database = database
         self._history = history
         self._facts = facts
         self._write_line = write_line
         self._accept_gaps = accept_gaps
+        self._snapshot = snapshot
+        #: Whether the topics are those that the snapshot was made beside: their records go on behind its own.
+        self._goes_on = False
+        #: Numbers of facts in the snapshot that no record was met of, if only such are published again.
+        self._unmet = set[int]()
         self._reported_at = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._gaps: list[str] = []
@@ -165,7 +197,8 @@ class Rebuild:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
             self._histories = topics
             # The end of jobs' topic is read first: the relay published each agent before the jobs assigned to it.
-            offsets = {history.topic: await _find_offsets(history) for history in topics}
+            held = {history.topic: await self._find_offsets(history) for history in topics}
+            offsets = held if self._snapshot is None else self._go_on_behind(self._snapshot, held)
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = dict((await connection.execute(_COUNTS)).one())
@@ -189,12 +222,66 @@ class Rebuild:
     ) -> None:
         await connection.execute(_LOCK)
         await _refuse_filled(connection)
-        async with bulk_load(connection, LOADED):
+        copied = [] if self._snapshot is None else [table.name for table in self._snapshot.manifest.tables]
+        async with bulk_load(connection, [*LOADED, *(name for name in copied if name not in LOADED)]):
+            if self._snapshot is not None:
+                await self._take_snapshot(connection, self._snapshot)
             await self._load(connection, topics, offsets)
         await self._set_numbers(connection, offsets)
         await adopt_tenants(connection)
         await stored_facts.go_on_with_administration(connection)
+        await connection.execute(_FORGET_JUDGINGS)
         await self._queue_live(connection)
+
+    async def _find_offsets(self, history: History) -> Mapping[int, range]:
+        """Return the offsets that a topic holds, by partition; none of a topic that is not there, if it may be."""
+        try:
+            return await history.offsets()
+        except PermanentError as error:
+            may_be_missing = history.topic == ADMINISTRATION or self._snapshot is not None
+            if error.code == ErrorCode.UNKNOWN_TOPIC and may_be_missing:
+                return {}
+            raise
+
+    def _go_on_behind(
+        self, snapshot: Snapshot, held: Mapping[str, Mapping[int, range]]
+    ) -> Mapping[str, Mapping[int, range]]:
+        """Return the offsets to read: those behind the snapshot's, or all where the topics are others.
+
+        PermanentError: records behind the snapshot's are gone.
+        """
+        begins = {f"{topic}/{n}": span for topic, spans in held.items() for n, span in spans.items()}
+        behind = {place: offset + 1 for place, offset in snapshot.manifest.offsets.items()}
+        self._goes_on = bool(behind) and all(
+            place in begins and begins[place].stop >= offset for place, offset in behind.items()
+        )
+        if not self._goes_on:
+            return held
+        if lost := [place for place, offset in behind.items() if begins[place].start > offset]:
+            raise PermanentError(
+                f"records are gone that follow {snapshot.name}: {', '.join(lost)} begin behind it; take a newer one",
+                code=ErrorCode.GAPS,
+            )
+        newest = {_read_place(place): snapshot.manifest.signers[-1] for place in behind}
+        try:
+            self._facts.begin_behind(newest)
+        except ValueError as error:
+            raise PermanentError(str(error), code=ErrorCode.NO_FACT_KEYS) from error
+        return {
+            topic: {n: range(behind.get(f"{topic}/{n}", span.start), span.stop) for n, span in spans.items()}
+            for topic, spans in held.items()
+        }
+
+    async def _take_snapshot(self, connection: Connection, snapshot: Snapshot) -> None:
+        await snapshot.load(connection)
+        await connection.execute(_FORGET_OFFERS)
+        if self._goes_on:
+            published = {"published": snapshot.manifest.published_seq}
+            self._unmet = set(await connection.scalars(_UNPUBLISHED, published))
+
+    def _meet(self, numbers: Iterable[int]) -> None:
+        if self._unmet:
+            self._unmet.difference_update(numbers)
 
     async def _load(
         self, connection: Connection, topics: list[History], offsets: Mapping[str, Mapping[int, range]]
@@ -218,6 +305,7 @@ class Rebuild:
             facts = [fact for record in self._facts.select(records) if (fact := self._parse(record, _parse_stored))]
             if facts:
                 await stored_facts.keep_facts(connection, history.topic, facts)
+                self._meet(fact.seq for fact in facts)
             self._report_progress(history.topic, len(records))
 
     async def _apply_jobs(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
@@ -227,6 +315,7 @@ class Rebuild:
         async with aclosing(prepare_ahead(self._read_facts(history, offsets))) as batches:
             async for facts in batches:
                 await jobs.apply(facts)
+                self._meet(fact.event.log.cursor for fact in facts if fact.is_whole)
                 if len(aside.jobs) > GAPS_MAX:
                     raise self._make_gaps_error(await aside.describe(NAMED_MAX), len(aside.jobs))
         self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
@@ -250,7 +339,7 @@ class Rebuild:
 
     def _check_vouched(self) -> None:
         """Raise PermanentError if there are records, but none has a valid signature: they are of another system."""
-        if not self._facts.left or self._facts.get_signers():
+        if self._snapshot is not None or not self._facts.left or self._facts.get_signers():
             return
         raise PermanentError(
             f"nobody vouches for any record of these topics: {self._count_left()}; give the keys that signed them "
@@ -288,8 +377,17 @@ class Rebuild:
         ends = {f"{topic}/{n}": offsets[topic][n].stop - 1 for topic, n in self._facts.get_marked()}
         if last := await connection.scalar(_LAST):
             await connection.execute(_NUMBER, {"last": last})
-        state = {"offsets": to_json(ends).decode(), "signers": to_json(self._facts.get_signers()).decode()}
-        await connection.execute(_PUBLISHED, {"last": last or 0, **state})
+        signers = self._facts.get_signers()
+        published = min(self._unmet, default=(last or 0) + 1) - 1
+        if self._snapshot is not None:
+            before = self._snapshot.manifest.signers
+            signers = [*before, *(name for name in signers if name not in before)]
+        if self._snapshot is not None and not self._goes_on:
+            await connection.execute(_NEW_TOPICS)
+            published = 0
+        self._counts["published_again"] = len(self._unmet) if self._goes_on else 0
+        state = {"offsets": to_json(ends).decode(), "signers": to_json(signers).decode()}
+        await connection.execute(_PUBLISHED, {"last": published, **state})
 
     async def _queue_live(self, connection: Connection) -> None:
         """Queue live executions again, or end those whose agent must not be called twice."""
@@ -328,16 +426,6 @@ class Rebuild:
             self._write_line({"topic": topic, "records": self._counts["records"]})
 
 
-async def _find_offsets(history: History) -> Mapping[int, range]:
-    """Return the offsets that a topic holds, by partition; none if the topic of administration does not exist."""
-    try:
-        return await history.offsets()
-    except PermanentError as error:
-        if error.code == ErrorCode.UNKNOWN_TOPIC and history.topic == ADMINISTRATION:
-            return {}
-        raise
-
-
 async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
     """Yield items, and prepare the next item while the caller handles the present one."""
     end = object()
@@ -350,6 +438,11 @@ async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
+
+
+def _read_place(place: str) -> tuple[str, int]:
+    topic, _, number = place.rpartition("/")
+    return topic, int(number)
 
 
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
@@ -372,9 +465,27 @@ async def main() -> Mapping[str, object]:
     database = Database(url, pool_size=2, bounded=False)
     history = partial(History, KafkaAccess.of(settings), check_crcs=False)
     try:
-        return await Rebuild(database, history, facts, process.write_line, accept_gaps=settings.accept_gaps).run()
+        snapshot = await _find_snapshot(settings)
+        rebuild = Rebuild(
+            database, history, facts, process.write_line, accept_gaps=settings.accept_gaps, snapshot=snapshot
+        )
+        return await rebuild.run()
     finally:
         await database.close()
+
+
+async def _find_snapshot(settings: RebuildSettings) -> Snapshot | None:
+    """Return the snapshot at which to begin, once it was read to its end; None: a rebuild begins at the first fact."""
+    if not settings.archive:
+        return None
+    keys = FactKeys.parse(settings.fact_keys.get_secret_value())
+    number = None if settings.checkpoint in {None, "newest"} else int(settings.checkpoint)
+    snapshot = await Snapshots(Objects.open(settings.archive), keys).open(number)
+    if snapshot is not None:
+        await snapshot.check()
+    elif settings.checkpoint is not None:
+        raise PermanentError(f"there is no checkpoint in {settings.archive}", code=ErrorCode.WRONG_ARCHIVE)
+    return snapshot
 
 
 async def _create_database(url: str) -> None:
