@@ -46,6 +46,8 @@ _QUOTA: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
 #: Codes of failed responses after which another may succeed.
 _PASSING: Final = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
+#: Of the servers of this process's models.
+METRICS: Final = make_metrics("model", "Requests")
 
 
 class OpenAIAgent(PolledHttpAgent):
@@ -53,7 +55,7 @@ class OpenAIAgent(PolledHttpAgent):
 
     def __init__(self, client: HttpClient, poll_max_s: float) -> None:
         super().__init__(client, poll_max_s)
-        self._servers = Servers(make_metrics("model", "Requests"))
+        self._servers = Servers(METRICS)
 
     async def find(self, call: Call) -> "_Response | None":
         """Return the response whose id an earlier call has kept."""

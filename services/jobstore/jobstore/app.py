@@ -37,6 +37,7 @@ from jobstore.executions.dispatcher import ACKNOWLEDGED_WITHIN_S, Dispatcher
 from jobstore.executions.sweeper import Cleanup, Sweeper
 from jobstore.handlers import EventHandlers, check_cancel, read_report
 from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights.gauges import Gauges
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, Report
 from jobstore.insights.rollups import Rollups
@@ -189,7 +190,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             matcher.run(),
             watches.run(),
             operation_worker.run(),
-            Rollups(database).run(),
+            Rollups(database, Gauges(database, terms.alive_s, dead_letters.find_counts)).run(),
             TextIndex(database).run(),
             _run_on_kafka(
                 kafka,

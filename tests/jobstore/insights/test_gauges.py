@@ -1,24 +1,27 @@
-"""Gauges: how much waited, ran and was judged is sampled, and kept when it is gone."""
+"""Gauges: how much waited, ran and was judged is sampled, kept when it is gone, and shown by one jobstore."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.insights import overview, rollups
+from jobstore.insights.gauges import Gauges
 from jobstore.insights.rollups import Rollups
 from jobstore.jobs.waits import sum_up_all
 from servicekit.errors import TransientError
 from signoff.types import Overview, OverviewPoint
 
-LATER = "UPDATE rollup SET sampled_at = sampled_at - interval '11 s'"
+LATER = "UPDATE rollup SET sampled_at = sampled_at - interval '16 s'"
 
 
 @pytest.fixture
@@ -134,3 +137,65 @@ async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
         assert (await shown(database)).totals.queued_max is None
         await sql(database, LATER)
         assert depth(await sampled(database)) == (1, 0, 0)
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"signoff_{name}", labels)
+
+
+async def count_letters() -> dict[str, int]:
+    return {"results-dlq": 2}
+
+
+@pytest.mark.usefixtures("sampling")
+async def test_the_jobstore_that_samples_shows_what_waits_and_why(database: Database, runner: CommandRunner) -> None:
+    for _ in range(3):
+        await Steps(database, runner).requested()
+    await Steps(database, runner).judging()
+    await sql(database, "DELETE FROM workers")
+    await Rollups(database, Gauges(database, 60.0, count_letters)).sample()
+    assert [gauge("executions", state=state) for state in rollups.GAUGES] == [3, 0, 1]
+    assert gauge("executions_waiting", reason="no_worker", owner="operator") == 3
+    assert (gauge("queue_oldest_seconds") or 0) > 0
+    assert gauge("queue_turn_oldest_seconds") == 0
+    assert gauge("dead_letters_open", topic="results-dlq") == 2
+    assert gauge("processes", kind="executor") == 0
+    assert gauge("limits_lost") == 0
+    assert None not in {gauge("facts_unpublished"), gauge("facts_unpublished_oldest_seconds")}
+
+
+class Noted:
+    """Notes until when what was sampled is shown."""
+
+    def __init__(self) -> None:
+        self.untils: list[float] = []
+
+    async def show(self, until: float) -> None:
+        self.untils.append(until)
+
+
+@pytest.mark.usefixtures("sampling")
+async def test_what_is_sampled_is_never_shown_by_two(database: Database) -> None:
+    one, other = Noted(), Noted()
+    first, second = Rollups(database, one), Rollups(database, other)
+    began = time.monotonic()
+    await first.sample()
+    await sql(database, "UPDATE rollup SET sampled_at = sampled_at - interval '11 s'")
+    await second.sample()
+    assert (len(one.untils), len(other.untils)) == (1, 0), "the other waits until the first no longer shows it"
+    await first.sample()
+    assert len(one.untils) == 2
+    await sql(database, LATER)
+    await second.sample()
+    assert (len(one.untils), len(other.untils)) == (2, 1)
+    assert began + 15 <= one.untils[0] <= time.monotonic() + 15
+
+
+@pytest.mark.usefixtures("sampling")
+async def test_a_broker_that_is_away_leaves_all_other_gauges(database: Database) -> None:
+    async def count_none() -> dict[str, int]:
+        return {}
+
+    await Rollups(database, Gauges(database, 60.0, count_none)).sample()
+    assert gauge("executions", state="queued") == 0
+    assert gauge("dead_letters_open", topic="results-dlq") is None

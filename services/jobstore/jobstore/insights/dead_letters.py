@@ -10,7 +10,7 @@ import logging
 import re
 from bisect import bisect_right, insort
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from heapq import merge
 from operator import itemgetter
@@ -192,6 +192,13 @@ class DeadLetterTopics:
         except (TransientError, TimeoutError) as error:
             log.warning("dead letters are not counted: the broker is out of reach", extra={"reason": str(error)})
             return {}
+
+    async def find_counts(self) -> Mapping[str, int]:
+        """Return what `count_if_reachable` returns, and say nothing where the broker is out of reach."""
+        with suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(COUNTED_WITHIN_S):
+                return await self.count()
+        return {}
 
     async def list_ends(self) -> Mapping[str, OpenLetters]:
         """Return the open letters of each topic that has any; nothing if the broker does not answer in time."""

@@ -191,6 +191,9 @@ STALLED: Final = Gauge(
     "Partitions with unread records that do not move although their readers have room",
     ["group"],
 )
+POSITION: Final = Gauge(
+    "signoff_group_position", "Sum of the offsets to which a consumer group has read, whose rate is its pace", ["group"]
+)
 STRANGERS: Final = Gauge("signoff_group_strangers", "Members of a group that no process of Signoff is", ["group"])
 
 #: Seconds within which findings are fresh enough for a caller, and that a caller waits for new ones.
@@ -279,6 +282,7 @@ class ConsumerGroups:
         strangers = [member for member, since in seen.items() if now - since >= self.reported_within_s]
         unread = sum(end - read for read, end in group.progress.values())
         UNREAD.labels(group.name).set(unread)
+        POSITION.labels(group.name).set(sum(read for read, _ in group.progress.values()))
         STALLED.labels(group.name).set(len(stalled))
         STRANGERS.labels(group.name).set(len(strangers))
         return GroupFindings(group, unread, stalled, strangers)

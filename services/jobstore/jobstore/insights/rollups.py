@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import TextClause, text
 
@@ -19,7 +19,7 @@ from jobstore.engine import locks, sql
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock
 from jobstore.engine.sql import Connection, Row
-from jobstore.insights import histogram, verdicts
+from jobstore.insights import histogram, measures, verdicts
 from jobstore.insights.verdicts import Verdicts, Whose
 from jobstore.jobs.model import UNPROVEN, VALIDATOR, TransitionKind
 from jobstore.jobs.reads import SETTLED
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 GAUGES: Final = ("queued", "running", "judging")
 #: The time between two samples, by any jobstore.
 SAMPLED_EVERY: Final = timedelta(seconds=10)
+#: The time after which another jobstore takes the samples over: the one that took the last shows it so long, so that
+#: what is sampled is never shown by two.
+TAKEN_OVER_AFTER: Final = timedelta(seconds=15)
 #: Milliseconds that a sample may take, enough for millions of executions; one that takes longer is left out.
 SAMPLE_MAX_MS: Final = 5_000
 
@@ -61,9 +64,21 @@ _CLAIM: Final = text(
 _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
 
-async def claim_sample(connection: Connection) -> bool:
+async def claim_sample(connection: Connection, every: timedelta = SAMPLED_EVERY) -> bool:
     """Claim the next sample if it is due, and return whether it is; a failing sample is not tried again at once."""
-    return await connection.scalar(_CLAIM, {"every": SAMPLED_EVERY}) is not None
+    return await connection.scalar(_CLAIM, {"every": every}) is not None
+
+
+async def set_timeout(connection: Connection) -> None:
+    """Let no statement of a transaction take longer than a sample may."""
+    await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
+
+
+class Shown(Protocol):
+    """What else is sampled, and shown until a time of the monotonic clock."""
+
+    async def show(self, until: float) -> None:
+        """Sample and show. TransientError: the database takes too long."""
 
 
 #: The highest number of entries that one transaction counts.
@@ -98,7 +113,7 @@ _LOOK: Final = text(
 _ROWS: Final = text(
     f"""
     SELECT l.seq, (SELECT tenant FROM jobs WHERE id = l.job_id) AS tenant, l.kind, l.status, l.code, l.agent_id,
-        l.attempt, l.created_at, l.duration_s, l.actor,
+        l.execution_id, l.attempt, l.created_at, l.duration_s, l.actor,
         {STARTABLE_AT} AS startable_at,
         CASE WHEN l.kind = 'not_met' THEN (SELECT not_met_criteria FROM jobs WHERE id = l.job_id) END AS criteria,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
@@ -319,9 +334,12 @@ class Rollups:
     The counts and the cursor of counted entries are stored in one transaction, so that no entry is counted twice.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, shown: Shown | None = None) -> None:
         self._database = database
+        self._shown = shown
         self._forget_at = 0.0
+        #: Until when this jobstore is the one that samples.
+        self._samples_until = 0.0
 
     async def run(self) -> None:
         """Sample gauges and count published entries for ever."""
@@ -329,7 +347,7 @@ class Rollups:
 
     async def _sample_and_count(self) -> bool:
         async with self._database.session() as session:
-            look = (await session.execute(_LOOK, {"every": SAMPLED_EVERY})).one()
+            look = (await session.execute(_LOOK, {"every": self._find_every()})).one()
         if look.is_sample_due:
             await self.sample()
         if look.has_judgings:
@@ -353,6 +371,7 @@ class Rollups:
             await _add_up(connection, rows)
             is_full = len(rows) == BATCH
             await connection.execute(_STORE, {"seq": rows[-1].seq if is_full else until})
+        measures.note(measures.Told(row, _choose_column(row), _measure(row)) for row in rows)
         return is_full
 
     async def count_judgings(self) -> None:
@@ -370,15 +389,23 @@ class Rollups:
 
         Stuck executions show in gauges alone, since they have no new entries.
         """
+        begun_at = time.monotonic()
         async with self._database.session() as session:
-            if not await claim_sample(session):
+            if not await claim_sample(session, self._find_every()):
                 return
+        self._samples_until = begun_at + TAKEN_OVER_AFTER.total_seconds()
         async with self._database.transaction() as connection:
-            await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
+            await set_timeout(connection)
             now = (await connection.execute(_NOW)).one()
             maxima = {f"{name}_max": now[name] for name in GAUGES}
             rows = [_make_row(span_s, get_span_begin(now.at, span_s), Counts()) | maxima for span_s in KEPT]
             await connection.execute_many(_ADD, rows)
+        if self._shown is not None:
+            await self._shown.show(self._samples_until)
+
+    def _find_every(self) -> timedelta:
+        """Return after how long this jobstore takes the next sample."""
+        return SAMPLED_EVERY if time.monotonic() < self._samples_until else TAKEN_OVER_AFTER
 
     async def forget(self) -> None:
         """Delete counts that are older than overviews show, and what tenants spent more than a month ago."""
@@ -447,9 +474,8 @@ async def _add_verdicts(connection: Connection, spans: Mapping[Whose, Verdicts])
 
 
 def _count_verdict(row: Row) -> dict[str, object]:
-    is_met = row.kind == TransitionKind.MET
-    is_unjudged = not is_met and (row.code == UNPROVEN or (row.code or "").startswith("judge_"))
-    outcomes = {"met": int(is_met), "not_met": int(not is_met and not is_unjudged), "unjudged": int(is_unjudged)}
+    outcome = measures.find_outcome(row)
+    outcomes = {name: int(name == outcome) for name in ("met", "not_met", "unjudged")}
     return {"at": row.created_at, **outcomes, "cost_nanos": row.cost_nanos, "tokens": row.tokens}
 
 

@@ -19,9 +19,10 @@ from http import HTTPStatus
 from math import log2
 from typing import Any, Final, NamedTuple
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from servicekit.clock import now, read_retry_after
+from servicekit.metrics import LIFE_BUCKETS
 
 #: Statuses of a server that is overloaded or limits its rate; the third is Anthropic's.
 TOO_MUCH: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, 529})
@@ -271,11 +272,13 @@ class Turn(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """The metrics of the requests to servers, each labelled by its server."""
+    """The metrics of the requests to servers, each labelled by its server, but for the times of all."""
 
     waiting: Gauge
     window: Gauge
     refusals: Counter
+    times: Histogram
+    unanswered: Counter
 
 
 @cache
@@ -286,6 +289,8 @@ def make_metrics(kind: str, requests: str) -> Metrics:
         Gauge(f"{name}_waiting", f"{requests} that wait for the pace that {one} takes", ["server"]),
         Gauge(f"{name}_window", f"{requests} at once to {one}, since it refused one", ["server"]),
         Counter(f"{name}_refusals", f"{requests} that {one} refused for its rate", ["server"]),
+        Histogram(f"{name}_request_seconds", f"Time until {one} answers, also with an error", buckets=LIFE_BUCKETS),
+        Counter(f"{name}_unanswered", f"{requests} that {one} left unanswered, or that were given up", ["server"]),
     )
 
 
@@ -295,6 +300,7 @@ class Gate:
     def __init__(self, server: str, metrics: Metrics) -> None:
         self._pace = Pace()
         self._waits, self._refusals = metrics.waiting.labels(server), metrics.refusals.labels(server)
+        self._times, self._unanswered = metrics.times, metrics.unanswered.labels(server)
         metrics.window.labels(server).set_function(lambda: self._pace.window)
         self._waiting: deque[tuple[asyncio.Future[Turn], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -326,12 +332,15 @@ class Gate:
 
     def leave(self) -> None:
         """Count a request as ended without an answer, and begin the waiting ones that may begin now."""
+        self._unanswered.inc()
         self._pace.end()
         self._admit()
 
     def note_answer(self, turn: Turn, headers: AnswerHeaders) -> None:
         """Count a request as answered, with success or an error, and begin the waiting ones that may begin now."""
-        self._pace.note_answer(turn, headers, time.monotonic())
+        now = time.monotonic()
+        self._times.observe(now - turn.began_at)
+        self._pace.note_answer(turn, headers, now)
         self._admit()
 
     def note_status(self, turn: Turn, status: int, headers: Mapping[str, str]) -> float | None:

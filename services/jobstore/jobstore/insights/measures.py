@@ -1,0 +1,130 @@
+"""Show in metrics what entries of logs say. One jobstore counts each entry, so that sums over all jobstores are right.
+
+What rollups count is counted here by the same rules, so that metrics and the overview tell the same times.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final, NamedTuple
+
+from prometheus_client import Counter, Histogram
+
+from jobstore.engine.sql import Row
+from jobstore.jobs.model import UNPROVEN, TransitionKind
+from servicekit.metrics import LIFE_BUCKETS, NAMED, Names
+
+#: Entries that a rebuild or an outage brings so late are nothing that happens now.
+LATE: Final = timedelta(hours=1)
+#: How many agents, tenants, judges and codes of failures are counted by themselves.
+AGENTS_MAX, TENANTS_MAX, JUDGES_MAX, CODES_MAX = 200, 50, 50, 100
+NANOS_A_USD: Final = 10**9
+
+
+def _time(name: str, help_text: str) -> Histogram:
+    return Histogram(f"signoff_{name}_seconds", help_text, buckets=LIFE_BUCKETS)
+
+
+#: By the name of the rollups' histogram.
+TIMES: Final = {
+    "waits": _time("execution_wait", "Time from when an execution could begin until an executor began it"),
+    "calls": _time("agent_call", "Time of a call of an agent"),
+    "judgings": _time("judging", "Time of judging a result"),
+    "durations": _time("execution", "Time from when an execution could begin until its end"),
+}
+CREATED = Counter("signoff_jobs_created", "Jobs that were created")
+ENDED = Counter("signoff_executions_ended", "Executions that ended, by the job's status then", ["status"])
+FAILED = Counter("signoff_executions_failed", "Executions that ended as FAILED, by why", ["code"])
+VERDICTS = Counter("signoff_verdicts", "Verdicts on executions", ["outcome"])
+TOKENS = Counter("signoff_tokens", "Tokens that agents and judges used")
+COST = Counter("signoff_cost_usd", "What agents and judges cost, in US dollars")
+OF_JUDGES = Counter("signoff_judge_verdicts", "Verdicts by a judge policy", ["judge", "outcome"], registry=NAMED)
+
+
+class _Sums(NamedTuple):
+    """The counters of a label that names somebody, and the names that are counted by themselves."""
+
+    names: Names
+    ended: Counter
+    tokens: Counter
+    cost: Counter
+
+
+def _make_sums(of: str, most: int) -> _Sums:
+    return _Sums(
+        Names(most),
+        Counter(f"signoff_{of}_executions_ended", f"Executions of {of}s that ended", [of, "status"], registry=NAMED),
+        Counter(f"signoff_{of}_tokens", f"Tokens that executions of {of}s used", [of], registry=NAMED),
+        Counter(f"signoff_{of}_cost_usd", f"What executions of {of}s cost, in US dollars", [of], registry=NAMED),
+    )
+
+
+_AGENTS, _TENANTS = _make_sums("agent", AGENTS_MAX), _make_sums("tenant", TENANTS_MAX)
+_JUDGES, _CODES = Names(JUDGES_MAX), Names(CODES_MAX)
+_ENDS: Final = frozenset({"completed", "failed", "rejected", "resubmission_required", "cancelled"})
+
+
+class Told(NamedTuple):
+    """An entry, the column of rollups in which it counts, if any, and the seconds of each time that ends with it."""
+
+    row: Row
+    column: str | None
+    times: Iterable[tuple[str, float]]
+
+
+def note(entries: Iterable[Told]) -> None:
+    """Count entries that rollups have counted; late ones are left out."""
+    since = datetime.now(UTC) - LATE
+    for row, column, times in entries:
+        if row.created_at > since:
+            _note(row, column, times)
+
+
+def _note(row: Row, column: str | None, times: Iterable[tuple[str, float]]) -> None:
+    for name, seconds in times:
+        TIMES[name].observe(max(0.0, seconds), _make_exemplar(row))
+    if row.judge is not None:
+        outcome = find_outcome(row)
+        _find(VERDICTS, outcome).inc()
+        _find(OF_JUDGES, _JUDGES.bound(row.judged_by), outcome).inc()
+    if row.tokens > 0:
+        TOKENS.inc(row.tokens)
+    if row.cost_nanos > 0:
+        COST.inc(row.cost_nanos / NANOS_A_USD)
+    if column == "created":
+        CREATED.inc()
+    elif column in _ENDS:
+        _find(ENDED, column).inc()
+        if column == "failed":
+            _find(FAILED, _CODES.bound(row.code or "unknown")).inc()
+    for whose, sums in ((row.agent_id, _AGENTS), (row.tenant, _TENANTS)):
+        if whose is not None:
+            _add(sums, whose, row, column)
+
+
+def _add(sums: _Sums, whose: str, row: Row, column: str | None) -> None:
+    name = sums.names.bound(whose)
+    if column in _ENDS:
+        _find(sums.ended, name, column).inc()
+    if row.tokens > 0:
+        _find(sums.tokens, name).inc(row.tokens)
+    if row.cost_nanos > 0:
+        _find(sums.cost, name).inc(row.cost_nanos / NANOS_A_USD)
+
+
+@cache
+def _find(counter: Counter, *labels: str) -> Counter:
+    return counter.labels(*labels)
+
+
+def _make_exemplar(row: Row) -> dict[str, str] | None:
+    """Return what names an execution that took such a time."""
+    return None if row.execution_id is None else {"execution_id": str(row.execution_id)}
+
+
+def find_outcome(row: Row) -> str:
+    """Return how an entry with a verdict counts: met, not_met, or unjudged, if the judge failed."""
+    if row.kind == TransitionKind.MET:
+        return "met"
+    is_unjudged = row.code == UNPROVEN or (row.code or "").startswith("judge_")
+    return "unjudged" if is_unjudged else "not_met"

@@ -1,0 +1,125 @@
+"""Metrics tell what entries of logs say, once, and name nobody beyond a bound."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+from support.jobstore.steps import Steps, verdict
+
+from contracts.resources import Usage
+from jobstore.engine.database import Database
+from jobstore.engine.runner import CommandRunner
+from jobstore.insights import measures
+from jobstore.insights.measures import Told
+from jobstore.insights.rollups import Rollups
+from servicekit.metrics import NAMED, OTHER, Names, write
+from signoff.status import Outcome, ReportKind
+
+EXECUTION_ID = uuid4()
+
+
+def read(name: str, registry: Any = REGISTRY, **labels: str) -> float:
+    return registry.get_sample_value(f"signoff_{name}", labels) or 0.0
+
+
+def entry(**fields: Any) -> Any:
+    shown: dict[str, Any] = {
+        "created_at": datetime.now(UTC),
+        "execution_id": EXECUTION_ID,
+        "tenant": "default",
+        "agent_id": "an-agent",
+        **dict.fromkeys(("judge", "judged_by", "code", "kind")),
+        **dict.fromkeys(("tokens", "cost_nanos"), 0),
+    }
+    return SimpleNamespace(**shown | fields)
+
+
+def note(column: str | None = None, times: dict[str, float] | None = None, **fields: Any) -> None:
+    measures.note([Told(entry(**fields), column, (times or {}).items())])
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One agent, one judge, and one code are counted by themselves."""
+    monkeypatch.setattr(measures, "_AGENTS", measures._AGENTS._replace(names=Names(1)))
+    monkeypatch.setattr(measures, "_JUDGES", Names(1))
+    monkeypatch.setattr(measures, "_CODES", Names(1))
+
+
+async def test_a_life_is_told_by_its_times_its_end_its_verdict_and_its_cost(
+    database: Database, runner: CommandRunner
+) -> None:
+    counting = Rollups(database)
+
+    async def count() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(
+                text("UPDATE relay SET published_seq = (SELECT coalesce(max(seq), 0) FROM job_logs)")
+            )
+        while await counting.count():
+            pass
+
+    await count()
+    names = {
+        **{f"{name}_seconds_count": {} for name in ("execution_wait", "agent_call", "judging", "execution")},
+        "jobs_created_total": {},
+        "executions_ended_total": {"status": "completed"},
+        "verdicts_total": {"outcome": "met"},
+        "tokens_total": {},
+        "cost_usd_total": {},
+    }
+    before = {name: read(name, **labels) for name, labels in names.items()}
+    steps = Steps(database, runner)
+    claimed = await steps.running()
+    judging = await steps.claim_judging(claimed, duration_s=0.3)
+    usage = Usage(input_tokens=5, output_tokens=2, cost_usd=0.25)
+    lease, met = judging.execution.lease, verdict(Outcome.PASS)
+    await steps.report(lease, ReportKind.VERDICT, verdict=met, usage=usage, duration_s=2.5)
+    await count()
+    told = {name: read(name, **labels) - before[name] for name, labels in names.items()}
+    assert told == {**dict.fromkeys(names, 1.0), "tokens_total": 7.0, "cost_usd_total": 0.25}
+    await count()
+    assert read("jobs_created_total") == before["jobs_created_total"] + 1, "once"
+    by_tenant = read("tenant_tokens_total", NAMED, tenant="default")
+    assert by_tenant >= 7
+
+
+def test_an_exemplar_names_the_execution() -> None:
+    note(times={"waits": 0.2})
+    text_of_all = write("application/openmetrics-text; version=1.0.0", names=True)[0].decode()
+    assert f'# {{execution_id="{EXECUTION_ID}"}} 0.2' in text_of_all
+
+
+@pytest.mark.usefixtures("few")
+def test_beyond_the_bound_agents_judges_and_codes_are_counted_together() -> None:
+    def count() -> list[float]:
+        return [
+            read("agent_executions_ended_total", NAMED, agent=OTHER, status="failed"),
+            read("judge_verdicts_total", NAMED, judge=OTHER, outcome="unjudged"),
+            read("executions_failed_total", code=OTHER),
+        ]
+
+    before = count()
+    for number in range(3):
+        named = {"agent_id": f"a{number}", "code": f"judge_{number}", "judge": "j", "judged_by": f"j{number}"}
+        note("failed", **named)
+    assert [after - had for after, had in zip(count(), before, strict=True)] == [2, 2, 2]
+
+
+def test_what_is_late_is_nothing_of_now() -> None:
+    before = read("jobs_created_total")
+    note("created", created_at=datetime.now(UTC) - timedelta(hours=2))
+    assert read("jobs_created_total") == before
+    note("created", agent_id=None)
+    assert read("jobs_created_total") == before + 1
+
+
+def test_ten_thousand_agents_and_a_thousand_tenants_are_few_series() -> None:
+    for number in range(10_000):
+        note("completed", agent_id=f"agent-{number}", tenant=f"t-{number % 1_000}", tokens=1, cost_nanos=1)
+    series = [line for line in write("", names=True)[0].decode().splitlines() if not line.startswith("#")]
+    assert len(series) < 5_000
