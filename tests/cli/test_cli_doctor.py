@@ -385,10 +385,14 @@ async def test_a_service_that_is_not_ready_or_answers_nothing_is_found(signoff, 
     async def hang(_):
         await asyncio.Event().wait()
 
+    async def say_ready(_):
+        return web.json_response({"reasons": {}})
+
     async with AsyncExitStack() as stack:
-        urls = [await stack.enter_async_context(answering({"/readyz": handler})) for handler in (say_unready, hang)]
+        handlers = (say_unready, hang, say_ready)
+        urls = [await stack.enter_async_context(answering({"/readyz": handler})) for handler in handlers]
         file = tmp_path / "endpoints.json"
-        names = ("executor", "validator")
+        names = ("executor", "validator", "console")
         metrics = {name: f"{url}/metrics" for name, url in zip(names, urls, strict=True)}
         file.write_text(
             json.dumps({"grpc": "127.0.0.1:1", "metrics": metrics, "processes": dict.fromkeys(names, os.getpid())})
@@ -396,6 +400,7 @@ async def test_a_service_that_is_not_ready_or_answers_nothing_is_found(signoff, 
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert found["process executor"]["found"].endswith("is not ready: consuming: one batch has waited for 70 s")
     assert found["process validator"]["found"].endswith("runs, and answers nothing within 3 s")
+    assert found["process console"]["found"] == f"pid {os.getpid()}, metrics at {urls[2]}/metrics"
 
 
 async def test_the_answer_comes_within_ten_seconds_though_all_is_silent(signoff, env, tmp_path):

@@ -12,6 +12,14 @@ from yarl import URL
 Network = IPv4Network | IPv6Network
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host, as URLs name it, is this machine, which others do not reach by it."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class HostPort(NamedTuple):
     """A host, as URLs name it, and a port."""
 

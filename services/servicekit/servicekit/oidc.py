@@ -11,13 +11,13 @@ from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Annotated, Any, Final, Generic, TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from servicekit.addresses import is_loopback
 from servicekit.errors import PermanentError, TransientError
 from signoff.errors import ErrorCode
 
@@ -63,17 +63,10 @@ def digest(text: str) -> str:
 def check_address(url: str) -> str:
     """Return the URL unchanged. ValueError: it is neither https, nor an address of this machine."""
     parts = urlsplit(url)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if not parts.hostname or not is_safe:
         raise ValueError("must begin with https://, or with http:// for this machine (127.0.0.1, [::1], localhost)")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 Address = Annotated[str, AfterValidator(check_address)]

@@ -85,6 +85,13 @@ async def test_who_is_named_and_what_is_an_example_is_shown_to_holders_of_the_to
     await runner.cleanup()
 
 
+def test_metrics_that_others_may_read_are_warned_of():
+    told = "whoever reaches 0.0.0.0 may read the metrics of this process, without names: set SIGNOFF_METRICS_TOKEN"
+    assert runtime.describe_open("0.0.0.0", ()) == told
+    assert {runtime.describe_open(host, ()) for host in ("127.0.0.1", "::1", "localhost")} == {None}
+    assert runtime.describe_open("0.0.0.0", ("a-token",)) is None
+
+
 @pytest.mark.parametrize(
     ("address", "parts"),
     [

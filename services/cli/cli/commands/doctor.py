@@ -170,7 +170,7 @@ async def _check_ready(target: Target, name: str, pid: int) -> Check:
     except (aiohttp.ClientError, OSError, ValueError):
         return Check(part, False, f"pid {pid} does not serve yet{why}", f"if that lasts, see {log}")
     if status == 200:  # noqa: PLR2004 - OK
-        return Check(part, True, f"pid {pid}")
+        return Check(part, True, f"pid {pid}, metrics at {target.metrics[name]}")
     return Check(part, False, f"pid {pid} is not ready: {_join_reasons(body)}{why}", log)
 
 

@@ -258,7 +258,7 @@ class CallSlots:
             UNDER_WAY.labels(kind).set_function(partial(self._count, lasting=lasting))
 
     def _count(self, *, lasting: bool) -> int:
-        return sum(count for (_, _, is_watch), count in self._under_way.items() if is_watch is lasting)
+        return sum(count for (_, _, is_watch), count in [*self._under_way.items()] if is_watch is lasting)
 
     @contextmanager
     def hold(self, caller: Caller, *, lasting: bool) -> Iterator[None]:

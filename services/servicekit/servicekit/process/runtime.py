@@ -22,6 +22,7 @@ from aiohttp import web
 from prometheus_client import Info
 
 from servicekit import metrics
+from servicekit.addresses import is_loopback
 from servicekit.errors import TransientError
 from servicekit.patches import commit_as_member_only, survive_lost_connections, take_all_events
 from servicekit.process.settings import split_address
@@ -306,7 +307,8 @@ async def serve(
     async def measure(request: web.Request) -> web.Response:
         if tokens and not _opens(request.headers.get("Authorization", ""), tokens):
             return web.Response(status=401, text=_UNKNOWN, headers={"WWW-Authenticate": "Bearer"})
-        body, kind = metrics.write(request.headers.get("Accept", ""), names=bool(tokens))
+        accept = request.headers.get("Accept", "")
+        body, kind = await asyncio.to_thread(metrics.write, accept, names=bool(tokens))
         return web.Response(body=body, headers={"Content-Type": kind})
 
     app = web.Application()
@@ -314,8 +316,17 @@ async def serve(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, port = split_address(address)
+    if advice_on_token := describe_open(host, tokens):
+        log.warning(advice_on_token)
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+def describe_open(host: str, tokens: Sequence[str]) -> str | None:
+    """Return a sentence about metrics that are open to others than this machine; None if they are not."""
+    if tokens or is_loopback(host):
+        return None
+    return f"whoever reaches {host} may read the metrics of this process, without names: set SIGNOFF_METRICS_TOKEN"
 
 
 _UNKNOWN: Final = "metrics are for holders of the token SIGNOFF_METRICS_TOKEN: send Authorization: Bearer TOKEN\n"
