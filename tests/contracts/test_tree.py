@@ -93,9 +93,10 @@ WITH_DATABASE = {
 }
 #: What makes connections of a driver beside the engine.
 WITH_DRIVER = {
+    "keeping/archiver.py": "a session that lasts, in which transactions begin",
     "keeping/snapshots.py": "copies tables",
     "operations/store.py": "a snapshot is of the tenants of its operation",
-    "publishing/relay.py": "a session that lasts, in which transactions begin",
+    "publishing/relay.py": "as the archiver",
     "recovery/projection.py": "copies rows",
     "recovery/rebuild.py": "as above",
 }

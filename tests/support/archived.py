@@ -1,8 +1,9 @@
 """Signed records of a topic of facts, and parts of an archive that have them."""
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -10,7 +11,8 @@ from aiokafka import ConsumerRecord
 from contracts.signing import SIGNATURE_HEADER, FactKeys
 from contracts.topic_prefix import TOPIC_PREFIX
 from servicekit.archive.parts import Archive, Manifest, Part, PartWriter
-from servicekit.kafka.history import Record
+from servicekit.kafka.history import Record, Unread
+from support.jobstore.signed_facts import Stored, TopicsInMemory
 
 INCARNATION = UUID(int=7)
 
@@ -58,3 +60,41 @@ async def write_parts(archive: Archive, *records: Sequence[Record], before: Part
         assert before is not None
         parts.append(before)
     return parts
+
+
+class HistoryInMemory:
+    """The history of one of the topics in memory, from an offset on that it still holds."""
+
+    def __init__(self, topics: TopicsInMemory, topic: str, first: int = 0) -> None:
+        self.topic = topic
+        self.unread = Unread()
+        self._topics = topics
+        self._first = first
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def offsets(self, since: datetime | None = None) -> dict[int, range]:
+        """As a History does."""
+        assert since is None
+        ends = await self._topics.end_offsets(self.topic)
+        return {number: range(min(self._first, end), end) for number, end in ends.items()}
+
+    async def read(self, offsets: Mapping[int, range]) -> AsyncGenerator[list[Record]]:
+        """As a History does, a partition after the other."""
+        for number, span in offsets.items():
+            of_partition = (one for one in self._topics.records if (one.topic, one.partition) == (self.topic, number))
+            if records := [_complete(one) for one in of_partition if one.offset in span]:
+                yield records
+
+
+def _complete(stored: Stored) -> Record:
+    fields = {name: getattr(stored, name) for name in ("topic", "partition", "offset", "key", "value")}
+    sizes = -1 if stored.key is None else len(stored.key), len(stored.value)
+    rest = {"serialized_key_size": sizes[0], "serialized_value_size": sizes[1], "headers": tuple(stored.headers)}
+    return ConsumerRecord(
+        timestamp=1_700_000_000_000 + stored.offset, timestamp_type=0, checksum=None, **fields, **rest
+    )

@@ -45,6 +45,7 @@ from jobstore.jobs.model import ExecutionTerms
 from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
 from jobstore.judging.queue import JudgingQueue
+from jobstore.keeping.archiver import Archiver
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import FactSigner, Relay
@@ -55,10 +56,13 @@ from jobstore.tasks import store as tasks
 from jobstore.tasks.queue import TaskQueue
 from jobstore.tenants.store import adopt_tenants
 from servicekit import clock
+from servicekit.archive.objects import Objects
+from servicekit.archive.parts import Archive
 from servicekit.certificates import export_ends
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
+from servicekit.kafka.history import History
 from servicekit.kafka.publisher import BoundedPublisher, Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.oidc import Provider
@@ -202,7 +206,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                     partial(_begin_administration, database),
                     publisher.start,
                 ],
-                [partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)), relay.run, groups.run],
+                [
+                    partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)),
+                    relay.run,
+                    groups.run,
+                    *_make_archiver(stack, database, kafka, fact_keys, settings),
+                ],
                 close=dispatcher.close,
             ),
         )
@@ -271,6 +280,24 @@ async def _run_on_kafka(
         await stop_consuming(broker, subscriptions)
         await close()
         await publisher.stop()
+
+
+def _make_archiver(
+    stack: contextlib.AsyncExitStack, database: Database, kafka: KafkaAccess, keys: FactKeys, settings: Settings
+) -> list[Callable[[], Awaitable[None]]]:
+    """Return the loop that archives facts; none: no place is named for them."""
+    if (place := settings.archive) is None:
+        return []
+    topics, installation = Topics(kafka), settings.ids.installation
+    stack.push_async_callback(_disconnect, topics.close)
+
+    def open_archive() -> Archive:
+        return Archive(Objects.open(place, creates=True), keys, installation)
+
+    history = partial(History, kafka, check_crcs=False)
+    every_s = settings.archive_every_s
+    archiver = Archiver(database, open_archive, history, topics.end_offsets, keys, installation, every_s=every_s)
+    return [archiver.run]
 
 
 def _open_database(settings: Settings) -> Database:

@@ -21,6 +21,7 @@ from jobstore.access.sign_in_rules import SignInRules
 from jobstore.engine.address import DatabaseAddress
 from jobstore.engine.runner import PATIENCE_S
 from jobstore.jobs.model import BreakerTerms, IdKey, ReuseTerms
+from servicekit.archive.objects import check_place
 from servicekit.oidc import Address
 from servicekit.process.settings import SecretSetting, ServiceSettings, check_tls
 from signoff.status import Delivery
@@ -57,6 +58,7 @@ def _to_age(age_s: float | None) -> timedelta | None:
 #: The shortest age, in seconds, after which records may go.
 AGE_MIN_S: Final = 60.0
 
+ArchivePlace: TypeAlias = Annotated[str, AfterValidator(check_place)]
 DatabaseUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_check_database)]
 
 
@@ -104,6 +106,10 @@ class Settings(ServiceSettings):
     #: How long a partition with unread records may stand still until it is reported (`signoff doctor`, metrics).
     stalled_after_s: float = Field(30.0, gt=0)
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
+    #: Where facts are archived: a directory, or a URL (s3://bucket/prefix, gs://, az://). None: nowhere, and nothing is
+    #: removed. And how often that is done.
+    archive: ArchivePlace | None = None
+    archive_every_s: float = Field(60.0, ge=1, le=3_600)
     create_topics: bool = True
     topic_replication: int = 1
     #: The partitions of topics of work; more are made at a start, and none are taken away.
@@ -136,7 +142,7 @@ class Settings(ServiceSettings):
     #: How many results and verdicts are remembered.
     reuse_max: int = 100_000
 
-    @field_validator("migrate_database_url", "grpc_certificate", "grpc_key", "grpc_client_ca", mode="before")
+    @field_validator("archive", "migrate_database_url", "grpc_certificate", "grpc_key", "grpc_client_ca", mode="before")
     @classmethod
     def _leave_out_empty(cls, url: object) -> object:
         return url or None  # as Compose sets a variable that .env does not have

@@ -26,9 +26,9 @@ to make a tenant, which locks nothing else.
 
 TRIES, exclusive, is held to ask for a try of an agent, once all else that this needs is locked.
 
-RELAY, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY
-and MIGRATION are held by a session, and are free as soon as its process is gone or, of RELAY, its epoch has ended
-(Epochs); all others end with their transaction.
+RELAY, ARCHIVE, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits
+for. RELAY, ARCHIVE and MIGRATION are held by a session, and are free as soon as its process is gone or, but for
+MIGRATION, its epoch has ended (Epochs); all others end with their transaction.
 """
 
 from enum import IntEnum
@@ -50,6 +50,7 @@ class Lock(IntEnum):
     DEAD_LETTERS = 0x51_6E_0F_07
     TRIES = 0x51_6E_0F_08
     TENANTS = 0x51_6E_0F_09
+    ARCHIVE = 0x51_6E_0F_0A
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")

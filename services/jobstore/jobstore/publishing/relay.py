@@ -55,6 +55,11 @@ _STORE: Final = text(
     "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored"
 )
 
+#: The archive goes on behind the last part with the topics as they are from now on.
+_BEGIN_INCARNATION: Final = text(
+    "UPDATE keeping SET incarnation = uuidv7(), offsets = '{}', newest = '{}' WHERE id = 1"
+)
+
 
 class Marks:
     """The relay's stored state: `published_seq`, `settled_seq`, last offsets of partitions, names of signing keys."""
@@ -349,6 +354,7 @@ class Relay:
         self._go_on_after(0, max(self._ended, self.settled))
         async with session.driver.transaction():
             await self._stubs.forget_all(session)
+            await session.execute(_BEGIN_INCARNATION)
             await self._store(session)
 
     async def _store(self, session: Connection, after_s: float = 0.0) -> None:

@@ -45,6 +45,8 @@ keeping = declare(
     required("checkpoint", BigInteger, server_default="0", doc="the newest that was read back"),
     required("checkpoint_seq", BigInteger, server_default="0", doc="every row up to it is in that checkpoint"),
     Column("checkpoint_at", TIME),
+    Column("archive_error", Text, doc="why facts are not archived; NULL: they are"),
+    Column("suspect", BigInteger, doc="the part that was refused, because it was changed or is missing"),
     CheckConstraint("id = 1", name="one"),
 )
 

@@ -44,6 +44,16 @@ Answer = TypeVar("Answer")
 Content: TypeAlias = bytes | AsyncIterable[bytes]
 
 
+def check_place(place: str) -> str:
+    """Return the name of a place. Raise ValueError if it is neither a directory nor a URL that can be one."""
+    scheme, colon, rest = place.partition("://")
+    is_place = rest.strip("/") if colon and scheme in SCHEMES else rest if scheme == "file" else place and not colon
+    if not is_place or "\0" in place:
+        urls = ", ".join(f"{name}://" for name in ("file", *SCHEMES))
+        raise ValueError(f"{place!r} is no place for objects: give a directory, or a URL of {urls}")
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object in a list: its name, its bytes, and when it was written by the clock of whatever keeps it."""
@@ -72,16 +82,12 @@ class Objects:
 
         `creates` makes a directory that is missing. Raise ValueError if the text names no place.
         """
-        scheme, colon, rest = place.partition("://")
-        if colon and scheme in SCHEMES and rest.strip("/"):
-            with _explaining(place):
-                return cls(from_url(place, retry_config=_RETRIES), place, None, timeout_s)
-        path = rest if colon and scheme == "file" else place
-        if not path or "\0" in path or (colon and scheme != "file"):
-            urls = ", ".join(f"{name}://" for name in ("file", *SCHEMES))
-            raise ValueError(f"{place!r} is no place for objects: give a directory, or a URL of {urls}")
-        folder = Path(path).absolute()
+        check_place(place)
+        scheme, _, rest = place.partition("://")
         with _explaining(place):
+            if scheme in SCHEMES:
+                return cls(from_url(place, retry_config=_RETRIES), place, None, timeout_s)
+            folder = Path(rest if scheme == "file" else place).absolute()
             return cls(LocalStore(folder, mkdir=creates), place, folder, timeout_s)
 
     async def put(self, name: str, content: Content) -> None:

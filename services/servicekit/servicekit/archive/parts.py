@@ -9,7 +9,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from contracts.signing import FactKeys
 from contracts.topic_prefix import TOPIC_PREFIX, bare_name
 from servicekit.archive.objects import Objects
 from servicekit.errors import PermanentError
-from servicekit.kafka.history import Record
+from servicekit.kafka.history import Record, read_time
 from signoff.errors import ErrorCode
 
 #: The folder of the parts, and the form of their names, by which these are in order.
@@ -118,7 +118,7 @@ class PartWriter:
         self._spans: dict[tuple[str, int], Span] = {}
         #: The bytes of the records so far.
         self.size = 0
-        self._newest_ms = -1
+        self._newest: Record | None = None
 
     def add(self, records: Iterable[Record]) -> None:
         """Add records, each with all of its fields."""
@@ -135,7 +135,7 @@ class PartWriter:
     @property
     def facts_at(self) -> datetime | None:
         """The time of the newest record."""
-        return None if self._newest_ms < 0 else datetime.fromtimestamp(self._newest_ms / 1000, UTC)
+        return None if self._newest is None else read_time(self._newest)
 
     def finish(self) -> bytes:
         """Return the part's data."""
@@ -151,7 +151,8 @@ class PartWriter:
         self._spans[place] = Span.model_construct(
             topic=topic, partition=record.partition, first=first, last=last, count=count + 1
         )
-        self._newest_ms = max(self._newest_ms, record.timestamp)
+        if self._newest is None or record.timestamp > self._newest.timestamp:
+            self._newest = record
         line = {
             "topic": topic,  # in front, since readers pick lines by it
             "partition": record.partition,
