@@ -33,9 +33,9 @@ class KeptBack(Model):
 class RetentionEffect(Model):
     """What a retention lets go by some time."""
 
-    jobs: int = Field(0, description="without those that are held, labelled or in an operation that is under way")
+    jobs: int = Field(0, description="without those that are held, or in an operation that is under way")
     counts: dict[str, int] = Field(default_factory=dict, description="by status; cancelled ones as `CANCELLED`")
-    has_more: bool = Field(False, description="a status is counted up to 100,000 jobs")
+    has_more: bool = Field(False, description="up to 100,000 jobs are counted")
     operations: int = 0
     bytes: int = Field(0, description="an estimate of the bytes of tables that they take")
     oldest_at: Time | None = optional("when the oldest of them came to rest")

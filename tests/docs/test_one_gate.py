@@ -17,7 +17,7 @@ from jobstore.schema.tables import metadata
 
 JOBSTORE = Path(__file__).parents[2] / "services" / "jobstore" / "jobstore"
 #: Where the runner's commands are written, and what makes the tables.
-STORES = ("agents", "jobs", "limits", "operations", "tenants")
+STORES = ("agents", "jobs", "keeping", "limits", "operations", "tenants")
 ENGINE = (*(f"{name}/store.py" for name in STORES), "schema/migrations/")
 TABLE = rf"(?P<table>{'|'.join(sorted(metadata.tables))})"
 #: In SQL, by SQLAlchemy's methods and functions, by our own `sql.insert`, and as records that are copied.

@@ -25,6 +25,7 @@ from jobstore.api.identity_service import IdentityService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
+from jobstore.api.keeping_service import KeepingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService, add_keys
 from jobstore.api.server import create_server, set_serving
@@ -49,6 +50,7 @@ from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
+from signoff.v1.keeping_service_pb2_grpc import add_KeepingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
@@ -124,6 +126,7 @@ async def jobstore_on(
         keys = derive_keys(SECRETS)
         async with database.session() as session:
             await add_keys(session, [key.public for key in keys])
+        add_KeepingServiceServicer_to_server(KeepingService(Callers(database), runner), server)
         add_ReceiptServiceServicer_to_server(ReceiptService(Callers(database), keys), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -378,9 +378,9 @@ class RetentionEffect(_message.Message):
     OLDEST_AT_FIELD_NUMBER: _builtins.int
     SAMPLE_FIELD_NUMBER: _builtins.int
     jobs: _builtins.int
-    """Of jobs that are neither held, labelled, in a golden set nor in an operation that is under way."""
+    """Of jobs that are neither held nor in an operation that is under way."""
     has_more: _builtins.bool
-    """Whether there may be more: a status is counted up to 100,000 jobs."""
+    """Whether there may be more: up to 100,000 jobs are counted."""
     operations: _builtins.int
     bytes: _builtins.int
     """An estimate of the tables' bytes that they take."""

@@ -22,6 +22,7 @@ from jobstore.api.identity_service import IdentityService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
+from jobstore.api.keeping_service import KeepingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import MESSAGE_MAX_BYTES, CallLimits, HealthService, SeveralServers, create_server, set_serving
@@ -75,6 +76,7 @@ from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
+from signoff.v1.keeping_service_pb2_grpc import add_KeepingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
@@ -136,7 +138,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         server, servicer, followed, auditor = await _make_server(stack, database, runner, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
-        add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
+        _add_services(server, callers, runner, settings)
         add_ReceiptServiceServicer_to_server(ReceiptService(callers, keys), server)
         add_JudgeServiceServicer_to_server(JudgeService(callers, runner, settings.payload_max_bytes), server)
         add_JobServiceServicer_to_server(
@@ -429,6 +431,14 @@ def _make_id_tokens(settings: Settings) -> IdTokens | None:
         return None
     provider, device = Provider(settings.oidc_issuer), settings.oidc_device_client_id
     return IdTokens(provider, settings.oidc_rules, settings.oidc_client_id, device)
+
+
+def _add_services(server: SeveralServers, callers: Callers, runner: CommandRunner, settings: Settings) -> None:
+    """Add the services that need nothing but the database and the runner."""
+    add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
+    add_KeepingServiceServicer_to_server(
+        KeepingService(callers, runner, has_archive=settings.archive is not None), server
+    )
 
 
 async def _serve_until(

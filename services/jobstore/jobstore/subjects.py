@@ -8,6 +8,7 @@ from jobstore.engine.runner import Stores
 from jobstore.executions.store import ExecutionsStore, WorkersStore
 from jobstore.jobs.store import JobsStore, KeysStore, LogStore
 from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
+from jobstore.keeping.store import RetentionsStore
 from jobstore.limits.store import LimitsStore, QueuesStore, SpendingStore, StartsStore
 from jobstore.operations.store import OperationsStore
 from jobstore.tasks.store import TasksStore
@@ -18,6 +19,7 @@ from jobstore.tenants.store import TenantsStore
 STORES: Final = Stores(
     JobsStore(),
     TenantsStore(),
+    RetentionsStore(),
     OperationsStore(),
     AgentsStore(),
     LimitsStore(),

@@ -128,6 +128,7 @@ COUNTED: Final[Mapping[str, Sequence[str]]] = {
     "UpdateInbox": ('"groups"', '"ended"', '"count"'),
     "PreviewOperation": ('"counts"',),
     "ListLimits": ('"limits"',),
+    "ListRetentions": ('"retentions"',),
     "ListTenants": ('"{tenant}"',),
     "ListTokens": ('"tokens"',),
 }

@@ -58,6 +58,7 @@ from jobstore.judging.rules import (
     read_task,
 )
 from jobstore.judging.store import list_wanted_by_loaded
+from jobstore.keeping.rules import Retentions
 from jobstore.limits.rules import Limits, LimitsWish, Queues, QueuesWish, Spending, SpendingWish, Starts
 from jobstore.operations.commands import Operations
 from jobstore.tasks.rules import TRIES_MAX, NewTask, Tasks, TasksWish
@@ -88,6 +89,7 @@ CHANGES: dict[str, Callable[[UnitOfWork], Any]] = {
     "new_tenants": lambda uow: uow[Tenants].new,
     "agents": lambda uow: uow[Agents].changes,
     "limits": lambda uow: uow[Limits].changes,
+    "retentions": lambda uow: uow[Retentions].changes,
     "confirmed_by": lambda uow: uow[Limits].confirmed_by,
     "new_operations": lambda uow: uow[Operations].new,
     "request_keys": lambda uow: uow[RequestKeys].hashes,

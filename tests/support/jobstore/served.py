@@ -14,6 +14,7 @@ from jobstore.api.identity_service import IdentityService
 from jobstore.api.job_service import JobService
 from jobstore.api.judge_service import JudgeService
 from jobstore.api.judging_service import JudgingService
+from jobstore.api.keeping_service import KeepingService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.receipt_service import ReceiptService
 from jobstore.api.server import create_server, set_serving
@@ -31,6 +32,7 @@ from signoff.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.judge_service_pb2_grpc import add_JudgeServiceServicer_to_server
 from signoff.v1.judging_service_pb2_grpc import add_JudgingServiceServicer_to_server
+from signoff.v1.keeping_service_pb2_grpc import add_KeepingServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.receipt_service_pb2_grpc import add_ReceiptServiceServicer_to_server
 from signoff.worker.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
@@ -53,6 +55,7 @@ async def serving(
     add_JobServiceServicer_to_server(JobService(callers, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
     add_JudgeServiceServicer_to_server(JudgeService(callers, runner, PAYLOAD_MAX), server)
+    add_KeepingServiceServicer_to_server(KeepingService(callers, runner), server)
     add_ReceiptServiceServicer_to_server(ReceiptService(callers, derive_keys(SECRETS)), server)
     identity = IdentityService(database, TokenFollower(database, tokens), runner)
     add_IdentityServiceServicer_to_server(identity, server)

@@ -25,6 +25,7 @@ from signoff.jsontext import json_text
 from signoff.status import Role, View
 from signoff.v1 import resources_pb2 as pb
 from signoff.v1.agent_service_pb2 import UpdateAgentRequest
+from signoff.v1.keeping_service_pb2 import PreviewRetentionRequest, SetRetentionRequest
 from signoff.v1.operations_service_pb2 import SetLimitRequest
 from signoff.wire import parse_words, read_field, read_fields, read_word, write_message
 from signoff.worker.v1 import work_service_pb2 as work_pb
@@ -114,7 +115,10 @@ def read_version(request: Message) -> int | None:
 
 
 def read_change(
-    request: UpdateAgentRequest | SetLimitRequest, message: Message, patch: type[P], whole: Callable[..., W]
+    request: UpdateAgentRequest | SetLimitRequest | SetRetentionRequest | PreviewRetentionRequest,
+    message: Message,
+    patch: type[P],
+    whole: Callable[..., W],
 ) -> P | W:
     """Return the change of a resource that a request asks for: a patch by its mask or, without one, the whole resource.
 

@@ -24,6 +24,8 @@ The table `facts` is locked to add facts of all that administrators set, while L
 TENANTS is shared, once rows are locked, to make an id of `default` that begins as a tenant may be named, and exclusive
 to make a tenant, which locks nothing else.
 
+Rows of `retentions` are locked by commands that change them, in the order of their names; these lock nothing else.
+
 TRIES, exclusive, is held to ask for a try of an agent, once all else that this needs is locked.
 
 RELAY, ARCHIVE, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits

@@ -102,4 +102,5 @@ class OfAll(Enum):
     WAITS = "the limits, workers and circuits that hold jobs back; the jobs themselves are those of the tenants"
     LAST_LOGS = "the newest entries of jobs that the call has read, which are those of the tenants"
     INBOXES = "what a caller has seen and put off is found by its own name"
+    KEEPING = "what is said of each tenant, and how far the archive is, hold for the caller's tenants, too"
     LOGIN_CODES = "a code is written for its caller, and found by its hash"

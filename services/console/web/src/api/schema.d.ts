@@ -4387,13 +4387,13 @@ export interface components {
         };
         /** @description What a retention lets go by some time. */
         RetentionEffect: {
-            /** @description without those that are held, labelled or in an operation that is under way */
+            /** @description without those that are held, or in an operation that is under way */
             jobs: number;
             /** @description by status; cancelled ones as `CANCELLED` */
             counts: {
                 [key: string]: number;
             };
-            /** @description a status is counted up to 100,000 jobs */
+            /** @description up to 100,000 jobs are counted */
             has_more: boolean;
             operations: number;
             /** @description an estimate of the bytes of tables that they take */
