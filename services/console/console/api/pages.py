@@ -25,7 +25,7 @@ router = APIRouter()
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/agents/{_}/try",
     "/quality", "/quality/judges", "/quality/judges/{_}", "/quality/criteria-sets/{_}", "/quality/evaluations",
-    "/quality/try", "/system", "/system/workers", "/system/limits", "/system/dead-letters",
+    "/quality/try", "/system", "/system/workers", "/system/limits", "/system/kept", "/system/dead-letters",
     "/sessions", "/tokens", "/tenants", "/audit", "/login",
 )  # fmt: skip
 #: Paths of pages until release 0.2.0, and where what they showed is now.

@@ -10,7 +10,7 @@ import { expect, it } from "vitest";
 const LAYERS: readonly (readonly string[])[][] = [
   [["."], ["testing"]],
   [["app", "app/shell", "app/palette"], ["docs"]],
-  [["quality"], ["judges", "judges/evaluations"], ["judges/playground"], ["inbox"], ["batches"]],
+  [["quality"], ["judges", "judges/evaluations"], ["judges/playground"], ["inbox"], ["batches"], ["keeping"]],
   [["groups"]],
   [
     ["agents/try", "agents"],

@@ -23,7 +23,7 @@ export function ProblemState({ error, placed = [] }: { error: Error | null; plac
 }
 
 type Reading = { isPending: boolean; error: Error | null; data: unknown; refetch: () => unknown };
-type ReadStateProps = { query: Reading; what: string; children: ReactNode };
+type ReadStateProps = { query: Reading; what: string; children?: ReactNode };
 
 /** Placeholder of what is being read, or why it cannot be; nothing once there is something to show. */
 export function ReadState({ query, what, children }: ReadStateProps) {

@@ -6,6 +6,7 @@ const SYSTEM_PAGES = [
   { to: "/system", name: "Overview", isExact: true },
   { to: "/system/workers", name: "Workers", reads: "get_workers" },
   { to: "/system/limits", name: "Limits" },
+  { to: "/system/kept", name: "Kept" },
   { to: "/system/dead-letters", name: "Dead letters", reads: "list_dead_letters" },
 ] as const;
 

@@ -69,6 +69,15 @@ export type InboxHappened = Schemas["InboxHappened"];
 export type InboxVisit = Schemas["InboxVisit"];
 export type DeadLetter = Schemas["DeadLetter"];
 export type DeadLetters = Schemas["DeadLetterPage"];
+/** For how long jobs and operations are kept, and what a change of that lets go. */
+export type Retention = Schemas["Retention"];
+export type NewRetention = Partial<Schemas["NewRetention"]>;
+export type RetentionPatch = Partial<Schemas["RetentionPatch"]>;
+export type RetentionEffect = Omit<Schemas["RetentionEffect"], "sample"> & { sample: Job[] };
+export type RetentionPreview = Omit<Schemas["RetentionPreview"], "now" | "later"> &
+  Record<"now" | "later", RetentionEffect>;
+export type Kept = Schemas["Kept"];
+export type KeptBack = Schemas["KeptBack"];
 export type Problem = Schemas["Problem"];
 /** Page of a list. The last one has no token. */
 export type Page<Item> = { items: Item[]; next_page_token?: string };

@@ -20,6 +20,7 @@ export const EvaluationsPage = lazyPage(
 export const PlaygroundPage = lazyPage(async () => (await import("@/judges/playground/PlaygroundPage")).PlaygroundPage);
 export const OverviewPage = lazyPage(async () => (await import("@/system/OverviewPage")).OverviewPage);
 export const WorkersPage = lazyPage(async () => (await import("@/system/WorkersPage")).WorkersPage);
+export const KeptPage = lazyPage(async () => (await import("@/keeping/KeptPage")).KeptPage);
 export const SessionsPage = lazyPage(async () => (await import("@/access/SessionsPage")).SessionsPage);
 export const TokensPage = lazyPage(async () => (await import("@/access/TokensPage")).TokensPage);
 export const TenantsPage = lazyPage(async () => (await import("@/access/TenantsPage")).TenantsPage);

@@ -146,6 +146,8 @@ const system = createRoute({
 
 const workers = createRoute({ getParentRoute, path: "/system/workers", component: pages.WorkersPage });
 
+const kept = createRoute({ getParentRoute, path: "/system/kept", component: pages.KeptPage });
+
 const deadLetters = createRoute({ getParentRoute, path: "/system/dead-letters", component: pages.DeadLettersPage });
 
 const sessions = createRoute({ getParentRoute, path: "/sessions", component: pages.SessionsPage });
@@ -165,7 +167,7 @@ const audit = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     ...[inbox, jobs, job, newJob, batches, batch, agents, agent, tryAgent, limits],
-    ...[quality, judges, judge, criteriaSet, playground, evaluations, system, workers, deadLetters],
+    ...[quality, judges, judge, criteriaSet, playground, evaluations, system, workers, kept, deadLetters],
     ...[sessions, tokens, tenants, audit],
   ]),
   parseSearch,

@@ -84,6 +84,14 @@ export function formatMoney(usd: string | number): string {
   return `$${amount.toFixed(amount !== 0 && amount < 0.1 ? 4 : 2)}`;
 }
 
+const BYTE_UNITS = ["bytes", "KB", "MB", "GB", "TB", "PB"];
+
+/** Format an amount of data to three digits: "512 bytes", "8.24 GB". */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), BYTE_UNITS.length - 1);
+  return `${formatCount(Number((bytes / 1_000 ** power).toPrecision(3)))} ${BYTE_UNITS[power]}`;
+}
+
 export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }

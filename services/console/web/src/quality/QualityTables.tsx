@@ -3,8 +3,8 @@ import { AgentName } from "@/api/AgentName";
 import { useAgentNames } from "@/api/agents";
 import type { Quality, QualityOf, QualityOfCriterion } from "@/api/types";
 import { formatCount, formatPercent } from "@/lib/format";
+import { type Column, FigureTable } from "@/ui/display/FigureTable";
 import { describeRight, shareRight, splitReference, useEvaluations } from "./evaluated";
-import { type Column, FigureTable } from "./FigureTable";
 import type { QualitySearch } from "./search";
 
 const LINK = "font-medium hover:underline";

@@ -1,8 +1,7 @@
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import type { Overview } from "@/api/types";
-import { cn } from "@/lib/cn";
 import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
+import { Tile, TileGroup } from "@/ui/display/tiles";
 import { acceptanceRate } from "./series";
 
 /** Tiles of current gauges and of the range's totals. */
@@ -12,7 +11,7 @@ export function Tiles({ overview }: { overview: Overview }) {
   const accepted = totals.acceptance_rate ?? acceptanceRate(totals);
   return (
     <div className="space-y-3">
-      <Group name="Now">
+      <TileGroup name="Now">
         <Tile name="Queued">{formatCount(now.queued)}</Tile>
         <Tile name="Running">{formatCount(now.running)}</Tile>
         <Tile name="Being judged">{formatCount(now.judging)}</Tile>
@@ -22,8 +21,8 @@ export function Tiles({ overview }: { overview: Overview }) {
             {formatCount(dead)}
           </Tile>
         </Link>
-      </Group>
-      <Group name="In this range">
+      </TileGroup>
+      <TileGroup name="In this range">
         <Tile name="Created">{formatCount(totals.created)}</Tile>
         <Tile name="Completed">{formatCount(totals.completed)}</Tile>
         <Tile name="Failed">{formatCount(totals.failed)}</Tile>
@@ -31,27 +30,7 @@ export function Tiles({ overview }: { overview: Overview }) {
         <Tile name={`Cost as claimed, ${formatCount(totals.tokens)} tokens`}>
           {Number(totals.cost_usd) > 0 ? formatMoney(totals.cost_usd) : "–" /* what nobody told is not free */}
         </Tile>
-      </Group>
-    </div>
-  );
-}
-
-function Group({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <section aria-label={name}>
-      <h2 className="pb-1 text-xs font-medium text-muted">{name}</h2>
-      <div className="grid grid-cols-2 gap-px overflow-hidden rounded border bg-hairline *:bg-surface *:last:col-span-2 sm:grid-cols-3 lg:*:last:col-span-1 lg:grid-cols-5">
-        {children}
-      </div>
-    </section>
-  );
-}
-
-function Tile({ name, className, children }: { name: string; className?: string; children: ReactNode }) {
-  return (
-    <div className="flex flex-col-reverse px-3 py-2">
-      <span className="text-xs text-muted">{name}</span>
-      <span className={cn("text-xl font-semibold", className)}>{children}</span>
+      </TileGroup>
     </div>
   );
 }

@@ -11,6 +11,7 @@ export const aMe = (fields: Partial<Me> = {}): Me => ({
   may: [
     ...Object.keys(roles),
     "list_dead_letters",
+    "get_kept",
     "list_tokens",
     "list_sessions",
     "list_tenants",

@@ -73,6 +73,7 @@ const DESTINATIONS: [name: string, go: (navigate: Navigate) => Promise<void>, re
   ["Evaluations of judges", (navigate) => navigate({ to: "/quality/evaluations" })],
   ["System", (navigate) => navigate({ to: "/system", search: {} })],
   ["System: the last 24 hours", (navigate) => navigate({ to: "/system", search: { range: "24h" } })],
+  ["Kept", (navigate) => navigate({ to: "/system/kept" })],
   ["Dead letters", (navigate) => navigate({ to: "/system/dead-letters" }), "list_dead_letters"],
 ];
 
