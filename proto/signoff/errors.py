@@ -27,6 +27,7 @@ class Answer(NamedTuple):
 _UNAUTHENTICATED: Final = Answer("UNAUTHENTICATED", 401)
 _FORBIDDEN: Final = Answer("PERMISSION_DENIED", 403)
 _NOT_FOUND: Final = Answer("NOT_FOUND", 404)
+_GONE: Final = Answer("NOT_FOUND", 410)
 _CONFLICT: Final = Answer("ALREADY_EXISTS", 409)
 _REFUSED: Final = Answer("FAILED_PRECONDITION", 409)
 _STALE: Final = Answer("FAILED_PRECONDITION", 412)
@@ -109,6 +110,7 @@ class ErrorCode(StrEnum):
         "The idempotency key is that of another request: use a key of its own for each request."
     )
     # What is not there.
+    JOB_REMOVED = _GONE("The job was removed: its id stays taken, and the archive has what it was.")
     UNKNOWN_JOB = _NOT_FOUND("No job has this id: correct it, or create the job first.")
     UNKNOWN_EXECUTION = _NOT_FOUND("No such execution is known, or none of this job: correct the id.")
     UNKNOWN_AGENT = _NOT_FOUND("No agent has this id: correct it, or register the agent first.")
@@ -145,6 +147,13 @@ class ErrorCode(StrEnum):
     # What a state does not allow.
     ILLEGAL_TRANSITION = _REFUSED("The job's status does not allow it: read the job, and decide anew.")
     EXECUTION_LIVE = _REFUSED("An execution of the job is under way: wait for its end, or cancel it.")
+    JOB_HELD = _REFUSED("The job is held, and not removed: release it first, if it may go.")
+    JOB_LABELLED = _REFUSED("The job is a labelled case, and not removed: take it out of the golden set first.")
+    OPERATION_LIVE = _REFUSED("The job is part of an operation that is under way: wait for its end, or cancel it.")
+    NO_ARCHIVE = _REFUSED("Nothing is removed that no archive has: set SIGNOFF_ARCHIVE, and wait for its first part.")
+    NOT_ARCHIVED = Answer("FAILED_PRECONDITION", 409, is_retryable=True)(
+        "The job's last entry is not archived yet: ask again in some minutes; `signoff doctor` says what keeps it back."
+    )
     MOVED_ON = _REFUSED("The job has moved on since this was asked for: read it, and decide anew.")
     CANCELLED = _REFUSED("Somebody cancelled it: execute it again if it is still wanted.")
     TOO_MANY_CANCELS = _REFUSED(

@@ -103,6 +103,38 @@ class WaitingSum(Model):
     since: Time | None = optional("when what holds them back was changed, or was there last: the earliest")
 
 
+class RemovedExecution(Model):
+    """An execution of a removed job."""
+
+    id: UUID
+    submission: int
+    answer: str = Field(description="what it was answered: a status of the log, in small letters")
+    created_at: Time
+    batch_id: UUID | None = None
+    cost_usd: SumOfMoney | None = optional("left out where nothing was")
+    tokens: int | None = None
+
+
+class RemovedVerdict(Model):
+    """A verdict of a removed job."""
+
+    version: int = Field(description="of the entry that had it")
+    sha256: str = Field(description="of its JSON as the log had it; hexadecimal")
+
+
+class Removal(Model):
+    """What the entry that removes a job says of it: the line that stays."""
+
+    tenant: str
+    created_at: Time = Field(description="when the job was")
+    ended_at: Time = Field(description="when it last changed")
+    executions: list[RemovedExecution] = Field(
+        default_factory=list, description="those that were requested, in their order"
+    )
+    verdict: RemovedVerdict | None = optional("the last that was given, if any was")
+    parts: list[int] = Field(default_factory=list, description="numbers of the archive's parts that hold its log")
+
+
 class JobLog(JsonModel):
     """One recorded transition."""
 
@@ -140,6 +172,7 @@ class JobLog(JsonModel):
     )
     handle: str | None = optional("the agent's own name for the work, where it was reported")
     tenant: str | None = optional("that of the job")
+    removed: Removal | None = optional("of the entry that removes its job, and stays of it")
     cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: Time
 

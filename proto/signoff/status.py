@@ -74,6 +74,7 @@ class JobLogKind(StrEnum):
     EDITED = "edited"
     REJUDGED = "rejudged"
     SPENT = "spent"
+    REMOVED = "removed"
 
 
 #: A job at one of these stays there until somebody asks for more.

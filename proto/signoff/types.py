@@ -49,6 +49,15 @@ from signoff.jobs import (
     Reason as Reason,
 )
 from signoff.jobs import (
+    Removal as Removal,
+)
+from signoff.jobs import (
+    RemovedExecution as RemovedExecution,
+)
+from signoff.jobs import (
+    RemovedVerdict as RemovedVerdict,
+)
+from signoff.jobs import (
     SavedJob as SavedJob,
 )
 from signoff.jobs import (

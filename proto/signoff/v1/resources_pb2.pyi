@@ -138,6 +138,7 @@ class _JobLogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobLogKind
     JOB_LOG_KIND_EDITED: _JobLogKind.ValueType  # 25
     JOB_LOG_KIND_REJUDGED: _JobLogKind.ValueType  # 26
     JOB_LOG_KIND_SPENT: _JobLogKind.ValueType  # 27
+    JOB_LOG_KIND_REMOVED: _JobLogKind.ValueType  # 28
 
 class JobLogKind(_JobLogKind, metaclass=_JobLogKindEnumTypeWrapper):
     """What was reported, asked for or noticed: the transitions of docs/protocol.md."""
@@ -170,6 +171,7 @@ JOB_LOG_KIND_MISJUDGED: JobLogKind.ValueType  # 24
 JOB_LOG_KIND_EDITED: JobLogKind.ValueType  # 25
 JOB_LOG_KIND_REJUDGED: JobLogKind.ValueType  # 26
 JOB_LOG_KIND_SPENT: JobLogKind.ValueType  # 27
+JOB_LOG_KIND_REMOVED: JobLogKind.ValueType  # 28
 Global___JobLogKind: _TypeAlias = JobLogKind  # noqa: Y015
 
 class _Protocol:
@@ -1431,6 +1433,7 @@ class JobLog(_message.Message):
     AFTER_JSON_FIELD_NUMBER: _builtins.int
     HANDLE_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -1508,6 +1511,10 @@ class JobLog(_message.Message):
 
     @_builtins.property
     def after(self) -> _struct_pb2.Value: ...
+    @_builtins.property
+    def removed(self) -> Global___Removal:
+        """Of the entry that removes its job, and stays of it: what is known of the job without the archive."""
+
     def __init__(
         self,
         *,
@@ -1551,10 +1558,11 @@ class JobLog(_message.Message):
         after_json: _builtins.str | None = ...,
         handle: _builtins.str | None = ...,
         tenant: _builtins.str | None = ...,
+        removed: Global___Removal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_handle", b"_handle", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "handle", b"handle", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "submission", b"submission", "tenant", b"tenant", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_handle", b"_handle", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "handle", b"handle", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "removed", b"removed", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "submission", b"submission", "tenant", b"tenant", "tokens", b"tokens", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_handle", b"_handle", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "handle", b"handle", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tenant", b"tenant", "tokens", b"tokens", "verdict", b"verdict", "version", b"version", "waited", b"waited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_after_json", b"_after_json", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_before_json", b"_before_json", "_code", b"_code", "_cost_usd", b"_cost_usd", "_duration_s", b"_duration_s", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_handle", b"_handle", "_lease", b"_lease", "_max_calls", b"_max_calls", "_message", b"_message", "_partial_json", b"_partial_json", "_payload_json", b"_payload_json", "_progress", b"_progress", "_request_json", b"_request_json", "_result_json", b"_result_json", "_spent_calls", b"_spent_calls", "_submission", b"_submission", "_tenant", b"_tenant", "_tokens", b"_tokens", "actor", b"actor", "after", b"after", "after_json", b"after_json", "agent_id", b"agent_id", "attempt", b"attempt", "before", b"before", "before_json", b"before_json", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "cursor", b"cursor", "duration_s", b"duration_s", "event_id", b"event_id", "execution_id", b"execution_id", "handle", b"handle", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "max_calls", b"max_calls", "message", b"message", "next_attempt_at", b"next_attempt_at", "partial", b"partial", "partial_json", b"partial_json", "payload", b"payload", "payload_json", b"payload_json", "progress", b"progress", "removed", b"removed", "request", b"request", "request_json", b"request_json", "result", b"result", "result_json", b"result_json", "spent_calls", b"spent_calls", "status", b"status", "submission", b"submission", "tenant", b"tenant", "tokens", b"tokens", "verdict", b"verdict", "version", b"version", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
@@ -1650,6 +1658,133 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
 
 Global___JobLog: _TypeAlias = JobLog  # noqa: Y015
+
+@_typing.final
+class Removal(_message.Message):
+    """What the entry that removes a job says of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    EXECUTIONS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When the job was created, and when it last changed."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def executions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RemovedExecution]:
+        """Those that were requested, in their order."""
+
+    @_builtins.property
+    def verdict(self) -> Global___RemovedVerdict:
+        """The last that was given, if any was."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The numbers of the archive's parts that hold the job's log."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+        executions: _abc.Iterable[Global___RemovedExecution] | None = ...,
+        verdict: Global___RemovedVerdict | None = ...,
+        parts: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "executions", b"executions", "parts", b"parts", "tenant", b"tenant", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Removal: _TypeAlias = Removal  # noqa: Y015
+
+@_typing.final
+class RemovedExecution(_message.Message):
+    """An execution of a removed job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    submission: _builtins.int
+    answer: _builtins.str
+    """What it was answered: a status of the log, in small letters."""
+    batch_id: _builtins.str
+    cost_usd: _builtins.str
+    tokens: _builtins.int
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        submission: _builtins.int = ...,
+        answer: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        batch_id: _builtins.str | None = ...,
+        cost_usd: _builtins.str | None = ...,
+        tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id", "_cost_usd", b"_cost_usd", "_tokens", b"_tokens", "batch_id", b"batch_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id", "_cost_usd", b"_cost_usd", "_tokens", b"_tokens", "answer", b"answer", "batch_id", b"batch_id", "cost_usd", b"cost_usd", "created_at", b"created_at", "id", b"id", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
+    _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
+    _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
+    _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
+
+Global___RemovedExecution: _TypeAlias = RemovedExecution  # noqa: Y015
+
+@_typing.final
+class RemovedVerdict(_message.Message):
+    """A verdict of a removed job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Of the entry that had it."""
+    sha256: _builtins.str
+    """SHA-256 of its JSON as the log had it; hexadecimal."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovedVerdict: _TypeAlias = RemovedVerdict  # noqa: Y015
 
 @_typing.final
 class NewAgent(_message.Message):

@@ -47,6 +47,11 @@ class InvalidError(PermanentError):
         self.violations = [] if field is None else [Violation(field, message)]
 
 
+def make_removed_error(job_id: str) -> NotFoundError:
+    """Return the NotFoundError of a job that was removed: its id stays taken."""
+    return NotFoundError(f"the job {job_id} was removed", code=ErrorCode.JOB_REMOVED)
+
+
 def make_unknown_tenant_error(name: str, field: str | None = None) -> InvalidError:
     """Return the InvalidError of a tenant that is not registered, or not the caller's: nobody tells them apart."""
     return InvalidError(f"no tenant has the name {name}", code=ErrorCode.UNKNOWN_TENANT, field=field)

@@ -8,6 +8,7 @@ from jobstore.engine.runner import Stores
 from jobstore.executions.store import ExecutionsStore, WorkersStore
 from jobstore.jobs.store import JobsStore, KeysStore, LogStore
 from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
+from jobstore.keeping.removal_store import RemovalsStore
 from jobstore.keeping.store import RetentionsStore
 from jobstore.limits.store import LimitsStore, QueuesStore, SpendingStore, StartsStore
 from jobstore.operations.store import OperationsStore
@@ -31,6 +32,7 @@ STORES: Final = Stores(
     JudgingsStore(),
     TasksStore(),
     ReuseStore(),
+    RemovalsStore(),
     WorkersStore(),
     SpendingStore(),
     QueuesStore(),

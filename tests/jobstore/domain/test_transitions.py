@@ -114,6 +114,11 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
         for execution in ("queued", "queued again", "offered", "running", "awaiting judge", "judging")
     },
     **{(status, "cancelled", TransitionKind.RESULT): (status, JobLogStatus.CANCELLED) for status in JobStatus},
+    **{
+        (status, execution, TransitionKind.REMOVED): (status, JobLogStatus(status.value))
+        for status in set(JobStatus) - {S.IN_PROGRESS}
+        for execution in ("none", "done", "cancelled")
+    },
 }
 
 

@@ -67,14 +67,13 @@ async def set_everything(database: Database, runner: CommandRunner) -> UUID:
     for parameters in ({"reason": "late"}, {"x": 1e300}):
         ended = await made(runner, OperationSpec(OperationKind.CANCEL, parameters=parameters))
         await change.run_one(EndOperation(ended, actor=SIGNOFF))
-    for table, values in ((tables.retentions, "(name, completed_s)"), (tables.holds, "(job_id, actor)")):
-        row = "('tenant:*', 3600.5)" if table is tables.retentions else "('held', 'token:a')"
+    for table, columns, rows in (
+        (tables.retentions, "name, completed_s", "('tenant:*', 3600.5), ('tenant:press', NULL), ('tenant:a', 60)"),
+        (tables.holds, "job_id, actor", "('held', 'token:a'), ('held, too', 'token:b'), ('kept', 'token:a')"),
+    ):
         async with database.transaction() as connection:
-            added = facts.tell(
-                table,
-                "SELECT * FROM made",
-                beside=f"made AS (INSERT INTO {table.name} {values} VALUES {row} RETURNING *),",
-            )
+            beside = f"made AS (INSERT INTO {table.name} ({columns}) VALUES {rows} RETURNING *),"
+            added = facts.tell(table, "SELECT * FROM made", beside=beside)
             await connection.execute(added, {"actor": BOOTSTRAP})
     return await half_way(database, runner)
 

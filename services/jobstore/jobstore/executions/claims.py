@@ -302,8 +302,8 @@ class ClaimExecution(Command[ClaimAnswer]):
         ):  # nothing is kept: it proves nothing
             message = make_forbidden_message(self.author, self.tenants, self.job_id)
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.FORBIDDEN_TENANT, message)
-        if execution is not None and execution.job_id not in {self.job_id, ""}:
-            return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.EXECUTION_CONFLICT, "the execution id is another job's")
+        if (refused := self._find_conflict(uow, execution)) is not None:
+            return refused
         if self.replay:
             return self._answer_replay(execution)
         spec = uow[Jobs].specs.get(self.job_id)
@@ -313,7 +313,17 @@ class ClaimExecution(Command[ClaimAnswer]):
             return self._admit(uow)
         return self._claim(uow, execution)
 
+    def _find_conflict(self, uow: UnitOfWork, execution: Execution | None) -> ClaimAnswer | None:
+        """Return the answer to a claim that names a removed job, or another one than its execution; else None."""
+        if execution is not None and execution.job_id not in {self.job_id, ""}:
+            return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.EXECUTION_CONFLICT, "the execution id is another job's")
+        if self.job_id in uow[Jobs].removed:
+            return ClaimAnswer(ClaimOutcome.REFUSED, ErrorCode.JOB_REMOVED, f"the job {self.job_id} was removed")
+        return None
+
     def _names_own_job(self, uow: UnitOfWork, tenants: frozenset[str]) -> bool:
+        if (owner := uow[Jobs].removed.get(self.job_id)) is not None:
+            return owner in tenants
         named = uow[Jobs].specs.get(self.job_id) or self.inline
         return named is not None and not tenants.isdisjoint({named.tenant, uow[Tenants].find(named.tenant)})
 

@@ -89,9 +89,11 @@ class ExecuteJob(Creation[ExecutionView]):
         return self.execution_id in uow[Executions].executions
 
     def show(self, uow: UnitOfWork) -> ExecutionView:
+        uow[Jobs].refuse_removed(self.job_id)
         return uow[Executions].show(self.execution_id)
 
     def decide(self, uow: UnitOfWork) -> ExecutionView:
+        uow[Jobs].refuse_removed(self.job_id)
         execution = uow[Executions].executions.get(self.execution_id)
         if execution is not None:
             return self._repeat_answer(uow, execution)

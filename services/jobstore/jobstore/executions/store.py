@@ -183,7 +183,7 @@ class ExecutionsStore(Store):
             known = dict(zip(last.request_ids or (), last.body_hashes or (), strict=True))
             uow[RequestKeys].hashes.stored.update(known)
             repeated = {key.job_id for each, key in keys.items() if known.get(each) == key.body_hash}
-            if repeated - jobs.keys() - {None}:
+            if repeated - jobs.keys() - uow[Jobs].removed.keys() - {None}:
                 raise RaceError("a job was created meanwhile under the same key, and is not locked")
         if offers:
             held_back = {*uow[Limits].names, *map(agent_limit, last.open_circuits or ())}

@@ -124,7 +124,7 @@ _ROWS: Final = text(
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
             AND (l.cost_nanos IS NOT NULL OR l.tokens IS NOT NULL)
         {verdicts.JOINED}
-    WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
+    WHERE l.seq > :after AND l.seq <= :until AND l.kind <> '{TransitionKind.REMOVED}' ORDER BY l.seq LIMIT :limit
     """  # noqa: S608 - words of our own
 )
 

@@ -135,8 +135,9 @@ def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | Non
 class CreateJob(Creation[JobView]):
     """Create a job, or return the job of this id, if that was created from an identical request.
 
-    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_tenant`, `unknown_agent`,
-    `unknown_judge_policy`, `unknown_criteria_set`, `id_prefix`): as `check_creation` says.
+    ConflictError (`job_conflict`): another job has the id. NotFoundError (`job_removed`): one had it. InvalidError
+    (`unknown_tenant`, `unknown_agent`, `unknown_judge_policy`, `unknown_criteria_set`, `id_prefix`): as
+    `check_creation` says.
     """
 
     new: NewJob
@@ -155,9 +156,11 @@ class CreateJob(Creation[JobView]):
         return self.job_id in uow[Jobs].jobs
 
     def show(self, uow: UnitOfWork) -> JobView:
+        uow[Jobs].refuse_removed(self.job_id)
         return uow[Jobs].show(self.job_id)
 
     def decide(self, uow: UnitOfWork) -> JobView:
+        uow[Jobs].refuse_removed(self.job_id)
         if self.is_made(uow):
             if not is_same(uow[Jobs].specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code=ErrorCode.JOB_CONFLICT)

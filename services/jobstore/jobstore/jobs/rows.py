@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from contracts.topics import measure_job
 from jobstore.engine.parts import Overlay, Part, Wish, WishList, check_size, overlay
-from jobstore.errors import NotFoundError
+from jobstore.errors import NotFoundError, make_removed_error
 from jobstore.jobs.model import Job, LastEntry, LogEntry, Refusal, Report, RequestKey, Spec, TransitionKind
 from jobstore.judging.rules import Task
 from signoff.errors import ErrorCode
@@ -62,6 +62,8 @@ class Jobs(Part):
     """The jobs of a transaction by id, their specs, and the entries of their logs."""
 
     jobs: Overlay[str, Job] = field(default_factory=overlay)
+    #: The tenants of jobs that were to be locked, and are removed: their ids stay taken.
+    removed: dict[str, str] = field(default_factory=dict)
     #: Also of new and of edited jobs.
     specs: Overlay[str, Spec] = field(default_factory=overlay)
     questions: dict[str, Question] = field(default_factory=dict)
@@ -79,13 +81,27 @@ class Jobs(Part):
         """Return whether a command locks another tenant's job, or one whose tenant it does not read, and makes none."""
         wish = asked[JobsWish]
         specs = (self.specs.get(job_id) for job_id in wish.locked - wish.made if job_id in self.jobs)
-        return any(spec is None or spec.tenant not in tenants for spec in specs)
+        removed = (self.removed.get(job_id) for job_id in wish.locked - wish.made)
+        return any(spec is None or spec.tenant not in tenants for spec in specs) or any(
+            tenant is not None and tenant not in tenants for tenant in removed
+        )
 
     def require(self, job_id: str) -> Job:
-        """Return a locked job. Raise NotFoundError (`unknown_job`) if no job has the id."""
+        """Return a locked job. Raise NotFoundError (`unknown_job`, `job_removed`) if no job has the id."""
+        self.refuse_removed(job_id)
         if job_id not in self.jobs:
             raise NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
         return self.jobs[job_id]
+
+    def refuse_removed(self, job_id: str) -> None:
+        """Raise NotFoundError (`job_removed`) if the job of this id was removed."""
+        if job_id in self.removed:
+            raise make_removed_error(job_id)
+
+    def drop(self, job_id: str, tenant: str) -> None:
+        """Forget a job that this transaction removes."""
+        self.jobs.stored.pop(job_id, None)
+        self.removed[job_id] = tenant
 
     def add(self, job: Job, spec: Spec, report: Report) -> None:
         """Add a new job with its spec, and the first entry of its log, which is about `report`."""

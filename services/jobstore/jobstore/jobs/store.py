@@ -209,7 +209,7 @@ def make_recorded(
 def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_edited: bool) -> Recorded:
     execution, kind, response = entry.execution, entry.report.kind, row["response_payload"]
     is_late = kind is TransitionKind.SPENT or (kind is TransitionKind.RESULT and entry.status is JobLogStatus.CANCELLED)
-    is_whole = kind is not TransitionKind.EDITED and not is_late
+    is_whole = kind not in {TransitionKind.EDITED, TransitionKind.REMOVED} and not is_late
     if row["quoted_version"] is not None:
         response = stored.response
         is_whole = response is not None
@@ -278,22 +278,28 @@ _WITH_SPEC: Final = """
 """
 
 
+#: The SQL of the tenant that the entry of a removed job names.
+TENANT_OF_REMOVED: Final = "response_payload -> 'removed' ->> 'tenant'"
+
+
 @cache
 def _lock_jobs(*, specs: bool) -> TextClause:
     """Return the statement that takes the limits lock, and then locks jobs; with `specs` it reads specs and tasks, too.
 
     If its parameter `limits` is TRY, it does not wait for the limits lock. PostgreSQL makes the outer row of the join
-    first, so that it takes that lock before it locks any row.
+    first, so that it takes that lock before it locks any row. `removed` are those that have no row any more.
     """
     return text(
         f"""
-    SELECT shared.limits_held, {LOCKED_COLUMNS}
+    SELECT shared.limits_held, shared.removed, {LOCKED_COLUMNS}
         {f", with_spec, with_question, with_task, {_SPEC_READ}, {_TASK}" if specs else ""}
     FROM (
         SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
                 || CAST(pg_advisory_xact_lock({Lock.OFFERS:d}) AS text) = ''
-            WHEN 'TRY' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
+            WHEN 'TRY' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held,
+            (SELECT json_object_agg(job_id, {TENANT_OF_REMOVED})::text FROM job_logs
+                WHERE kind = 'removed' AND job_id = ANY(CAST(:ids AS text[]))) AS removed
     ) AS shared LEFT JOIN LATERAL (
         SELECT * {f", {_WITH_SPEC}" if specs else ""}
         FROM jobs WHERE id = ANY(CAST(:ids AS text[]) || ARRAY(
@@ -359,6 +365,8 @@ class JobsStore(Store):
         first, *others = await connection.execute(_lock_jobs(specs=with_specs), parameters)
         if limits:
             uow[Limits].is_held, uow[Limits].is_missed = first.limits_held, not first.limits_held
+        if first.removed is not None:
+            jobs.removed = from_json(first.removed)
         rows = [row for row in (first, *others) if row.id is not None]
         jobs.jobs.stored.update((row.id, to_job(row)) for row in rows)
         if with_specs:

@@ -49,7 +49,7 @@ BEGINNINGS: Final = frozenset(
     {TransitionKind.ASSIGNED, TransitionKind.MATCHED, TransitionKind.HANDED_ON, TransitionKind.REQUESTED}
 )
 _VERDICTS: Final = frozenset({TransitionKind.MET, TransitionKind.NOT_MET})
-_LATE: Final = frozenset({TransitionKind.RESULT, TransitionKind.SPENT})
+_LATE: Final = frozenset({TransitionKind.RESULT, TransitionKind.SPENT, TransitionKind.REMOVED})
 #: The statuses of entries that end an execution, unless they come late.
 ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
@@ -255,6 +255,7 @@ def refuse_fenced() -> Refusal:
 _S = JobStatus
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
 _UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
+_REMOVABLE: Final = frozenset(JobStatus) - _UNDER_WAY
 
 #: The transitions that are refused while an execution of the job is live, in any status.
 _NEEDS_REST: Final = frozenset(
@@ -265,6 +266,7 @@ _NEEDS_REST: Final = frozenset(
         TransitionKind.REQUESTED,
         TransitionKind.EDITED,
         TransitionKind.REJUDGED,
+        TransitionKind.REMOVED,
     }
 )
 #: The words of a refusal for the transitions that callers ask for.
@@ -274,6 +276,7 @@ _REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
     TransitionKind.CANCELLED: "be cancelled",
     TransitionKind.EDITED: "be edited",
     TransitionKind.REJUDGED: "be judged again",
+    TransitionKind.REMOVED: "be removed",
 }
 
 #: Added to lease numbers after a rebuild: the lost database may have granted leases that no fact has, and a number is
@@ -561,6 +564,12 @@ def _cancel(job: Job, execution: Execution | None, report: Report, _clock: Clock
     return conclude(job, execution, report, JobLogStatus.CANCELLED, target)
 
 
+def _remove(job: Job, execution: Execution | None, report: Report, _clock: Clock) -> Decision | Refusal:
+    """Remove the job: of it stays this entry alone, which has no content, and names its last execution."""
+    outline = Job(job.id, job.status, job.version, execution_id=job.execution_id)
+    return record(outline, execution, report, JobLogStatus(job.status.value), job.status)
+
+
 def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Queue an execution that was live when the database was lost: its agent may have been called since then."""
     if execution is None or execution.state is ExecutionState.DONE or not job.live:
@@ -603,4 +612,5 @@ RULES: Final[Mapping[TransitionKind, Rule]] = {
     TransitionKind.EDITED: Rule(_ASSIGNABLE, _note),
     TransitionKind.REJUDGED: Rule(RESTING, _rejudge),
     TransitionKind.SPENT: Rule(frozenset(JobStatus), _count_spending),
+    TransitionKind.REMOVED: Rule(_REMOVABLE, _remove),
 }

@@ -23,7 +23,7 @@ from jobstore.agents import store as agents
 from jobstore.engine.facts import ADMINISTRATION, COMPLETE
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.model import TERMS, TransitionKind, members, split_bodies
-from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, EntryRow
+from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, TENANT_OF_REMOVED, EntryRow
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.publishing.watches import LAST, Recent, Taken
 from jobstore.schema.columns import ENDING, HIDDEN, STATE, as_text, find_names
@@ -77,6 +77,8 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
 
     `reverted`: the job's fields that later edits changed, with the values that they had at this entry, as JSON texts.
     """
+    if row.kind == TransitionKind.REMOVED:
+        return _make_job_removed(row)
     cost_usd = None if row.cost_nanos is None else usd_text(row.cost_nanos)
     log_part = dict(zip(_LOG, _get_log(row), strict=True)) | {"cost_usd": cost_usd}
     standing = row.standing if isinstance(row.standing, Mapping) else _find_standing(from_json(row.standing or "[]"))
@@ -104,6 +106,24 @@ def make_job_changed(row: EntryRow, reverted: Mapping[str, str]) -> Outgoing:
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
+def _make_job_removed(row: EntryRow) -> Outgoing:
+    """Return the record of the entry that removes its job: a JobChanged with what such an event requires, and no text.
+
+    The job has no row any more.
+    """
+    removed = members(row.response)["removed"]
+    log_part = dict(zip(_LOG, _get_log(row), strict=True)) | {"cost_usd": None}
+    known = {"tenant": from_json(removed)["tenant"], "created_at": from_json(removed)["created_at"]}
+    job_part = {"id": row.job_id, "title": "", "status": row.job_status, "version": row.version, **known}
+    body = _join_json(
+        {"job_id": row.job_id, "version": row.version},
+        log=_join_json(log_part, removed=removed),
+        job=_join_json(job_part | {"execution_id": row.execution_id, "updated_at": row.created_at}),
+    )
+    headers = build_event_headers(row.id, JobChanged.type, None, row.created_at, row.job_id)
+    return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
+
+
 def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
     """Return whether a job was live, and how it had ended, after `turns`: its entries since it began anew."""
     standing: dict[str, object] = {"live": False, **NO_ENDING}
@@ -121,7 +141,12 @@ def _find_standing(turns: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
 def make_stub(row: EntryRow, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
     """Return the record that stands for a fact that its topic refuses. It is small, and has the fact's event id."""
     stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
-    fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
+    if whole.topic != TOPIC_OF[JobChanged]:
+        fields = _outline_fact(from_json(row.body))
+    elif row.kind == TransitionKind.REMOVED:
+        fields = from_json(whole.value)  # it has no texts
+    else:
+        fields = _outline_job(row, reverted)
     return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
 
 
@@ -383,6 +408,7 @@ _TURNS: Final = f"{{{','.join(sorted({*BEGINNINGS, TransitionKind.REJUDGED, Tran
 _ENDS: Final = f"{{{','.join(sorted(ENDS))}}}"
 #: The condition that an entry's fact has its job's texts.
 _HAS_TEXTS: Final = "l.version = 1 OR l.kind = 'edited'"
+#: Of a removed job there is no row: its last entry is published all the same, and those before it were.
 #: A job may have changed since the entry: the fact has the job as it was then, by the entry or by `find_reverted`.
 _ROWS: Final = text(
     f"""
@@ -416,14 +442,14 @@ _ROWS: Final = text(
     FROM (
         SELECT *, sum(size) OVER (ORDER BY place) AS bytes FROM (
             SELECT log.*, taken.place, {_SIZE.format("request_payload")} + {_SIZE.format("response_payload")}
-                + CASE WHEN version = 1 OR kind = 'edited' THEN (
+                + CASE WHEN version = 1 OR kind = 'edited' THEN coalesce((
                     SELECT octet_length(description) + octet_length(acceptance_criteria)
-                        + coalesce(octet_length(reference_texts::text), 0) FROM jobs WHERE id = job_id)
+                        + coalesce(octet_length(reference_texts::text), 0) FROM jobs WHERE id = job_id), 0)
                 ELSE 0 END AS size
             FROM unnest(CAST(:seqs AS bigint[])) WITH ORDINALITY AS taken (seq, place)
                 CROSS JOIN LATERAL (SELECT * FROM job_logs WHERE seq = taken.seq) AS log
         ) AS sized
-    ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
+    ) AS l LEFT JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
         LEFT JOIN executions e ON e.execution_id = l.execution_id
         LEFT JOIN LATERAL (
             SELECT p.execution_id, p.submission FROM job_logs p
@@ -442,13 +468,15 @@ _FACTS: Final = text(
     FROM facts WHERE seq = ANY(CAST(:seqs AS bigint[]))
     """
 )
+#: The entries of removed jobs but the last have no tenant: they are archived, and not published again.
 #: One statement, so that of a job no version is seen before those below it, which committed before.
 _LOOK: Final = text(
     f"""
     SELECT tenant, array_agg(seq ORDER BY seq) AS seqs FROM (
         SELECT found.* FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS unseen (first, last)
         CROSS JOIN LATERAL (
-            (SELECT l.seq, j.tenant FROM job_logs l JOIN jobs j ON j.id = l.job_id
+            (SELECT l.seq, coalesce(j.tenant, CASE WHEN l.kind = 'removed' THEN {TENANT_OF_REMOVED} END) AS tenant
+            FROM job_logs l LEFT JOIN jobs j ON j.id = l.job_id
             WHERE l.seq BETWEEN unseen.first AND unseen.last ORDER BY l.seq LIMIT :limit)
             UNION ALL
             (SELECT seq, '{NO_TENANT}' FROM facts
@@ -472,8 +500,10 @@ async def find_writers(session: Connection) -> frozenset[str]:
     return frozenset(await session.scalars(_WRITERS))
 
 
-async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
+async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str | None, list[int]], int]:
     """Return, by tenant, the numbers of rows that exist in `ranges`, and the number up to which these are complete.
+
+    Under None are those that are not published again, since their job was removed.
 
     No range is left out, however many there are: that could break the order of a job. A range takes two microseconds.
     """
@@ -494,9 +524,12 @@ async def read(session: Connection, taken: Sequence[Taken], recent: Recent) -> t
     entries = await session.execute(_ROWS, {"seqs": of_jobs, "bytes": BATCH_BYTES}) if of_jobs else []
     reverted = await find_reverted(session, entries)
     for row in entries:
+        if row.job_tenant is None and row.kind != TransitionKind.REMOVED:
+            continue  # it was removed after it was seen
         before = reverted.get(row.seq, {})
         facts[row.seq] = Fact(row.seq, row, before, make_job_changed(row, before))
-        recent.learn(row)
+        if row.job_tenant is not None:
+            recent.learn(row)
         size += len(facts[row.seq].record.value)
         if row.bytes >= BATCH_BYTES or size >= RECORDS_BYTES:
             seqs = seqs[: seqs.index(row.seq) + 1]

@@ -402,7 +402,8 @@ class Relay:
         found, until = await fact_reader.look(session, before)
         for tenant, numbers in found.items():
             if new := [number for number in numbers if self._unseen.has(number)]:  # not handed over meanwhile
-                self._backlog.add(tenant, new)
+                if tenant is not None:  # what is left of a removed job's log is archived, and not published again
+                    self._backlog.add(tenant, new)
                 self._unseen.see(new)
                 self.recent.skip(new[-1] if tenant != fact_reader.NO_TENANT else 0)
         self._unseen.give_up(min(until, self._ended))

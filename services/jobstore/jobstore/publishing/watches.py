@@ -178,6 +178,8 @@ class Recent:
         if row.kind == TransitionKind.EDITED:
             part = None  # until it is read
         self._note(row.job_id, _Job(row.version, tenant, part))
+        if row.kind == TransitionKind.REMOVED:
+            self._jobs.pop(row.job_id)
         if part is not None and row.is_whole and self._size + row.bytes <= WHOLE_MAX:
             vars(row).update(part)
             self._whole[row.seq] = row

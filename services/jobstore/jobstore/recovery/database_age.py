@@ -31,7 +31,8 @@ _UNKNOWN: Final = text(
     SELECT fact.job_id, fact.version
     FROM unnest(CAST(:jobs AS text[]), CAST(:versions AS bigint[]), CAST(:ids AS uuid[])) AS fact (job_id, version, id)
         LEFT JOIN job_logs l ON l.job_id = fact.job_id AND l.version = fact.version
-    WHERE l.id IS DISTINCT FROM fact.id LIMIT 1
+    WHERE l.id IS DISTINCT FROM fact.id AND NOT EXISTS (
+        SELECT FROM job_logs r WHERE r.job_id = fact.job_id AND r.kind = 'removed' AND r.version > fact.version) LIMIT 1
     """
 )
 _UNKNOWN_SETTINGS: Final = text(

@@ -1,6 +1,6 @@
 """The tables of what is kept, held, archived and cut (schema.tables)."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, SmallInteger, Text, Uuid, func, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, SmallInteger, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON
 
 from jobstore.schema.base import TIME, declare, required
@@ -60,4 +60,6 @@ archive_parts = declare(
     required("seq", BigInteger, doc="every row of job_logs and facts up to it is in this part or one before"),
     required("bytes", BigInteger),
     required("created_at", TIME, server_default=func.signoff_now()),
+    Index("archive_parts_last_seq_idx", "last_seq"),
+    Index("archive_parts_seq_idx", "seq"),
 )

@@ -239,6 +239,7 @@ job_logs = declare(
     Column("handle", Text, doc="the agent's name for the work, where it was reported", info={"of": "report.handle"}),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
     Index("job_logs_removed_idx", "job_id", postgresql_where=text("kind = 'removed'")),
+    Index("job_logs_removals_idx", "seq", postgresql_where=text("kind = 'removed'")),
 )
 
 #: The columns of an entry but its bodies, by the names that answers and facts have for them.
@@ -621,6 +622,7 @@ judgings = declare(
     Index("judgings_group_id_item_key", "group_id", "item", unique=True),
     Index("judgings_queue_idx", "urgency", "created_at", "item", postgresql_where=text("state = 'QUEUED'")),
     Index("judgings_open_idx", "group_id", postgresql_where=text("state <> 'DONE'")),
+    Index("judgings_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
     Index("judgings_uncounted_idx", "id", postgresql_where=text("state = 'DONE' AND NOT is_counted")),
     Index(
         "judgings_evaluation_idx",

@@ -2759,6 +2759,8 @@ export interface components {
             handle?: string;
             /** @description that of the job */
             tenant?: string;
+            /** @description of the entry that removes its job, and stays of it */
+            removed?: components["schemas"]["Removal"];
             /** @description the number of its row; where a watch goes on */
             cursor: number;
             /** Format: date-time */
@@ -2768,7 +2770,7 @@ export interface components {
          * @description What was reported, asked for or noticed: the transitions of docs/protocol.md#states-of-a-job.
          * @enum {string}
          */
-        JobLogKind: "created" | "assigned" | "matched" | "matching_failed" | "handed_on" | "requested" | "claimed" | "call_begun" | "progress" | "call_failed" | "attempt_failed" | "result" | "judging_claimed" | "met" | "not_met" | "declined" | "failed" | "given_back" | "lapsed" | "deadline" | "cancelled" | "rebuilt" | "over_budget" | "misjudged" | "edited" | "rejudged" | "spent";
+        JobLogKind: "created" | "assigned" | "matched" | "matching_failed" | "handed_on" | "requested" | "claimed" | "call_begun" | "progress" | "call_failed" | "attempt_failed" | "result" | "judging_claimed" | "met" | "not_met" | "declined" | "failed" | "given_back" | "lapsed" | "deadline" | "cancelled" | "rebuilt" | "over_budget" | "misjudged" | "edited" | "rejudged" | "spent" | "removed";
         JobLogPage: {
             items: components["schemas"]["JobLog"][];
             /** @description of the next page, if there is one */
@@ -4304,6 +4306,44 @@ export interface components {
             /** @description of the next page, if there is one */
             next_page_token?: string;
         };
+        /** @description What the entry that removes a job says of it: the line that stays. */
+        Removal: {
+            tenant: string;
+            /**
+             * Format: date-time
+             * @description when the job was
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description when it last changed
+             */
+            ended_at: string;
+            /** @description those that were requested, in their order */
+            executions: components["schemas"]["RemovedExecution"][];
+            /** @description the last that was given, if any was */
+            verdict?: components["schemas"]["RemovedVerdict"];
+            /** @description numbers of the archive's parts that hold its log */
+            parts: number[];
+        };
+        /** @description An execution of a removed job. */
+        RemovedExecution: {
+            /** Format: uuid */
+            id: string;
+            submission: number;
+            /** @description what it was answered: a status of the log, in small letters */
+            answer: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            batch_id?: string;
+            /**
+             * @description left out where nothing was
+             * @example 0.0123
+             */
+            cost_usd?: string;
+            tokens?: number;
+        };
         /** @description A job that was removed, as the archive has it. */
         RemovedJob: {
             /** @description as it last stood */
@@ -4318,6 +4358,13 @@ export interface components {
             receipt?: string;
             /** @description of the archive, that it was read from */
             parts: number[];
+        };
+        /** @description A verdict of a removed job. */
+        RemovedVerdict: {
+            /** @description of the entry that had it */
+            version: number;
+            /** @description of its JSON as the log had it; hexadecimal */
+            sha256: string;
         };
         /** @description How many dead letters were chosen: 500 at most, or 8 MiB. `next_offset` is set where there may be more. */
         ResolvedDeadLetters: {

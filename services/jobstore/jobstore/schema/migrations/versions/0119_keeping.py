@@ -62,7 +62,7 @@ CHANGES = (
     """,
     "ALTER TABLE job_logs DROP CONSTRAINT job_logs_job_id_fkey",
 )
-INDEX = "CREATE INDEX CONCURRENTLY job_logs_removed_idx ON job_logs (job_id) WHERE kind = 'removed'"
+INDEX = "CREATE INDEX CONCURRENTLY IF NOT EXISTS job_logs_removed_idx ON job_logs (job_id) WHERE kind = 'removed'"
 
 
 def upgrade() -> None:
