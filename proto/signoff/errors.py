@@ -35,6 +35,7 @@ _TOO_LARGE: Final = Answer("INVALID_ARGUMENT", 413)
 _INVALID: Final = Answer("INVALID_ARGUMENT", 422)
 _OUT_OF_RANGE: Final = Answer("OUT_OF_RANGE", 422)
 _BUSY: Final = Answer("RESOURCE_EXHAUSTED", 429, is_retryable=True)
+_NO_STORAGE: Final = Answer("RESOURCE_EXHAUSTED", 507, is_retryable=True)
 _FAULT: Final = Answer("INTERNAL", 500)
 _AWAY: Final = Answer("UNAVAILABLE", 503, is_retryable=True)
 #: By the REST API alone.
@@ -74,6 +75,10 @@ class ErrorCode(StrEnum):
     UNKNOWN_CURSOR = _OUT_OF_RANGE("A watch cannot be resumed after this event: begin a new one.")
     TOO_MANY_CALLS = _BUSY("As many calls as the caller's role may have are under way: ask again a little later.")
     TOO_SLOW = _BUSY("The request came, or an answer was taken, too slowly: ask again on a better line.")
+    STORAGE_FULL = _NO_STORAGE(
+        "A disk or the database is nearly full, and no new work is taken: free space, and ask again; "
+        "`signoff doctor` says which."
+    )
     UNAVAILABLE = _AWAY("The jobstore cannot be reached now: ask again.")
     INTERNAL = _FAULT("The service failed by a fault of its own: its log says more under the request's id.")
     UNIMPLEMENTED = Answer("UNIMPLEMENTED", 501)("The server does not know the call: it may be of an older version.")

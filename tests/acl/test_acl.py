@@ -14,7 +14,7 @@ from aiokafka.protocol.api import Request
 from support.fakes import until
 from walk import Finding, is_given, walk
 
-from cli.commands.doctor import check_kafka
+from cli.commands.kafka_checks import check_kafka
 from cli.session import Target
 from contracts.events import JobChanged, ResultProduced
 from contracts.grants import USERS, Grant, Operation, Resource, list_grants

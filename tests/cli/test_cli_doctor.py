@@ -15,7 +15,7 @@ from aiohttp import web
 from support.fake_operations import Refusal
 from support.fakes import until
 
-from cli.commands import doctor
+from cli.commands.kafka_checks import TopicState, check_topic
 from contracts.resources import NewAgent
 from contracts.topics import TOPICS
 from servicekit.errors import DATABASE_OUTAGES
@@ -419,6 +419,41 @@ async def test_the_answer_comes_within_ten_seconds_though_all_is_silent(signoff,
     assert "takes connections, and answers nothing" in checks(ran)["jobstore"]["found"]
 
 
+GIB = 1 << 30
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize(
+    ("state", "ok", "found", "remedy"),
+    [
+        ({"used_bytes": 40 * GIB}, True, "40% full, 60.0 GiB left", False),
+        (
+            {"used_bytes": 85 * GIB, "growth_bytes_per_day": 5 * GIB, "refused_in_days": 2},
+            True,
+            "85% full, 15.0 GiB left; it grows by 5.0 GiB a day, so that no new work is taken in about 2.0 days",
+            True,
+        ),
+        (
+            {"used_bytes": 40 * GIB, "growth_bytes_per_day": -GIB},
+            True,
+            "40% full, 60.0 GiB left; it grows by -1.0 GiB a day",
+            False,
+        ),
+        (
+            {"used_bytes": 96 * GIB, "is_full": True},
+            False,
+            "96% full, 4.0 GiB left; no new work is taken (`storage_full`)",
+            True,
+        ),
+    ],
+    ids=["roomy", "soon", "shrinks", "full"],
+)
+async def test_it_says_how_full_storages_are_and_when_no_new_work_is_taken(signoff, jobstore, state, ok, found, remedy):
+    jobstore.diagnosis.storages.append(pb.StorageState(name="disk /data", total_bytes=100 * GIB, **state))
+    check = checks(await signoff("doctor", "--json"))["storage disk /data"]
+    assert (check["ok"], check["found"], bool(check["remedy"])) == (ok, found, remedy)
+
+
 REQUESTS, FACTS = TOPICS["execute-requested"], TOPICS["job-changed"]
 
 
@@ -436,6 +471,6 @@ REQUESTS, FACTS = TOPICS["execute-requested"], TOPICS["job-changed"]
     ids=["as-made", "shorter", "longer", "for-ever", "smaller", "more-letters", "facts"],
 )
 def test_a_topic_may_keep_less_than_the_catalogue_says_and_facts_may_not(topic, changed, wrong):
-    state = doctor.TopicState(topic.partitions, 1, topic.list_settings(1) | changed)
-    check = doctor.check_topic(topic, state)
+    state = TopicState(topic.partitions, 1, topic.list_settings(1) | changed)
+    check = check_topic(topic, state)
     assert (check.ok, check.found) == (not wrong, wrong or f"{topic.partitions} partitions")

@@ -1,12 +1,14 @@
 """The jobstore does not start without the key of ids, nor with secrets of upstreams that are none."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from contracts.topics import CATALOGUED, TopicBounds
 from jobstore.config import Settings
 from servicekit.errors import PermanentError
 from servicekit.process.settings import load_settings
@@ -47,6 +49,29 @@ def test_the_key_of_ids_is_required() -> None:
 def test_what_is_no_secret_stops_the_start(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         load(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"work_kept_s": 59},
+        {"dead_letters_kept_s": -1},
+        {"dead_letters_max_bytes": 1 << 20},
+        {"disks": "/,/not/there"},
+        {"database_max_bytes": 0},
+        {"storage_full_at": 1.5},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_bounds_that_cannot_be_kept_stop_the_start(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(fields))):
+        load(id_key=KEY, **fields)
+
+
+def test_bounds_are_those_of_the_catalogue_unless_they_are_set(tmp_path: Path) -> None:
+    assert load(id_key=KEY).topic_bounds == CATALOGUED
+    assert load(id_key=KEY, work_kept_s=600).topic_bounds == TopicBounds(work_kept=timedelta(minutes=10))
+    assert load(id_key=KEY, disks=f"/, {tmp_path}").disk_paths == [Path("/"), tmp_path]
 
 
 def test_requests_are_open_until_upstreams_have_secrets() -> None:

@@ -1941,6 +1941,7 @@ class DiagnoseResponse(_message.Message):
     ARE_LIMITS_LOST_FIELD_NUMBER: _builtins.int
     HAS_SEVERAL_TENANTS_FIELD_NUMBER: _builtins.int
     IS_SUPERUSER_FIELD_NUMBER: _builtins.int
+    STORAGES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the jobstore that answers."""
     alive_s: _builtins.float
@@ -1972,6 +1973,10 @@ class DiagnoseResponse(_message.Message):
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupState]: ...
+    @_builtins.property
+    def storages(self) -> _containers.RepeatedCompositeFieldContainer[Global___StorageState]:
+        """The disks and the database that this jobstore measures."""
+
     def __init__(
         self,
         *,
@@ -1988,16 +1993,63 @@ class DiagnoseResponse(_message.Message):
         are_limits_lost: _builtins.bool = ...,
         has_several_tenants: _builtins.bool = ...,
         is_superuser: _builtins.bool = ...,
+        storages: _abc.Iterable[Global___StorageState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "at", b"at", "turn_s", b"turn_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "are_limits_lost", b"are_limits_lost", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "has_several_tenants", b"has_several_tenants", "is_superuser", b"is_superuser", "processes", b"processes", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s", "alive_s", b"alive_s", "are_limits_lost", b"are_limits_lost", "at", b"at", "groups", b"groups", "groups_error", b"groups_error", "has_several_tenants", b"has_several_tenants", "is_superuser", b"is_superuser", "processes", b"processes", "storages", b"storages", "turn_s", b"turn_s", "unclaimed", b"unclaimed", "unpublished", b"unpublished", "unpublished_s", b"unpublished_s", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__turn_s: _TypeAlias = _typing.Literal["turn_s"]  # noqa: Y015
     _WhichOneofArgType__turn_s: _TypeAlias = _typing.Literal["_turn_s", b"_turn_s"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__turn_s) -> _WhichOneofReturnType__turn_s | None: ...
 
 Global___DiagnoseResponse: _TypeAlias = DiagnoseResponse  # noqa: Y015
+
+@_typing.final
+class StorageState(_message.Message):
+    """A disk, the database, or a disk of a broker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    USED_BYTES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    IS_FULL_FIELD_NUMBER: _builtins.int
+    GROWTH_BYTES_PER_DAY_FIELD_NUMBER: _builtins.int
+    REFUSED_IN_DAYS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    used_bytes: _builtins.int
+    total_bytes: _builtins.int
+    is_full: _builtins.bool
+    """Whether it is so full that no new work is taken (`storage_full`)."""
+    growth_bytes_per_day: _builtins.float
+    """Of the last day, or since the jobstore started; not set in its first ten minutes."""
+    refused_in_days: _builtins.float
+    """In how many days no new work is taken, at that rate; not set where it does not grow."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        used_bytes: _builtins.int = ...,
+        total_bytes: _builtins.int = ...,
+        is_full: _builtins.bool = ...,
+        growth_bytes_per_day: _builtins.float | None = ...,
+        refused_in_days: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_growth_bytes_per_day", b"_growth_bytes_per_day", "_refused_in_days", b"_refused_in_days", "growth_bytes_per_day", b"growth_bytes_per_day", "refused_in_days", b"refused_in_days"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_growth_bytes_per_day", b"_growth_bytes_per_day", "_refused_in_days", b"_refused_in_days", "growth_bytes_per_day", b"growth_bytes_per_day", "is_full", b"is_full", "name", b"name", "refused_in_days", b"refused_in_days", "total_bytes", b"total_bytes", "used_bytes", b"used_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__growth_bytes_per_day: _TypeAlias = _typing.Literal["growth_bytes_per_day"]  # noqa: Y015
+    _WhichOneofArgType__growth_bytes_per_day: _TypeAlias = _typing.Literal["_growth_bytes_per_day", b"_growth_bytes_per_day"]  # noqa: Y015
+    _WhichOneofReturnType__refused_in_days: _TypeAlias = _typing.Literal["refused_in_days"]  # noqa: Y015
+    _WhichOneofArgType__refused_in_days: _TypeAlias = _typing.Literal["_refused_in_days", b"_refused_in_days"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__growth_bytes_per_day) -> _WhichOneofReturnType__growth_bytes_per_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refused_in_days) -> _WhichOneofReturnType__refused_in_days | None: ...
+
+Global___StorageState: _TypeAlias = StorageState  # noqa: Y015
 
 @_typing.final
 class ProcessState(_message.Message):

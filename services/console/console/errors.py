@@ -37,6 +37,7 @@ HEADERS = {
     408: {"Connection": "close"},
     429: {"Retry-After": RETRY_AFTER_S},
     503: {"Retry-After": RETRY_AFTER_S},
+    507: {"Retry-After": RETRY_AFTER_S},
 }
 
 

@@ -36,9 +36,24 @@ _PROBLEMS: Final = {
     "431": ("HeadersTooLarge", "The address and the headers are too large together"),
     "500": ("InternalError", "The console failed"),
     "503": ("Unavailable", "Out of reach"),
+    "507": ("InsufficientStorage", "A disk or the database is nearly full, and no new work is taken"),
 }
 _EVERYWHERE: Final = frozenset({"401", "403", "422", "429", "431", "500", "503"})
 _OF_A_WRITE: Final = frozenset({"409"})
+#: Of an operation that makes work.
+_OF_NEW_WORK: Final = frozenset({"507"})
+_MAKING_WORK: Final = frozenset(
+    {
+        "create_batch",
+        "create_job",
+        "create_judgings",
+        "create_operation",
+        "execute_job",
+        "resubmit_job",
+        "retry_batch",
+        "retry_operation",
+    }
+)
 _OF_A_BODY: Final = frozenset({"400", "404", "408", "413", "415"})
 #: Addresses that need no token.
 _OPEN: Final = {"/api/health": frozenset({"422", "431", "500"}), "/api/receipt-keys": _EVERYWHERE - {"401", "403"}}
@@ -56,7 +71,12 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Retry-After": {"description": "seconds after which to ask again", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "the scheme", "schema": {"type": "string", "enum": ["Bearer"]}},
 }
-_HEADERS_OF_PROBLEMS: Final = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
+_HEADERS_OF_PROBLEMS: Final = {
+    "401": ["WWW-Authenticate"],
+    "429": ["Retry-After"],
+    "503": ["Retry-After"],
+    "507": ["Retry-After"],
+}
 
 _TAGS: Final = {
     "jobs": "Jobs, and their executions",
@@ -197,6 +217,7 @@ def _list_statuses(path: str, operation: dict[str, Any]) -> frozenset[str]:
     causes = [
         (_OF_A_BODY, "requestBody" in operation),
         (_OF_A_WRITE, verb not in {"get", "list", "count", "explain", "watch"}),
+        (_OF_NEW_WORK, operation["operationId"] in _MAKING_WORK),
         ({"404"}, "{" in path),
         ({"412"}, any(each["name"] == "If-Match" for each in operation.get("parameters", ()))),
     ]

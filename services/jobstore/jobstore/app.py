@@ -42,6 +42,7 @@ from jobstore.insights.gauges import Gauges
 from jobstore.insights.overview import WaitingSums
 from jobstore.insights.processes import ConsumerGroups, Report
 from jobstore.insights.rollups import Rollups
+from jobstore.insights.storages import Storages
 from jobstore.jobs.model import ExecutionTerms
 from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
@@ -61,7 +62,7 @@ from servicekit.archive.objects import Objects
 from servicekit.archive.parts import Archive
 from servicekit.certificates import export_ends
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.broker import Readers, Topics, ensure_topics, start_consuming
+from servicekit.kafka.broker import LogDirs, Readers, Topics, ensure_topics, start_consuming
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.history import History
 from servicekit.kafka.publisher import BoundedPublisher, Publisher
@@ -120,7 +121,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner.listeners.on_recorded = relay.hand_over
         matcher, watches, keys = Matcher(database, runner), Watches(database, relay.recent), derive_keys(secrets)
         readers = _make_readers(stack, kafka, {each.topic.name: each.group for each in subscriptions})
-        groups = _watch_groups(stack, database, settings, subscriptions, terms)
+        groups, storages = (
+            _watch_groups(stack, database, settings, subscriptions, terms),
+            _watch_storages(stack, database, runner, settings),
+        )
         callers, sweeper = Callers(database), Sweeper(database, runner, readers)
         operation_worker, waiting = OperationWorker(database, runner), WaitingSums(database, terms.alive_s)
         judging_queue, task_queue = (
@@ -132,7 +136,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(_disconnect, dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
-            await _serve_health(stack, settings.health_address, settings, checks, {"limits": dispatcher.advise})
+            await _serve_health(
+                stack,
+                settings.health_address,
+                settings,
+                checks,
+                {"limits": dispatcher.advise, "storage": storages.find_full},
+            )
         batches = Batches(callers, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
         server, servicer, followed, auditor = await _make_server(stack, database, runner, settings)
@@ -154,6 +164,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             groups=groups,
             upstreams=upstreams,
             followed=followed,
+            storages=storages,
         )
         add_OperationsServiceServicer_to_server(operations, server)
         add_JudgingServiceServicer_to_server(JudgingService(callers, runner, judging_queue), server)
@@ -197,6 +208,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             watches.run(),
             operation_worker.run(),
             Rollups(database, Gauges(database, terms.alive_s, dead_letters.find_counts)).run(),
+            storages.run(),
             TextIndex(database).run(),
             _run_on_kafka(
                 kafka,
@@ -347,6 +359,23 @@ def _watch_groups(
     own = {each.topic.name: each.group for each in subscriptions}
     readers = [_make_readers(stack, KafkaAccess.of(settings), groups) for groups in (own, WORKER_GROUPS)]
     return ConsumerGroups(database, readers, terms.alive_s, settings.stalled_after_s, reported_within_s=terms.lease_s)
+
+
+def _watch_storages(
+    stack: contextlib.AsyncExitStack, database: Database, runner: CommandRunner, settings: Settings
+) -> Storages:
+    """Return the watch of storages, by which `runner` takes no new work while one is full."""
+    log_dirs = LogDirs(KafkaAccess.of(settings))
+    stack.push_async_callback(_disconnect, log_dirs.close)
+    storages = Storages(
+        database,
+        log_dirs.list,
+        disks=settings.disk_paths,
+        database_max_bytes=settings.database_max_bytes,
+        full_at=settings.storage_full_at,
+    )
+    runner.find_full = storages.find_full
+    return storages
 
 
 def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:

@@ -51,6 +51,10 @@ def _read_rules(path: str) -> SignInRules:
         raise ValueError(f"{path}: {error}") from None
 
 
+def _split_paths(text: str) -> list[Path]:
+    return [Path(each.strip()) for each in text.split(",") if each.strip()]
+
+
 def _to_age(age_s: float | None) -> timedelta | None:
     return None if age_s is None else timedelta(seconds=age_s)
 
@@ -119,6 +123,11 @@ class Settings(ServiceSettings):
     work_kept_s: float | None = Field(None, ge=AGE_MIN_S)
     dead_letters_kept_s: float | None = Field(None, ge=AGE_MIN_S)
     dead_letters_max_bytes: int = Field(DEAD_LETTERS_MAX_BYTES, ge=4 * SEGMENT_MIN_BYTES)
+    #: Folders on disks that this jobstore sees, with commas between; how many bytes the database may have; and the
+    #: share of one of these, or of a broker's disk, from which on no new work is taken.
+    disks: str = ""
+    database_max_bytes: int | None = Field(None, gt=0)
+    storage_full_at: float = Field(0.95, gt=0.1, le=1.0)
     #: The default policy (contracts.resources.Policy).
     max_submissions: int = 3
     max_calls: int = 3
@@ -146,6 +155,14 @@ class Settings(ServiceSettings):
     @classmethod
     def _leave_out_empty(cls, url: object) -> object:
         return url or None  # as Compose sets a variable that .env does not have
+
+    @field_validator("disks")
+    @classmethod
+    def _check_disks(cls, disks: str) -> str:
+        missing = [str(path) for path in _split_paths(disks) if not path.exists()]
+        if missing:
+            raise ValueError(f"there is no {', '.join(missing)}: mount it where the jobstore sees it, or leave it out")
+        return disks
 
     @field_validator("id_key")
     @classmethod
@@ -179,6 +196,11 @@ class Settings(ServiceSettings):
     def ids(self) -> IdKey:
         """The key from which unpredictable ids are derived."""
         return IdKey.parse(self.id_key.get_secret_value())
+
+    @property
+    def disk_paths(self) -> list[Path]:
+        """Folders on the disks whose fullness is measured."""
+        return _split_paths(self.disks)
 
     @property
     def topic_bounds(self) -> TopicBounds:

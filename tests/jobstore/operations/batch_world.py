@@ -111,7 +111,7 @@ class Dying:
 
     def __init__(self, runner: CommandRunner) -> None:
         self.submit = self
-        self._runner, self.terms = runner, runner.terms
+        self._runner, self.terms, self.find_full = runner, runner.terms, runner.find_full
 
     async def run(self, commands: Any) -> Any:
         await self._runner.submit.run(commands)

@@ -42,6 +42,21 @@ async def test_who_dies_while_accepting_leaves_a_batch_that_another_goes_on_with
     assert [(item.outcome, item.code) for item in await world.items(batch_id)] == [("ASSIGNED", None)] * 5
 
 
+async def test_items_of_a_batch_wait_while_a_storage_is_full_and_go_on_by_themselves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = await world.crashed(jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(5)]))
+    with monkeypatch.context() as full:
+        full.setattr(world.runner, "find_full", lambda: "the disk is 96% full")
+        await world.worked()
+        assert (await world.stands(batch_id)).counts == {"ASSIGNED": 2, "WAITING": 3}
+        with pytest.raises(RefusedError, match="96% full"):
+            await world.execute(jobs_pb.ExecuteJobsRequest(jobs=[new()]))
+    await world.sql("UPDATE operations SET turn_at = now() WHERE id = :id", id=batch_id)  # its rest is over
+    await world.worked()
+    assert (await world.stands(batch_id)).counts == {"ASSIGNED": 5}
+
+
 async def test_asking_again_waits_for_what_is_not_answered_yet(world: World) -> None:
     request = jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(3)], idempotency_key="again")
     await world.crashed(request)

@@ -13,7 +13,7 @@ from faststream.kafka import KafkaBroker
 
 from contracts.topics import CATALOGUED, TOPICS
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.broker import bound_topics, list_log_dirs, start_consuming
+from servicekit.kafka.broker import LogDirs, bound_topics, list_log_dirs, start_consuming
 
 
 async def test_topics_that_are_gone_are_made_again_and_consuming_begins(kafka: str) -> None:
@@ -74,6 +74,12 @@ async def test_a_broker_tells_how_much_is_free_where_its_logs_are(broker: str) -
         (found,) = await list_log_dirs(admin)
     finally:
         await admin.close()
+    log_dirs = LogDirs(KafkaAccess(broker))
+    try:
+        ((_, path, _, total_bytes),) = await log_dirs.list()
+    finally:
+        await log_dirs.close()
+    assert (path, total_bytes) == (found.path, shutil.disk_usage(found.path).total)
     assert found.broker == 1
     assert found.free_bytes == pytest.approx(shutil.disk_usage(found.path).free, rel=0.1)
 

@@ -153,6 +153,7 @@ class MemoryJobstore:
         self.judged_max_chars: int | None = None
         self.tasks: dict[UUID, NewTask] = {}
         self.tries_under_way = 0
+        self.full: str | None = None
         self.uow = UnitOfWork(self.terms)
         self.register("writer")
 
@@ -185,7 +186,8 @@ class MemoryJobstore:
         wish, of_jobs = asked[ExecutionsWish], asked[JobsWish]
         ids = {*wish.locked, *(self.terms.ids.derive_next(each) for each in wish.followed)}
         job_ids = {*of_jobs.locked, *(self.executions[each].job_id for each in ids & self.executions.keys())}
-        uow = UnitOfWork(self.terms, Clock(self.now, self.terms.lease_s, self.terms.offer_again_s))
+        clock = Clock(self.now, self.terms.lease_s, self.terms.offer_again_s)
+        uow = UnitOfWork(self.terms, clock, full=self.full)
         jobs, executions, limits = uow[Jobs], uow[Executions], uow[Limits]
         jobs.jobs.stored.update((each, self.jobs[each]) for each in job_ids & self.jobs.keys())
         known = jobs.jobs.stored.keys()

@@ -12,22 +12,21 @@ import stat
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from cli.session import Session, Target, command, connect, make_app, make_kafka_access, succeed_if
+from cli.commands.checks import SHOWN_MAX, TIMEOUT_S, Check, check_space, check_storage, describe_error
+from cli.commands.kafka_checks import check_kafka
+from cli.session import Session, Target, command, connect, make_app, succeed_if
 from cli.terminal import Styled
 from contracts.agents import has_userinfo, hide_userinfo
-from contracts.grants import list_grants
-from contracts.topics import CATALOGUED, FACT_TOPICS, TOPICS, Topic
 from contracts.waiting import CONFIRM_LIMITS
-from servicekit.errors import DATABASE_OUTAGES, RefusedError
+from servicekit.errors import DATABASE_OUTAGES
 from servicekit.process.runtime import VERSION
 from signoff import UNREACHABLE, AsyncClient, SignoffError
 from signoff.connection import list_all
@@ -62,7 +61,6 @@ async def doctor(cli: Session) -> None:
     succeed_if(is_well)
 
 
-TIMEOUT_S: Final = 3.0  # of each question to a part
 PART_TIMEOUT_S: Final = 7.5  # of all questions to a part
 POLL_S: Final = 0.3
 #: A worker that is silent for longer is gone, and not mentioned any more while others are heard of.
@@ -72,8 +70,6 @@ SKEW_MAX_S: Final = 5.0
 #: What is published, or begins, by itself is so within less.
 UNPUBLISHED_MAX_S: Final = 30.0
 TURN_MAX_S: Final = 15.0
-#: Free space of a disk below which PostgreSQL and Kafka soon end.
-DISK_FREE_MIN: Final = 1 << 30
 #: A process that ended by an error so long ago, and is not ready, ends again and again by it.
 ENDED_LATELY_S: Final = 60.0
 SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
@@ -82,23 +78,12 @@ BIND = (
     "that is in the name of each tenant, and there are several: give each upstream a secret of its own tenants, "
     "SIGNOFF_UPSTREAM_SECRETS=<id>@<tenant>:<base64> (docs/operations.md#to-let-upstreams-sign)"
 )
-SUMS_SHOWN: Final = 5
 #: What bounds how many leases a worker holds at once, by the words of its report.
 BOUNDS: Final = {
     "memory": "their memory (SIGNOFF_WORK_MAX_BYTES)",
     "files": "the files that they may open (ulimit -n)",
     "setting": "SIGNOFF_CAPACITY",
 }
-
-
-@dataclass(frozen=True)
-class Check:
-    """The finding about a part, with a remedy if the part is not well; an `ok` finding with a remedy is a warning."""
-
-    part: str
-    ok: bool
-    found: str
-    remedy: str = ""
 
 
 async def check_all(target: Target) -> list[Check]:
@@ -113,7 +98,7 @@ async def check_all(target: Target) -> list[Check]:
     results = await asyncio.gather(*(_check_in_time(name, check, target) for name, check in parts.items()))
     here = [check_endpoints(target)]
     if target.data_dir is not None and target.data_dir.exists():  # of other disks, brokers report the free space
-        here.append(_check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir)))
+        here.append(check_space("disk", shutil.disk_usage(target.data_dir).free, str(target.data_dir)))
     return [*here, *(check for checks in results for check in checks)]
 
 
@@ -134,13 +119,6 @@ def check_endpoints(target: Target) -> Check:
     if target.jobstore:
         return Check("endpoints", True, "from options and environment")
     return Check("endpoints", False, "there is no endpoints file", "run `signoff up`, or give --endpoints FILE")
-
-
-def _check_space(part: str, free_bytes: int, path: str) -> Check:
-    found = f"{free_bytes / 2**30:.1f} GiB free for {path}"
-    if free_bytes >= DISK_FREE_MIN:
-        return Check(part, True, found)
-    return Check(part, False, found, "free space, or enlarge the disk: a full one ends PostgreSQL's writes, and Kafka")
 
 
 async def check_processes(target: Target) -> list[Check]:
@@ -226,7 +204,9 @@ async def check_http(target: Target) -> list[Check]:
     try:
         status, body, headers = await _get(f"{target.http.rstrip('/')}/api/health")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return [Check(part, False, f"{target.http}: {_describe(error)}", "is it running, and is this its address?")]
+        return [
+            Check(part, False, f"{target.http}: {describe_error(error)}", "is it running, and is this its address?")
+        ]
     try:
         health: dict[str, Any] = json.loads(body)
     except ValueError:
@@ -357,6 +337,7 @@ def _check_diagnosis(diagnosis: pb.DiagnoseResponse, asked_at: float) -> list[Ch
         _check_limits(diagnosis),
         _check_role(diagnosis),
         _check_facts(diagnosis),
+        *map(check_storage, diagnosis.storages),
         *_check_groups(diagnosis),
     ]
 
@@ -489,7 +470,7 @@ def _check_upstreams(overview: Any, diagnosis: Any) -> Check:
 
 
 def _check_waiting(sums: Sequence[Any], diagnosis: pb.DiagnoseResponse) -> Check:
-    causes = ", ".join(f"{each.count} {' '.join(filter(None, (each.code, each.name)))}" for each in sums[:SUMS_SHOWN])
+    causes = ", ".join(f"{each.count} {' '.join(filter(None, (each.code, each.name)))}" for each in sums[:SHOWN_MAX])
     found = f"`signoff explain` says what lifts it: {causes}" if causes else "nothing waits"
     if diagnosis.unclaimed:
         found = f"{diagnosis.unclaimed} executions were offered again and again, and nobody takes them; {found}"
@@ -543,119 +524,8 @@ async def check_judge(target: Target) -> list[Check]:
         await _get(target.judge)  # whatever it answers
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         remedy = "without a judge jobs stay IN_PROGRESS, and nothing is lost"
-        return [Check("judge", False, f"{target.judge}: {_describe(error)}", remedy)]
+        return [Check("judge", False, f"{target.judge}: {describe_error(error)}", remedy)]
     return [Check("judge", True, target.judge)]
-
-
-async def check_kafka(target: Target) -> list[Check]:
-    """Check whether the broker answers, its disks have space, and its topics have the settings of the catalogue."""
-    if target.kafka is None:
-        return [Check("kafka", False, "no address is known", "give --kafka host:port")]
-    if target.other_prefix is not None:
-        return [Check("kafka", False, target.other_prefix, "set SIGNOFF_TOPIC_PREFIX to that here, too")]
-    from servicekit.kafka.broker import list_log_dirs  # noqa: PLC0415 - heavy, and only needed here
-
-    access = make_kafka_access(target)
-    admin = access.make_admin(request_timeout_ms=int(TIMEOUT_S * 1000))
-    try:
-        async with asyncio.timeout(2 * TIMEOUT_S):
-            await admin.start()
-            topics, log_dirs, acls = await _read_topics(admin), await list_log_dirs(admin), await _check_acls(admin)
-    except Exception as error:  # noqa: BLE001 - any error is what the check reports
-        if isinstance(refusal := await access.explain(error), RefusedError):
-            return [Check("kafka", False, f"{target.kafka}: {refusal}", "docs/operations/kafka.md has each setting")]
-        remedy = (
-            "is the broker running, and is this its address? Until it answers, work waits, and nothing is lost: the "
-            "jobstore keeps what is asked for"
-        )
-        return [Check("kafka", False, f"{target.kafka}: {_describe(error)}", remedy)]
-    finally:
-        closing = asyncio.create_task(admin.close())  # which may wait for a broker that is frozen
-        await asyncio.wait([closing], timeout=POLL_S)
-    checks = (check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
-    disks = (_check_space(f"disk of broker {each.broker}", each.free_bytes, each.path) for each in log_dirs)
-    who = f" as {access.user}" if access.user else ""
-    return [Check("kafka", True, f"{target.kafka} ({access.security}{who})"), *acls, *disks, *checks]
-
-
-async def _check_acls(admin: Any) -> list[Check]:
-    """Check whether users that have ACLs have all that they need; nothing without an authorizer."""
-    from aiokafka.errors import ClusterAuthorizationFailedError  # noqa: PLC0415 - see above
-
-    from servicekit.kafka.acls import read_grants  # noqa: PLC0415 - see above
-
-    try:
-        there = await read_grants(admin)
-    except ClusterAuthorizationFailedError:
-        return [Check("kafka ACLs", True, "this user may not read them", "give it Describe on the cluster")]
-    if there is None:
-        return []
-    users = {grant.user for grant in there}  # others may have other names
-    lacking = [grant for grant in list_grants() if grant.user in users and grant not in there]
-    if not lacking:
-        return [Check("kafka ACLs", True, f"as the catalogue of topics says, of {', '.join(sorted(users))}")]
-    words = "; ".join(
-        f"{each.user} lacks {each.operation} of {each.resource} {each.name}" for each in lacking[:SUMS_SHOWN]
-    )
-    return [Check("kafka ACLs", False, words, "as a user that may: signoff kafka acls --apply")]
-
-
-def check_topic(topic: Topic, actual: "TopicState | None") -> Check:
-    """Check whether a topic is as the catalogue says, or keeps records for less long."""
-    part = f"topic {topic.name}"
-    if actual is None:
-        return Check(part, False, "is missing", "restart the jobstore: it creates the topics of the catalogue")
-    partitions, replication, settings = actual
-    wrong = [
-        f"{name} is {settings.get(name)}, not {value}"
-        for name, value in topic.list_settings(replication).items()
-        if not _is_as_bounded(topic, name, settings.get(name), value)
-    ]
-    if partitions < topic.partitions:
-        wrong.insert(0, f"{partitions} partitions, not {topic.partitions}")
-    if wrong:
-        return Check(
-            part,
-            False,
-            "; ".join(wrong),
-            "restart a jobstore: it sets what it may; the rest by kafka-configs.sh or kafka-topics.sh --alter",
-        )
-    return Check(part, True, f"{partitions} partitions")
-
-
-def _is_as_bounded(topic: Topic, name: str, actual: str | None, catalogued: str) -> bool:
-    """Return whether a setting is the catalogue's, or a bound that an installation may choose: no age above it."""
-    if actual == catalogued or actual is None or topic.name in FACT_TOPICS or name not in topic.bound(CATALOGUED):
-        return actual == catalogued
-    return int(actual) > 0 and (name.endswith(".bytes") or int(actual) <= int(catalogued))
-
-
-class TopicState(NamedTuple):
-    """A topic as it is: the number of its partitions, of the replicas of each, and its settings."""
-
-    partitions: int
-    replication: int
-    settings: dict[str, str]
-
-
-async def _read_topics(admin: Any) -> dict[str, TopicState]:
-    """Return the state of each topic of the catalogue that exists, by its name."""
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
-
-    from servicekit.kafka.access import count_partitions  # noqa: PLC0415 - see above
-
-    names = sorted(await count_partitions(admin._client, list(TOPICS)))  # noqa: SLF001 - no public way
-    described = await admin.describe_topics(names) if names else []
-    partitions = {topic["topic"]: topic["partitions"] for topic in described}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    settings: dict[str, dict[str, str]] = {}
-    for answer in await admin.describe_configs(resources) if names else []:
-        for _, _, _, name, entries in answer.resources:
-            settings[name] = {entry[0]: entry[1] for entry in entries}
-    return {
-        name: TopicState(len(partitions[name]), len(partitions[name][0]["replicas"]), settings.get(name, {}))
-        for name in names
-    }
 
 
 async def _check_listening(part: str, url: str, remedy: str) -> Check:
@@ -668,7 +538,7 @@ async def _check_listening(part: str, url: str, remedy: str) -> Check:
         writer.close()
         await writer.wait_closed()
     except (OSError, TimeoutError) as error:
-        return Check(part, False, f"{url}: {_describe(error)}", remedy)
+        return Check(part, False, f"{url}: {describe_error(error)}", remedy)
     return Check(part, True, url)
 
 
@@ -676,12 +546,6 @@ async def _get(url: str) -> tuple[int, str, Any]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
         return answer.status, (await answer.text())[:2_000], answer.headers
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT_S:g} s"
-    return str(error) or type(error).__name__
 
 
 def _shorten(id_: str) -> str:

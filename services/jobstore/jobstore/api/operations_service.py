@@ -53,6 +53,7 @@ from jobstore.insights.processes import (
     list_processes,
     read_backlog,
 )
+from jobstore.insights.storages import Measured, Storages
 from jobstore.limits import store as limits
 from jobstore.limits.commands import ConfirmLimits, PauseLimit, RemoveLimit, SetLimit, make_unknown_limit_error
 from jobstore.operations import reads as operations
@@ -140,6 +141,7 @@ class OperationsService(OperationsServiceServicer):
         groups: ConsumerGroups | None = None,
         upstreams: Upstreams = OPEN,
         followed: TokenFollower | None = None,
+        storages: Storages | None = None,
     ) -> None:
         """`followed`: the tokens for whose holders login codes are made."""
         self._followed = followed or TokenFollower(database.of_all(OfAll.LOGIN_CODES), Tokens({}))
@@ -147,6 +149,7 @@ class OperationsService(OperationsServiceServicer):
         self._waiting = waiting
         self._inboxes = Inboxes(database, waiting, dead_letters)
         self._groups = groups
+        self._storages = storages
         self._database = database
         self._runner = runner
         self._watches = watches
@@ -319,6 +322,7 @@ class OperationsService(OperationsServiceServicer):
             processes=map(to_message, processes),
             groups=map(_group_message, self._groups.findings if self._groups is not None else ()),
             groups_error=error,
+            storages=map(_storage_message, self._storages.measured.values() if self._storages is not None else ()),
             turn_s=None if waiting.turn_since is None else (backlog.now - waiting.turn_since).total_seconds(),
         )
 
@@ -395,6 +399,10 @@ def _worker_message(process: Process, trouble: Trouble | None) -> pb.Worker:
     report = process.report
     reported = {} if report is None else report.model_dump(include={"version", "ends", "partitions", "bound", "paced"})
     return write_message(pb.Worker, process, **reported, **({} if trouble is None else trouble._asdict()))
+
+
+def _storage_message(measured: Measured) -> pb.StorageState:
+    return write_message(pb.StorageState, {**measured.storage._asdict(), **measured._asdict()})
 
 
 def _group_message(found: GroupFindings) -> pb.GroupState:

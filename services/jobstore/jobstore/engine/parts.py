@@ -162,15 +162,25 @@ class Listeners:
 class UnitOfWork(dict[type[Part], Part]):
     """The parts of one transaction by their types, each made at its first use. Commands read and change these parts."""
 
-    __slots__ = ("clock", "listeners", "terms")
+    __slots__ = ("clock", "full", "listeners", "terms")
 
     #: The time at which all is decided, read once all rows are locked.
     clock: Clock
 
-    def __init__(self, terms: ExecutionTerms, clock: Clock | None = None, listeners: Listeners | None = None) -> None:
-        """Make a unit of work without parts. If no `clock` is given, the attribute is set once all rows are locked."""
+    def __init__(
+        self,
+        terms: ExecutionTerms,
+        clock: Clock | None = None,
+        listeners: Listeners | None = None,
+        full: str | None = None,
+    ) -> None:
+        """Make a unit of work without parts. If no `clock` is given, the attribute is set once all rows are locked.
+
+        `full`: why no new work is taken, since a storage is nearly full.
+        """
         super().__init__()
         self.terms = terms
+        self.full = full
         self.listeners = listeners or Listeners()
         if clock is not None:
             self.clock = clock
@@ -189,7 +199,12 @@ class UnitOfWork(dict[type[Part], Part]):
             return self
         asked = WishList([command.locks()])
         is_foreign = any(part.is_foreign(asked, tenants) for part in [*self.values()])
-        return UnitOfWork(self.terms, self.clock) if is_foreign else self
+        return UnitOfWork(self.terms, self.clock, full=self.full) if is_foreign else self
+
+    def check_space(self) -> None:
+        """Raise RefusedError (`storage_full`) if no new work is taken."""
+        if self.full is not None:
+            raise RefusedError(self.full, code=ErrorCode.STORAGE_FULL)
 
     def find_set_aside(self, of_each: Sequence[Wishes]) -> list[bool]:
         """Return for each command, given its wishes, whether the command needs a lock that was not free."""
@@ -250,6 +265,11 @@ class Creation(Command[R_co]):
     """A request that creates something under an id that is known before the request is carried out."""
 
     __slots__ = ()
+
+    @property
+    def adds_work(self) -> bool:
+        """Whether it makes jobs or executions, or has results judged: then it is refused while a storage is full."""
+        return False
 
     @abstractmethod
     def is_made(self, uow: UnitOfWork) -> bool:

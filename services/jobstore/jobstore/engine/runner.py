@@ -277,6 +277,8 @@ class CommandRunner:
         self.terms = terms
         #: Called after each commit.
         self.listeners = Listeners()
+        #: Returns why no new work is taken, since a storage is nearly full; None: it is taken.
+        self.find_full: Callable[[], str | None] = lambda: None
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
@@ -294,7 +296,8 @@ class CommandRunner:
         TransientError: it is not known whether any was carried out. A command that needs the limits lock while limits
         are changed has the result SET_ASIDE, and the caller carries it out by itself. If all need that lock, they wait.
         """
-        uow = UnitOfWork(self.terms, listeners=replace(self.listeners))  # even one that is removed meanwhile is called
+        listeners = replace(self.listeners)  # even one that is removed meanwhile is called
+        uow = UnitOfWork(self.terms, listeners=listeners, full=self.find_full())
         async with self._database.pipelined_transaction() as connection:
             wishes = [command.locks() for command in commands]
             await self._stores.lock(connection, uow, wishes)

@@ -61,7 +61,7 @@ class ClaimOutcome(StrEnum):
     DUPLICATE = "DUPLICATE"  # the execution is over, or leased to another worker
     REFUSED = "REFUSED"  # the execution will never run under this id
     INVALID = "INVALID"  # the record itself is wrong: it goes to the dead-letter queue
-    DOUBTFUL = "DOUBTFUL"  # the database fails at this claim alone: it is made again
+    DOUBTFUL = "DOUBTFUL"  # the database fails at this claim alone, or has no room for it: it is made again
 
 
 class JudgingContext(NamedTuple):
@@ -337,7 +337,12 @@ class ClaimExecution(Command[ClaimAnswer]):
         return ClaimAnswer(ClaimOutcome.QUEUED if is_waiting else ClaimOutcome.DUPLICATE, ErrorCode.REPLAYED)
 
     def _admit(self, uow: UnitOfWork) -> ClaimAnswer:
-        """Request an execution that is not known yet, claim it, and return the claim's answer."""
+        """Request an execution that is not known yet, claim it, and return the claim's answer.
+
+        While a storage is full its record waits: it is read again until there is room, and nothing is kept of it.
+        """
+        if uow.full is not None:
+            return ClaimAnswer(ClaimOutcome.DOUBTFUL, ErrorCode.STORAGE_FULL, uow.full)
         if self.job_id not in uow[Jobs].jobs:
             if self.inline is None:
                 return self._reject(uow, ErrorCode.UNKNOWN_JOB, f"no job has the id {self.job_id}")

@@ -70,6 +70,10 @@ class ExecuteJob(Creation[ExecutionView]):
     parameters: ExecutionRequest = PLAIN_REQUEST
     version: int | None = None
 
+    @property
+    def adds_work(self) -> bool:
+        return True
+
     def locks(self) -> Wishes:
         job_ids = frozenset({self.job_id})
         return (

@@ -143,6 +143,10 @@ class CreateJob(Creation[JobView]):
     new: NewJob
     job_id: str
 
+    @property
+    def adds_work(self) -> bool:
+        return True
+
     def locks(self) -> Wishes:
         job_ids = frozenset({self.job_id})
         return (JobsWish(locked=job_ids, made=job_ids, specs=job_ids), AgentsWish(read=optional(self.new.agent_id)))
@@ -341,6 +345,8 @@ class Once(Command[Answer[R_co]]):
                 raise InvalidError(message, code=ErrorCode.IDEMPOTENCY_KEY_REUSED)
             return Answer(self.request.show(uow), is_replay=True)
         is_replay = self.request.is_made(uow)
+        if self.request.adds_work and not is_replay:
+            uow.check_space()
         answer = self.request.decide(uow)
         if self.key is not None:
             uow[RequestKeys].keep(self.key)

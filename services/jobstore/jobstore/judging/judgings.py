@@ -72,6 +72,10 @@ class QueueJudgings(Creation[None]):
     named: str | None = None
 
     @property
+    def adds_work(self) -> bool:
+        return True
+
+    @property
     def size(self) -> int:
         return sum(len(judging.asked or "") for judging in self.judgings)
 

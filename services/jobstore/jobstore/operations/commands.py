@@ -28,6 +28,8 @@ from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.status import BATCH_KINDS, OperationKind, OperationState
 
+#: Operations whose items make executions, or have results judged.
+ADDING_KINDS: Final = frozenset({*BATCH_KINDS, OperationKind.REJUDGE})
 #: The final states of operations.
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
@@ -166,6 +168,10 @@ class CreateOperation(Creation[None]):
     operation_id: UUID
     spec: OperationSpec
     obstacle: PermanentError | None = None
+
+    @property
+    def adds_work(self) -> bool:
+        return self.spec.kind in ADDING_KINDS
 
     @property
     def size(self) -> int:

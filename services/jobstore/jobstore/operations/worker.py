@@ -18,7 +18,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Row
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.model import CANCELLED, SIGNOFF, Actor, IdKey
-from jobstore.operations.commands import AnswerItems, CarryOutItem, EndOperation, Item, ItemAnswer
+from jobstore.operations.commands import ADDING_KINDS, AnswerItems, CarryOutItem, EndOperation, Item, ItemAnswer
 from jobstore.operations.kinds import MESSAGES, ClaimedOperation, Pace, find_pace, make_command
 from jobstore.operations.reads import NOT_CARRIED_OUT
 from servicekit.errors import DoubtfulError, PermanentError
@@ -162,8 +162,9 @@ class OperationWorker:
             await self._cancel(operation)
             return
         async with self._database.session() as session:
-            pace = Pace(self._items_max)
-            if operation.kind is OperationKind.REJUDGE:
+            is_full = operation.kind in ADDING_KINDS and self._runner.find_full() is not None
+            pace = Pace(0, POLL_S) if is_full else Pace(self._items_max)  # its items wait, and nothing is answered
+            if not is_full and operation.kind is OperationKind.REJUDGE:
                 pace = await find_pace(session, operation.id, operation.parameters, self._items_max)
             asked = {"id": operation.id, "limit": CANCELLED_AT_ONCE if pace.code else pace.room}
             items = [

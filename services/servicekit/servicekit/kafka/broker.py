@@ -438,11 +438,34 @@ class _LogDirsRequest(Request[_LogDirsStruct]):  # type: ignore[misc] # same
 
 
 class LogDir(NamedTuple):
-    """A folder of a broker's logs, and the free bytes of its disk."""
+    """A folder of a broker's logs, and the free bytes and all bytes of its disk."""
 
     broker: int
     path: str
     free_bytes: int
+    total_bytes: int
+
+
+class LogDirs:
+    """Ask brokers for the free space of their disks, over connections that stay open."""
+
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def list(self) -> Sequence[LogDir]:
+        """Return the log folders of brokers. Raise TransientError while they are out of reach."""
+        async with _reaching(self._kafka, self.close):
+            if self._admin is None:
+                self._admin = self._kafka.make_admin(client_id="signoff-disks")
+                await self._admin.start()
+            return await list_log_dirs(self._admin)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()
 
 
 async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
@@ -454,8 +477,8 @@ async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
         except (IncompatibleBrokerVersion, NotImplementedError):  # the broker lacks the request, or this version of it
             continue
         found += [
-            LogDir(broker["node_id"], path, usable)
-            for error, path, _, _, usable, _ in response.dirs
+            LogDir(broker["node_id"], path, usable, total)
+            for error, path, _, total, usable, _ in response.dirs
             if not error and usable >= 0
         ]
     return found
