@@ -7,9 +7,9 @@ from typing import Any
 
 import grpc
 
-from contracts.fields import merge
 from contracts.resources import NewRetention, RetentionPatch, patch_of
-from signoff.keeping import Kept, RemovedJob, Retention
+from jobstore.keeping.commands import apply_change
+from signoff.keeping import Kept, KeptBack, RemovedJob, Retention, RetentionEffect
 from signoff.v1 import keeping_service_pb2 as pb
 from signoff.v1.keeping_service_pb2_grpc import KeepingServiceServicer
 from signoff.wire import read_fields, write_message
@@ -17,10 +17,13 @@ from support.fake_operations import Refusal
 
 
 class FakeKeeping(KeepingServiceServicer):
-    """`removed` are the jobs that were removed, by id."""
+    """`removed` are the jobs that were removed, by id; `effect`, `kept_back` and `kept` are answered as they are."""
 
     retentions: dict[str, Retention]
     removed: dict[str, RemovedJob]
+    effect = RetentionEffect()
+    kept_back: list[KeptBack] = []  # noqa: RUF012 - replaced, and never changed
+    kept: Kept | None = None
 
     async def ListRetentions(self, request, context):
         return write_message(pb.ListRetentionsResponse, {"retentions": list(self.retentions.values())})
@@ -38,10 +41,11 @@ class FakeKeeping(KeepingServiceServicer):
         return pb.DeleteRetentionResponse()
 
     async def PreviewRetention(self, request, context):
-        return write_message(pb.PreviewRetentionResponse, {"retention": self._change(request), "now": {}, "later": {}})
+        effects = {"now": self.effect, "later": self.effect, "kept_back": self.kept_back}
+        return write_message(pb.PreviewRetentionResponse, {"retention": self._change(request), **effects})
 
     async def GetKept(self, request, context):
-        return write_message(pb.GetKeptResponse, Kept(at=datetime.now(UTC), is_on=bool(self.retentions)))
+        return write_message(pb.GetKeptResponse, self.kept or Kept(at=datetime.now(UTC), is_on=bool(self.retentions)))
 
     async def GetRemovedJob(self, request, context):
         if request.job_id not in self.removed:
@@ -56,13 +60,8 @@ class FakeKeeping(KeepingServiceServicer):
 
     def _change(self, request: Any) -> Retention:
         name, stored = request.retention.name, self.retentions.get(request.retention.name)
-        new = NewRetention(
-            **{k: v for k, v in read_fields(request.retention).items() if k in NewRetention.model_fields}
-        )
-        fields = dict(new)
+        change: Any = NewRetention(**read_fields(request.retention))
         if request.HasField("update_mask"):
-            before = stored or NewRetention()
-            patch = patch_of(RetentionPatch, request.retention, request.update_mask)
-            fields = {**before.model_dump(include=set(fields)), **merge(before, patch, NewRetention)}
+            change = patch_of(RetentionPatch, request.retention, request.update_mask)
         version = stored.version + 1 if stored else 1
-        return Retention(**fields, name=name, version=version, updated_at=datetime.now(UTC))
+        return Retention(**dict(apply_change(stored, change)), name=name, version=version, updated_at=datetime.now(UTC))

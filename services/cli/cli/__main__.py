@@ -80,6 +80,14 @@ COMMANDS: Final = {
     "limits": Entry(
         "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each other one."
     ),
+    "retention": Entry(
+        "For how long jobs and operations are kept: of tenant:<name>, or of tenant:* for each other tenant."
+    ),
+    "kept": Entry(
+        "Show what is kept, how much it is, how it grows, what goes next, and what keeps removal back.",
+        "retention",
+        "kept_app",
+    ),
     "tenants": Entry("Register tenants, to whom jobs, agents and all else belong; and choose among them."),
     "tokens": Entry("Make, rotate and revoke tokens, each with a name, a role, and the tenants that it is of."),
     "sessions": Entry(
