@@ -90,6 +90,7 @@ async def run_system(data: Path, *options: str) -> AsyncIterator[dict[str, Any]]
     """Run `signoff up` with these options, and yield its endpoints file once it is ready."""
     file = data / "endpoints.json"
     os.environ["SIGNOFF_VERDICT_REUSE_AGE_S"] = "0"  # every life is to be judged
+    os.environ["SIGNOFF_STORAGE_FULL_AT"] = "1"  # however full this machine's disk is
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(file), *options]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:

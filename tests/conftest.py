@@ -22,6 +22,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+#: How full the disks of this machine are is no matter of tests.
+os.environ.setdefault("SIGNOFF_STORAGE_FULL_AT", "1")
+
 #: How long an example takes says how busy the machine is. Another profile may be named on the command line.
 settings.register_profile("any load", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")

@@ -49,6 +49,8 @@ SEGMENT_MIN_BYTES: Final = 16 << 20
 SEGMENTS: Final = 10
 SEGMENT_MIN_S: Final = 10.0
 SEGMENT_MAX_S: Final = 7 * 86_400.0
+#: For how long facts stay in their topics once a checkpoint has them.
+FACTS_KEPT: Final = timedelta(days=7)
 #: Characters of an entry's message; what is longer is cut.
 MESSAGE_MAX_CHARS: Final = 4_000
 
@@ -96,6 +98,8 @@ class TopicBounds:
     work_kept: timedelta | None = None
     dead_letters_kept: timedelta | None = None
     dead_letters_max_bytes: int = DEAD_LETTERS_MAX_BYTES
+    #: Facts go by no age of the broker's: the jobstore deletes those that a checkpoint has, once they are so old.
+    facts_kept: timedelta = FACTS_KEPT
 
 
 CATALOGUED: Final = TopicBounds()
@@ -139,7 +143,9 @@ class Topic:
         is_dead = self.event is None
         set_age = bounds.dead_letters_kept if is_dead else bounds.work_kept
         age_s = None if self.retention is None else min(self.retention, set_age or self.retention).total_seconds()
-        segment_s = SEGMENT_MAX_S if age_s is None else max(SEGMENT_MIN_S, age_s / SEGMENTS)
+        # Of facts, which may stay for ever, few segments are made: they are divided only where they go early.
+        divided_s = age_s or (bounds.facts_kept.total_seconds() if bounds.facts_kept < FACTS_KEPT else None)
+        segment_s = SEGMENT_MAX_S if divided_s is None else max(SEGMENT_MIN_S, divided_s / SEGMENTS)
         bytes_max = bounds.dead_letters_max_bytes if is_dead else -1
         segment_bytes = max(SEGMENT_MIN_BYTES, bytes_max // SEGMENTS) if is_dead else SEGMENT_BYTES
         return {

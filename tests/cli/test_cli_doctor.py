@@ -467,8 +467,9 @@ REQUESTS, FACTS = TOPICS["execute-requested"], TOPICS["job-changed"]
         (REQUESTS, {"max.message.bytes": "9"}, "max.message.bytes is 9, not 8388608"),
         (TOPICS["execute-requested-dlq"], {"retention.bytes": str(5 << 30)}, ""),
         (FACTS, {"retention.ms": "600000"}, "retention.ms is 600000, not -1"),
+        (FACTS, {"segment.ms": "60000"}, ""),
     ],
-    ids=["as-made", "shorter", "longer", "for-ever", "smaller", "more-letters", "facts"],
+    ids=["as-made", "shorter", "longer", "for-ever", "smaller", "more-letters", "facts", "facts-that-go-early"],
 )
 def test_a_topic_may_keep_less_than_the_catalogue_says_and_facts_may_not(topic, changed, wrong):
     state = TopicState(topic.partitions, 1, topic.list_settings(1) | changed)

@@ -78,6 +78,14 @@ def test_an_age_that_is_set_shortens_and_never_lengthens_what_the_catalogue_says
     assert {kept[topic.name] for topic in DLQS} == {30}
 
 
+def test_facts_that_leave_their_topics_early_have_small_segments():
+    facts = TOPICS["job-changed"]
+    assert facts.bound(CATALOGUED)["segment.ms"] == str(7 * DAY_MS)
+    assert facts.bound(TopicBounds(facts_kept=timedelta(days=30)))["segment.ms"] == str(7 * DAY_MS)
+    early = facts.bound(TopicBounds(facts_kept=timedelta(minutes=10)))
+    assert (early["segment.ms"], early["retention.ms"]) == ("60000", "-1")
+
+
 def test_facts_go_by_no_age_whatever_is_set():
     shortest = TopicBounds(timedelta(minutes=1), timedelta(minutes=1), 64 << 20)
     for fact in (topic for topic in EVENT_TOPICS if not topic.is_of_work):

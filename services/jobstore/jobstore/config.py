@@ -11,6 +11,7 @@ from contracts.resources import Policy
 from contracts.signing import Secrets
 from contracts.topics import (
     DEAD_LETTERS_MAX_BYTES,
+    FACTS_KEPT,
     PAYLOAD_MAX_BYTES,
     SEGMENT_MIN_BYTES,
     WORK_PARTITIONS_MIN,
@@ -123,6 +124,8 @@ class Settings(ServiceSettings):
     work_kept_s: float | None = Field(None, ge=AGE_MIN_S)
     dead_letters_kept_s: float | None = Field(None, ge=AGE_MIN_S)
     dead_letters_max_bytes: int = Field(DEAD_LETTERS_MAX_BYTES, ge=4 * SEGMENT_MIN_BYTES)
+    #: How long facts stay in their topics, at least, once a checkpoint of the archive has them.
+    facts_kept_s: float = Field(FACTS_KEPT.total_seconds(), ge=AGE_MIN_S)
     #: Folders on disks that this jobstore sees, with commas between; how many bytes the database may have; and the
     #: share of one of these, or of a broker's disk, from which on no new work is taken.
     disks: str = ""
@@ -205,7 +208,12 @@ class Settings(ServiceSettings):
     @property
     def topic_bounds(self) -> TopicBounds:
         """How long topics keep records, and how many bytes."""
-        return TopicBounds(_to_age(self.work_kept_s), _to_age(self.dead_letters_kept_s), self.dead_letters_max_bytes)
+        return TopicBounds(
+            _to_age(self.work_kept_s),
+            _to_age(self.dead_letters_kept_s),
+            self.dead_letters_max_bytes,
+            timedelta(seconds=self.facts_kept_s),
+        )
 
     @property
     def upstreams(self) -> Secrets | None:

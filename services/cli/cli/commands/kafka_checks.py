@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from cli.commands.checks import SHOWN_MAX, TIMEOUT_S, Check, check_space, describe_error
 from cli.session import Target, make_kafka_access
 from contracts.grants import list_grants
-from contracts.topics import CATALOGUED, FACT_TOPICS, TOPICS, Topic
+from contracts.topics import CATALOGUED, TOPICS, Topic
 from servicekit.errors import RefusedError
 
 #: Seconds that disconnecting may take.
@@ -91,7 +91,7 @@ def check_topic(topic: Topic, actual: "TopicState | None") -> Check:
 
 def _is_as_bounded(topic: Topic, name: str, actual: str | None, catalogued: str) -> bool:
     """Return whether a setting is the catalogue's, or a bound that an installation may choose: no age above it."""
-    if actual == catalogued or actual is None or topic.name in FACT_TOPICS or name not in topic.bound(CATALOGUED):
+    if actual is None or name not in topic.bound(CATALOGUED) or "-1" in {actual, catalogued}:
         return actual == catalogued
     return int(actual) > 0 and (name.endswith(".bytes") or int(actual) <= int(catalogued))
 
