@@ -19,6 +19,7 @@ LOCAL: Final = frozenset(
     {
         *(
             "agents try",
+            "backup",
             "completion",
             "demo",
             "doctor",
@@ -31,7 +32,17 @@ LOCAL: Final = frozenset(
             "logout",
             "profiles list",
         ),
-        *("profiles remove", "profiles use", "rebuild", "receipt verify", "replay", "tenants use", "up", "verify"),
+        *(
+            "profiles remove",
+            "profiles use",
+            "rebuild",
+            "receipt verify",
+            "replay",
+            "restore",
+            "tenants use",
+            "up",
+            "verify",
+        ),
     }
 )
 #: What others are given, and the RPC by which they are refused. A job is found by its id, as it is.

@@ -168,3 +168,34 @@ async def test_without_a_broker_or_a_live_database_nothing_is_done(signoff, urls
     assert (unknown.status, unknown.out, "--kafka" in unknown.err) == (2, "", True)
     no_live = await signoff("verify", "--database-url", urls[0])
     assert (no_live.status, no_live.out, "--live" in no_live.err) == (2, "", True)
+
+
+async def test_a_backup_and_its_restore_say_what_they_have_and_what_is_lost(signoff, urls, tmp_path, kafka, server):
+    """A restore takes none that is not there, and fills no database that holds something."""
+    await ensure_topics(KafkaAccess(kafka), 1)
+    place, empty = str(tmp_path / "backups"), urls[0].rsplit("/", 1)[0] + f"/cli_{uuid4().hex}"
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({"grpc": "127.0.0.1:1", "postgres": urls[1], "secrets": SECRET, "kafka": kafka}))
+    given = ("--endpoints", str(file))
+    none = await signoff("restore", place, "--database-url", empty, "--create", "--json", *given)
+    assert json.loads(none.err)["code"] == "archive_unavailable"
+    none = await signoff("restore", str(tmp_path), "--database-url", empty, "--json", *given)
+    assert f"there is no checkpoint in {tmp_path}" in json.loads(none.err)["detail"]
+    ran = await signoff("backup", place, *given)
+    assert ran.status == 0, ran.err
+    assert ran.out.startswith(f"backup 1 is in {place}: 0 jobs, 0 job_logs, 0 executions, 0 facts; ")
+    await add_agent(urls[0], "one")
+    filled = await signoff("restore", place, "--database-url", urls[0], "--json", *given)
+    assert (filled.status, json.loads(filled.err)["code"]) == (3, "database_not_empty")
+    restored = await signoff("restore", place, "--database-url", empty, "--number", "1", *given)
+    assert restored.status == 0, restored.err
+    assert f"begun at checkpoint 1 of {place}, made at " in restored.out
+    assert "what was recorded after number 0 is lost, and the jobstores publish every fact again" in restored.out
+    assert "all tokens and sign-ins: make new ones" in restored.out
+    kept = (await signoff("backup", place, "--keep-days", "10", "--json", *given)).json
+    assert (kept["number"], kept["removed"], kept["behind"]) == (2, 0, 0)
+    unmigrated = await signoff(
+        "backup", place, "--database-url", urls[0].rsplit("/", 1)[0] + "/postgres", "--json", *given
+    )
+    assert json.loads(unmigrated.err)["code"] == "database_not_migrated"
+    await server.execute(f'DROP DATABASE "{empty.rpartition("/")[2]}" WITH (FORCE)')

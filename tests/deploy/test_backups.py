@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from dockerfiles import ROOT
 from support.compose_backup import SCRIPTS, WAIT_S, ComposeBackup
 from support.factories import make_secret
 from support.fakes import until
@@ -23,6 +22,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
+from jobstore.keeping.snapshots import UNTOLD
 from jobstore.subjects import STORES
 from localstack.postgres import make_roles
 from servicekit.errors import PermanentError
@@ -222,5 +222,5 @@ def age(backup: ComposeBackup, name: str, days: float) -> None:
 
 async def test_the_tables_that_are_copied_are_those_that_facts_do_not_tell_of() -> None:
     (ours,) = re.findall(r"own_tables=\((.*)\)", (SCRIPTS / "backup.sh").read_text())
-    (documented,) = re.findall(r"for table in ([^;]*); do", (ROOT / "docs/operations/backup.md").read_text())
-    assert ours == documented
+    counted = {"rollup", "stubs", "keeping", "archive_parts", "inboxes"}  # rows that a new database makes, or has
+    assert {*ours.split()} == {name for name in UNTOLD if not name.endswith("rollups")} - counted

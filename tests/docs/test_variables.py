@@ -10,13 +10,21 @@ from pydantic_settings import BaseSettings
 from cli import session
 from console.config import ConsoleSettings
 from executor.config import Settings as ExecutorSettings
-from jobstore.config import RebuildSettings, VerifySettings
+from jobstore.config import BackupSettings, RebuildSettings, VerifySettings
 from jobstore.config import Settings as JobstoreSettings
 from servicekit.process.variables import KNOWN, OF_AGENTS, describe_unknown, find_unknown
 from validator.config import Settings as ValidatorSettings
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = (ConsoleSettings, ExecutorSettings, JobstoreSettings, RebuildSettings, ValidatorSettings, VerifySettings)
+SETTINGS = (
+    BackupSettings,
+    ConsoleSettings,
+    ExecutorSettings,
+    JobstoreSettings,
+    RebuildSettings,
+    ValidatorSettings,
+    VerifySettings,
+)
 #: The command line's own; its options name those that are left.
 OF_COMMANDS = {"SIGNOFF_TENANT", "SIGNOFF_FACT_KEYS", "SIGNOFF_FACT_KEYS_FILE"}
 COMPOSE = re.compile(r"\$\{(SIGNOFF_\w+)")

@@ -43,7 +43,7 @@ from signoff.types import Job
 pytestmark = pytest.mark.timeout(300)
 
 PAGE = Path(__file__).parents[2] / "docs/operations/backup.md"
-DUMP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
+BACKUP, RESTORE, *_ = (dedent(each) for each in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
 FAST = {"SIGNOFF_LEASE_S": "3", "SIGNOFF_OFFER_AGAIN_S": "3", "SIGNOFF_BACKOFF_FIRST_S": "0.2"}
 
 
@@ -216,7 +216,7 @@ async def test_a_backup_and_the_facts_make_the_database_again(
     batch = await installed.client.execute_jobs(jobs=[new])
     job = await installed.at_rest(str(new.id))
     await installed.calm()
-    await installed.run(DUMP, DATABASE_URL=installed.url)
+    await installed.run(BACKUP, DATABASE_URL=installed.url)
     of_compose = installed.backup_as_compose(tmp_path)
     assert (await of_compose.run("make")).status == 0
     late = await installed.completed()
@@ -224,7 +224,8 @@ async def test_a_backup_and_the_facts_make_the_database_again(
     await installed.stop()
 
     older, restored = await installed.make_database(), installed.name_database()
-    await installed.run('pg_restore --dbname="$OLDER" signoff.dump', OLDER=older)
+    dump = of_compose.backups / (await of_compose.run("list")).out.strip()
+    await installed.run('pg_restore --dbname="$OLDER" "$DUMP"', OLDER=older, DUMP=str(dump))
     assert "database_older_than_facts" in await installed.ended_jobstore(older)
     assert "database_older_than_facts" in await installed.ended_jobstore(await installed.make_database())
     await installed.run(RESTORE, NEW_DATABASE_URL=restored)
@@ -285,20 +286,32 @@ async def test_a_database_that_was_lost_is_made_of_the_facts_alone(installed: In
 
 
 @pytest.mark.real
-async def test_what_is_lost_but_for_a_copy_of_the_facts_is_made_of_the_copy(
+async def test_what_is_lost_but_for_a_backup_or_a_copy_of_the_facts_is_made_of_it(
     installed: Installation, agent: Agent
 ) -> None:
+    """Two commands bring everything back, database and broker: one before, while all runs, and one after the loss."""
     jobs = await ask_by_each_promise(installed, agent)
+    await installed.run(BACKUP, DATABASE_URL=installed.url)
     await installed.stop()
     copied = await topics(KafkaAccess(installed.servers.kafka))
     await installed.empty_kafka()
 
     await installed.write(record for topic in FACT_TOPICS for record in copied[topic])
-    made = installed.name_database()
+    made, restored = installed.name_database(), installed.name_database()
     *_, result = await signoff(installed, "rebuild", "--database-url", made, "--create")  # before: how far it is
     assert (result["ok"], result["aside"], result["gaps"]) == (True, [], 0)
-    await installed.start(made)
+    (result,) = await signoff(installed, "verify", "--database-url", made)
+    assert result["ok"]
+
+    await installed.empty_kafka()
+    await installed.run(RESTORE, NEW_DATABASE_URL=restored)
+    (result,) = await signoff(installed, "verify", "--database-url", restored)
+    assert result["ok"]
+    await installed.start(restored)
     await require_promises(installed, agent, jobs, "rebuilt")
+    await installed.published()
+    held = {r.key for r in (await topics(KafkaAccess(installed.servers.kafka)))["job-changed"]}
+    assert {job.id.encode() for job in jobs} < held
 
 
 async def pause_and_limit(installed: Installation, agent: Agent) -> tuple[Job, Job, str]:

@@ -27,7 +27,7 @@ from console.config import ConsoleSettings
 from contracts.schemas import schemas
 from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPICS, VALIDATOR_GROUP
 from executor.config import Settings as ExecutorSettings
-from jobstore.config import RebuildSettings, VerifySettings
+from jobstore.config import BackupSettings, RebuildSettings, VerifySettings
 from jobstore.config import Settings as JobstoreSettings
 from promises.catalogue import (
     Promise,
@@ -55,6 +55,7 @@ RELEASES = ROOT / "proto/releases"
 DOCUMENT = ROOT / "services/console/web/openapi.json"
 SETTINGS = {
     "console": ConsoleSettings,
+    "backup": BackupSettings,
     "executor": ExecutorSettings,
     "jobstore": JobstoreSettings,
     "rebuild": RebuildSettings,

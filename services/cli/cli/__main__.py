@@ -56,6 +56,10 @@ COMMANDS: Final = {
     "replay": Entry(
         "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
     ),
+    "backup": Entry("Back up the database while everything runs, and read back what was written.", "recovery"),
+    "restore": Entry(
+        "Fill an empty database from a backup, and from the facts in Kafka that were recorded since.", "recovery"
+    ),
     "rebuild": Entry(
         "Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.", "recovery"
     ),

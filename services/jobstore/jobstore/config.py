@@ -256,6 +256,16 @@ class RebuildSettings(ServiceSettings):
     checkpoint: Annotated[str, Field(pattern="^[0-9]{1,12}$|^newest$")] | None = None
 
 
+class BackupSettings(ServiceSettings):
+    """Settings of a backup: what is backed up, and where to."""
+
+    database_url: DatabaseUrl
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
+    archive: str
+    #: How long older backups are kept once there is a newer one; None: for ever.
+    archive_kept_s: float | None = Field(None, ge=AGE_MIN_S)
+
+
 class VerifySettings(ServiceSettings):
     """Settings of `verify`: URLs of the rebuilt and of the live database; with `fact_keys`, facts are checked, too."""
 

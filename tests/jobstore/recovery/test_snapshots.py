@@ -1,6 +1,7 @@
 """A database is made again of a snapshot and of what facts have told since: the same, without the facts before."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,34 @@ async def test_snapshots_follow_each_other_and_the_newest_is_taken(database_url:
     await first.check()
 
 
+async def list_names(place: Objects) -> set[str]:
+    return {each.name async for each in place.list("checkpoints")}
+
+
+async def test_old_snapshots_go_and_so_does_what_killed_writers_left(database_url: str, place: Objects) -> None:
+    """The newest stays, however old it is, and what another writer writes now."""
+    assert await Snapshots(place, KEYS).forget(60) == 0
+    folder = Path(place.place)
+    taken = [await take(database_url, place) for _ in range(3)]
+    for left in (1, 3, 4):
+        await place.put(f"checkpoints/{left:012}/killed/jobs.copy.zst", b"")
+    assert await Snapshots(place, KEYS).forget(None) == 0
+    for snapshot in taken:
+        await snapshot.check()
+    assert {name for name in await list_names(place) if "killed" in name} == {
+        f"checkpoints/{left:012}/killed/jobs.copy.zst" for left in (1, 4)
+    }
+    for snapshot in taken:
+        os.utime(folder / name_manifest(snapshot.manifest.number), (snapshot.manifest.number * 1000,) * 2)
+    assert await Snapshots(place, KEYS).forget(1500) == 1
+    assert await Snapshots(place, KEYS).list_numbers() == [2, 3]
+    named = {table.object for snapshot in taken[1:] for table in snapshot.manifest.tables}
+    left_now = {*named, name_manifest(2), name_manifest(3), "checkpoints/000000000004/killed/jobs.copy.zst"}
+    assert await list_names(place) == left_now
+    await taken[1].check()
+    assert (await reopen(place)).hash == taken[2].hash
+
+
 async def _list_none() -> list[int]:
     return []
 
@@ -210,7 +239,7 @@ async def test_a_snapshot_of_somebody_else_or_of_a_newer_version_is_refused(
         "jobstore.keeping.snapshots._STATE",
         text(
             "SELECT '{}' AS offsets, '[]' AS signers, 0 AS published_seq, incarnation, signoff_now() AS now, "
-            "'9999' AS revision, 0 AS last_seq FROM keeping"
+            "'9999' AS revision, 0 AS last_seq, 0 AS behind FROM keeping"
         ),
     )
     await take(database_url, place)

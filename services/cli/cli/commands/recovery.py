@@ -1,4 +1,4 @@
-"""The commands `signoff rebuild`, `signoff verify` and `signoff fact-keys`, on the facts in Kafka."""
+"""The commands `signoff backup`, `restore`, `rebuild`, `verify` and `fact-keys`: on facts in Kafka, and on backups."""
 
 import asyncio
 import os
@@ -24,17 +24,93 @@ _LOST = (
 )
 
 
+AcceptGaps = Annotated[
+    bool,
+    typer.Option(
+        "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out the versions after it."
+    ),
+]
+Create = Annotated[bool, typer.Option("--create", help="Create the database first, unless it exists.")]
+Place = Annotated[
+    str, typer.Argument(metavar="PLACE", help="A directory, or s3://bucket/prefix, gs:// or az://.", show_default=False)
+]
+
+
+@command(app, "backup")
+async def backup(
+    cli: Session,
+    place: Place,
+    database_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The database; `postgres` of the endpoints file when not given."),
+    ] = None,
+    keep_days: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="DAYS", help="Remove backups there that are so much older than this one."),
+    ] = None,
+) -> None:
+    """Back up the database while everything runs, and read back what was written.
+
+    A backup has the tables of one moment, the positions in the topics of facts, and the ids of the secrets that signed
+    these, never a secret. It is signed by the first key (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file).
+    """
+    url = database_url or cli.target.postgres
+    if url is None:
+        raise CommandError("no database is known: give --database-url, or --endpoints", code=ErrorCode.NO_DATABASE)
+    settings = {"DATABASE_URL": url, "ARCHIVE": place, "FACT_KEYS": str(require_fact_keys(cli.target))}
+    if keep_days is not None:
+        settings["ARCHIVE_KEPT_S"] = str(keep_days * 86_400)
+    async with aclosing(run("backup", settings)) as lines:
+        async for line in lines:
+            if "error" not in line:
+                cli.out.print(line, _describe_backup(place, line))
+
+
+def _describe_backup(place: str, line: dict[str, Any]) -> str:
+    rows = ", ".join(f"{line['rows'][table]} {table}" for table in ("jobs", "job_logs", "executions", "facts"))
+    parts = [f"backup {line['number']} is in {place}: {rows}; {line['bytes']} bytes, read back"]
+    if line["behind"]:
+        parts.append(f"{line['behind']} facts were in no topic yet: a restore publishes them")
+    if line["removed"]:
+        parts.append(f"{line['removed']} older backups were removed")
+    return "; ".join(parts)
+
+
+@command(app, "restore")
+async def restore(
+    cli: Session,
+    place: Place,
+    database_url: Annotated[str, typer.Option(metavar="URL", help="An empty database: postgresql://...")],
+    create: Create = False,
+    accept_gaps: AcceptGaps = False,
+    number: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the backup; the newest when not given.")
+    ] = None,
+) -> None:
+    """Fill an empty database from a backup, and from the facts in Kafka that were recorded since.
+
+    Stop all jobstores before. What is changed, of another installation or of a newer version is refused, and leaves the
+    database empty. Where Kafka was lost, too, the jobstores publish every fact of the backup again.
+    """
+    settings = _make_rebuild_settings(cli, database_url, create=create, accept_gaps=accept_gaps)
+    settings |= {"ARCHIVE": place, "CHECKPOINT": "newest" if number is None else str(number)}
+    await _rebuild(cli, settings)
+
+
 @command(app, "rebuild")
 async def rebuild(
     cli: Session,
     database_url: Annotated[str, typer.Option(metavar="URL", help="An empty database: postgresql://...")],
-    create: Annotated[bool, typer.Option("--create", help="Create the database first, unless it exists.")] = False,
-    accept_gaps: Annotated[
-        bool,
+    create: Create = False,
+    accept_gaps: AcceptGaps = False,
+    archive: Annotated[
+        str | None,
         typer.Option(
-            "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out the versions after it."
+            metavar="PLACE",
+            envvar="SIGNOFF_ARCHIVE",
+            help="Begin at the newest checkpoint in a directory, or in s3://bucket/prefix, gs:// or az://.",
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.
 
@@ -43,21 +119,53 @@ async def rebuild(
     FAILED with the code `rebuilt`. A jobstore that is started on the database continues from there; the one that
     published the facts must not run any more then.
     """
-    settings = {
+    settings = _make_rebuild_settings(cli, database_url, create=create, accept_gaps=accept_gaps)
+    await _rebuild(cli, settings | ({"ARCHIVE": archive} if archive else {}))
+
+
+def _make_rebuild_settings(cli: Session, database_url: str, *, create: bool, accept_gaps: bool) -> dict[str, str]:
+    return {
         **_list_kafka(cli),
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
         "FACT_KEYS": str(require_fact_keys(cli.target)),
     }
+
+
+async def _rebuild(cli: Session, settings: Mapping[str, str]) -> None:
     async with aclosing(run("rebuild", settings)) as lines:
         async for line in lines:
             if "error" not in line:
                 cli.out.print(line, _describe(line))
                 if line.get("are_limits_lost"):
                     cli.out.print_line(_LOST)
-                for text in (*describe_left(line.get("left") or {}), *describe_unread(line.get("unread"))):
+                for text in (
+                    *_describe_beginning(line),
+                    *describe_left(line.get("left") or {}),
+                    *describe_unread(line.get("unread")),
+                ):
                     cli.out.print_line(text)
+
+
+def _describe_beginning(line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a rebuild that began at a checkpoint has from where, and what is lost."""
+    if (began := line.get("began_at")) is None:
+        return
+    which = f"checkpoint {began['number']} of {began['place']}, made at {began['made_at']}"
+    if began["goes_on"]:
+        yield f"begun at {which}; the topics have every fact since: {line.get('records', 0)} records"
+        if line.get("published_again"):
+            yield f"{line['published_again']} facts were in no topic: the jobstores publish them"
+    else:
+        yield (
+            f"begun at {which}; the topics are not those of then: what was recorded after number {began['last_seq']} "
+            "is lost, and the jobstores publish every fact again"
+        )
+    yield (
+        f"lost since {began['made_at']}, as no fact has it: judgings without a job, counts of verdicts, idempotency "
+        "keys, the audit; and all tokens and sign-ins: make new ones"
+    )
 
 
 def _list_kafka(cli: Session) -> dict[str, str]:
@@ -129,6 +237,8 @@ def _show_result(cli: Session, result: dict[str, Any]) -> None:
         cli.out.print_line(f"not in the topics whole, so that no rebuild has them: {names} (raise max.message.bytes)")
     if result["behind"]:
         cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")
+    if result["missing"]:
+        cli.out.print_line(f"the broker has no topic {', '.join(result['missing'])}: jobstores publish all facts there")
     if result["left"] is None:
         cli.out.print_line(f"the signatures of facts were not checked: {HOW_TO_GIVE}, and --kafka")
     for text in (*describe_left(result["left"] or {}), *describe_unread(result["unread"])):

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final, Literal
 from uuid import UUID, uuid4
@@ -54,7 +54,9 @@ _MANIFEST_MAX_BYTES: Final = 1 << 20
 _STATE: Final = text(
     "SELECT relay.offsets::text, relay.signers::text, relay.published_seq, incarnation, signoff_now() AS now, "
     "(SELECT version_num FROM alembic_version) AS revision, "
-    "greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts), 0) AS last_seq "
+    "greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts), 0) AS last_seq, "
+    "(SELECT count(*) FROM job_logs WHERE seq > relay.published_seq) "
+    "+ (SELECT count(*) FROM facts WHERE seq > relay.published_seq) AS behind "
     "FROM relay CROSS JOIN keeping"
 )
 
@@ -88,6 +90,8 @@ class Manifest(BaseModel):
     signers: list[str]
     published_seq: int
     last_seq: int
+    #: Facts in the tables that may be in no topic yet.
+    behind: int
     tables: list[TableCopy]
 
     @property
@@ -222,13 +226,29 @@ class Snapshots:
 
     async def list_numbers(self) -> list[int]:
         """Return the numbers of all snapshots, the oldest first."""
-        return sorted([number async for number, _ in self._list()])
+        return sorted([number async for each in self._objects.list(FOLDER) if (number := _read_number(each.name))])
 
-    async def _list(self) -> AsyncIterator[tuple[int, str]]:
-        async for stored in self._objects.list(FOLDER):
-            name = stored.name.removeprefix(f"{FOLDER}/").removesuffix(".json")
-            if name.isdecimal() and stored.name == name_manifest(int(name)):
-                yield int(name), stored.name
+    async def forget(self, kept_s: float | None) -> int:
+        """Delete snapshots that are `kept_s` older than the newest, and what writers left that did not come to an end.
+
+        Return the number of the snapshots. None keeps all of them.
+        """
+        stored = [each async for each in self._objects.list(FOLDER)]
+        manifests = {number: each for each in stored if (number := _read_number(each.name))}
+        if not manifests:
+            return 0
+        last = max(manifests)
+        newest = manifests[last]
+        ends_at = datetime.min.replace(tzinfo=UTC) if kept_s is None else newest.written_at - timedelta(seconds=kept_s)
+        old = [number for number, each in manifests.items() if number != last and each.written_at < ends_at]
+        await self._objects.delete(map(name_manifest, old))  # first, so that none is there without its tables
+        kept = {name_folder(number) for number in manifests.keys() - {last, *old}}
+        named = {table.object for table in (await self._read(last)).manifest.tables}
+        folders = [(each.name, each.name.split("/")[1]) for each in stored if each.name.count("/") > 1]
+        # Behind the newest is what another writer writes now.
+        left = [name for name, of in folders if name not in named and of not in kept and of <= name_folder(last)]
+        await self._objects.delete(left)
+        return len(old)
 
     async def open(self, number: int | None = None) -> Snapshot | None:
         """Return a snapshot by its number, or the newest; None: there is none.
@@ -292,7 +312,7 @@ class Snapshots:
         numbers = await self.list_numbers()
         before = await self._objects.get(name_manifest(numbers[-1]), _MANIFEST_MAX_BYTES) if numbers else None
         number = numbers[-1] + 1 if numbers else 1
-        run = f"{FOLDER}/{number:012}/{uuid4().hex}"
+        run = f"{FOLDER}/{name_folder(number)}/{uuid4().hex}"
         tables = [await self._write_table(connection, table, run) for table in (*TOLD, *UNTOLD)]
         manifest = Manifest(
             number=number,
@@ -306,6 +326,7 @@ class Snapshots:
             signers=signers,
             published_seq=state.published_seq,
             last_seq=state.last_seq,
+            behind=state.behind,
             tables=tables,
         )
         return await self._seal(manifest)
@@ -337,9 +358,20 @@ class Snapshots:
         )
 
 
+def name_folder(number: int) -> str:
+    """Return the name of the folder of a snapshot's tables, as which its manifest begins."""
+    return f"{number:012}"
+
+
 def name_manifest(number: int) -> str:
     """Return the name of the object of a manifest."""
-    return f"{FOLDER}/{number:012}.json"
+    return f"{FOLDER}/{name_folder(number)}.json"
+
+
+def _read_number(name: str) -> int:
+    """Return the number of the manifest that an object is; 0: it is none."""
+    number = name.removeprefix(f"{FOLDER}/").removesuffix(".json")
+    return int(number) if number.isdecimal() and name == name_manifest(int(number)) else 0
 
 
 def _check_revision(name: str, manifest: Manifest) -> None:

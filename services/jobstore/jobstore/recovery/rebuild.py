@@ -143,6 +143,12 @@ _FORGET_JUDGINGS: Final = text(
     "DELETE FROM judgings j USING operation_items i "
     "WHERE i.operation_id = j.group_id AND i.item = j.item AND NOT i.answered"
 )
+#: Jobs whose log is not whole.
+_BROKEN: Final = text(
+    "SELECT j.id FROM jobs j LEFT JOIN "
+    "(SELECT job_id, count(*) AS entries, max(version) AS head FROM job_logs GROUP BY job_id) AS l ON l.job_id = j.id "
+    "WHERE j.version IS DISTINCT FROM l.head OR l.head <> l.entries ORDER BY j.id LIMIT :limit"
+)
 _PUBLISHED: Final = text(
     "UPDATE relay SET published_seq = :last, offsets = CAST(:offsets AS json), signers = CAST(:signers AS json)"
 )
@@ -204,7 +210,19 @@ class Rebuild:
                 counts = dict((await connection.execute(_COUNTS)).one())
         lacking = {"aside": self._gaps, "are_limits_lost": not self._has_limits}
         left = {"left": self._facts.describe_left(), "unread": describe_unread(self._histories)}
-        return {"ok": True, "counts": counts, **self._counts, **lacking, **left}
+        began = {} if self._snapshot is None else {"began_at": self._describe_beginning(self._snapshot)}
+        return {"ok": True, "counts": counts, **self._counts, **lacking, **left, **began}
+
+    def _describe_beginning(self, snapshot: Snapshot) -> Mapping[str, object]:
+        """Return which snapshot it was; `goes_on`: the topics are those of then, so that no fact is lost."""
+        manifest = snapshot.manifest
+        return {
+            "number": manifest.number,
+            "made_at": manifest.made_at,
+            "last_seq": manifest.last_seq,
+            "goes_on": self._goes_on,
+            "place": snapshot.objects.place,
+        }
 
     async def _prepare_tables(self) -> None:
         """Migrate the database. PermanentError: it has tables of something else, or rows."""
@@ -231,6 +249,12 @@ class Rebuild:
         await adopt_tenants(connection)
         await stored_facts.go_on_with_administration(connection)
         await connection.execute(_FORGET_JUDGINGS)
+        if self._snapshot is not None and (broken := await connection.scalars(_BROKEN, {"limit": NAMED_MAX})):
+            raise PermanentError(
+                f"{self._snapshot.name} and the facts behind it do not fit together: the logs of {', '.join(broken)} "
+                "are not whole; name an older one",
+                code=ErrorCode.GAPS,
+            )
         await self._queue_live(connection)
 
     async def _find_offsets(self, history: History) -> Mapping[int, range]:

@@ -21,9 +21,11 @@ from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.recovery import process
 from jobstore.schema import tables
+from servicekit.errors import PermanentError
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, describe_unread
 from servicekit.process.settings import load_settings
+from signoff.errors import ErrorCode
 
 #: Columns of a live execution that change without a fact: of leases, offers and timeouts.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
@@ -289,13 +291,23 @@ async def open_snapshot(url: str) -> AsyncIterator[Connection]:
 
 
 async def check_facts(history: Callable[[str], History], facts: FactFilter) -> dict[str, object]:
-    """Read all facts, and return what a rebuild leaves out: records without a valid signature, and unreadable ones."""
-    read = [history(topic) for topic in FACT_TOPICS]
+    """Read all facts, and return what a rebuild leaves out: records without a valid signature, and unreadable ones.
+
+    `missing` names topics that the broker does not have, as before the first start on a broker that came back empty.
+    """
+    read, missing = [history(topic) for topic in FACT_TOPICS], list[str]()
     for one in read:
         async with one as held:
-            async for records in held.read(await held.offsets()):
+            try:
+                offsets = await held.offsets()
+            except PermanentError as error:
+                if error.code != ErrorCode.UNKNOWN_TOPIC:
+                    raise
+                missing.append(one.topic)
+                continue
+            async for records in held.read(offsets):
                 deque(facts.select(records), maxlen=0)
-    return {"left": facts.describe_left(), "unread": describe_unread(read)}
+    return {"left": facts.describe_left(), "unread": describe_unread(read), "missing": missing}
 
 
 async def main() -> Mapping[str, object]:
@@ -305,7 +317,7 @@ async def main() -> Mapping[str, object]:
     async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
         result = await Verify(rebuilt, live).run()
     if settings.fact_keys is None:
-        return {**result, "left": None, "unread": None}
+        return {**result, "left": None, "unread": None, "missing": None}
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
     return {**result, **await check_facts(partial(History, KafkaAccess.of(settings), check_crcs=False), facts)}
 
