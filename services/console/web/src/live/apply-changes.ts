@@ -20,8 +20,12 @@ function refetchLater(client: QueryClient, key: string, everyMs: number, run: ()
   later(key, everyMs, run);
 }
 
+/** Whether changes end with the removal of the job: its id is all that stays of it. */
+const isRemoved = (changes: readonly JobChange[] = []) => changes.at(-1)?.log.kind === "removed";
+
 /**
- * Apply events to the cache; nothing else does. Rows are replaced in place; none is inserted, moved or removed.
+ * Apply events to the cache; nothing else does. Rows are replaced in place; none is inserted or moved, and none goes but
+ * that of a job that was removed.
  * What is just being read may have been read before them, and is patched once it is there.
  */
 export function applyJobs(client: QueryClient, byJob: ByJob): void {
@@ -36,8 +40,15 @@ export function applyJobs(client: QueryClient, byJob: ByJob): void {
 
 /** Patch all that is known of these jobs, and return the ids of those in lists. */
 function patchAll(client: QueryClient, byJob: ByJob): Set<string> {
-  const seen = patchLists(client, (job) => patchJob(job, byJob.get(job.id) ?? []));
+  const seen = patchLists(client, (job) => {
+    const changes = byJob.get(job.id);
+    return isRemoved(changes) ? null : patchJob(job, changes ?? []);
+  });
   for (const [id, changes] of byJob) {
+    if (isRemoved(changes)) {
+      forgetJob(client, id);
+      continue;
+    }
     patchDetail(client, id, changes);
     patchLogs(client, id, changes);
   }
@@ -81,17 +92,26 @@ export function retryFailed(client: QueryClient): void {
   void client.refetchQueries(failed(true));
 }
 
-function patchLists(client: QueryClient, patch: (job: Job) => Job): Set<string> {
+/** Forget a job that was removed; a page that shows it reads what is said of it now. */
+function forgetJob(client: QueryClient, id: string): void {
+  for (const queryKey of [jobKeys.detail(id), jobKeys.logs(id)]) {
+    client.removeQueries({ queryKey, type: "inactive" });
+    void client.invalidateQueries({ queryKey });
+  }
+}
+
+/** Replace jobs in all lists, and leave out those of which nothing is to be shown any more. */
+function patchLists(client: QueryClient, patch: (job: Job) => Job | null): Set<string> {
   const seen = new Set<string>();
   for (const [queryKey, list] of client.getQueriesData<List>({ queryKey: jobKeys.lists })) {
     if (!list) continue;
     let hasChanged = false;
     const pages = list.pages.map((page) => {
-      const items = page.items.map((job) => {
+      const items = page.items.flatMap((job) => {
         seen.add(job.id);
         const next = patch(job);
         hasChanged ||= next !== job;
-        return next;
+        return next ?? [];
       });
       return { ...page, items };
     });

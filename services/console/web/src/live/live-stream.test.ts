@@ -78,6 +78,18 @@ describe("changes", () => {
     expect(rows()).toHaveLength(2);
   });
 
+  it("take away the job that they remove, and nothing brings it back", async () => {
+    say({ version: 2, status: "COMPLETED", log: { kind: "removed" } });
+    await frame();
+    expect(rows().map((job) => job.id)).toEqual(["song"]);
+    expect(live.client.getQueryData(jobKeys.detail("poem"))).toBeUndefined();
+    expect(live.client.getQueryData(jobKeys.logs("poem"))).toBeUndefined();
+    say({ version: 2, status: "COMPLETED", log: { kind: "removed" } });
+    await frame();
+    expect(rows()).toHaveLength(1);
+    expect(unseenJobs.get().size).toBe(0);
+  });
+
   it("in a burst of 10,000 are one update of the list a frame", async () => {
     let updates = 0;
     const unsubscribe = live.client.getQueryCache().subscribe(({ type, query }) => {
