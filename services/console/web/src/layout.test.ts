@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[][] = [
     ["access"],
     [
       "jobs/detail",
+      "jobs/detail/removed",
       "jobs/detail/header",
       "jobs/detail/result",
       "jobs/detail/standing",

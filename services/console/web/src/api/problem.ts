@@ -9,6 +9,7 @@ const TITLES: Record<number, string> = {
   403: "You may not do that",
   404: "It is not there",
   409: "It cannot be done as things stand",
+  410: "It was removed",
   412: "It has changed meanwhile",
   413: "It is too large",
   422: "The request is not valid",

@@ -78,6 +78,8 @@ export type RetentionPreview = Omit<Schemas["RetentionPreview"], "now" | "later"
   Record<"now" | "later", RetentionEffect>;
 export type Kept = Schemas["Kept"];
 export type KeptBack = Schemas["KeptBack"];
+/** A job that was removed, as the archive has it. */
+export type RemovedJob = Omit<Schemas["RemovedJob"], "job" | "logs"> & { job: Job; logs: JobLog[] };
 export type Problem = Schemas["Problem"];
 /** Page of a list. The last one has no token. */
 export type Page<Item> = { items: Item[]; next_page_token?: string };

@@ -31,7 +31,8 @@ const LABELS: Record<Exclude<Shown, "diff">, string> = {
 
 type ResultPreviewProps = {
   value: unknown;
-  source: Source;
+  /** Log entry that holds it; none of what only the archive has: there is nothing to download, nor to frame. */
+  source?: Source;
   /** View that is shown: the best, if none. */
   view?: Shown;
   onView: (view: Shown) => void;
@@ -52,7 +53,9 @@ export function ResultPreview(props: ResultPreviewProps) {
   const isStored = typeof value === "string";
   const inHand = useMemo(() => keepInHand(quotes, focus), [quotes, focus]);
   const own = useMemo(() => (isStored ? inHand : inHand.map(({ id, text }) => ({ id, text }))), [isStored, inHand]);
-  const views = listViews(value, inspected, compared !== undefined);
+  const views = listViews(value, inspected, compared !== undefined).filter(
+    (each) => source !== undefined || (each !== "stored" && each !== "html"),
+  );
   const tabs = views.map((each): Tab<Shown> => {
     if (each === "diff" && compared)
       return {
@@ -64,7 +67,7 @@ export function ResultPreview(props: ResultPreviewProps) {
       value: each,
       label: LABELS[each as Exclude<Shown, "diff">],
       content:
-        each === "stored" ? (
+        each === "stored" && source ? (
           <StoredView source={source} quotes={inHand} focus={focus} />
         ) : (
           <Content view={each as View} looked={inspected} value={value} quotes={own} focus={focus} source={source} />
@@ -75,15 +78,17 @@ export function ResultPreview(props: ResultPreviewProps) {
     <Tabs
       label="Views of the result"
       tabs={tabs}
-      value={view ?? views[0] ?? "json"}
+      value={views.find((each) => each === view) ?? views[0] ?? "json"}
       onChange={onView}
       aside={
         <span className="flex items-center">
           <CopyButton text={inspected.text} label="Copy the result" />
-          <a href={buildDownloadAddress(source)} download className={DOWNLOAD}>
-            <Download aria-hidden size={14} />
-            Download
-          </a>
+          {source && (
+            <a href={buildDownloadAddress(source)} download className={DOWNLOAD}>
+              <Download aria-hidden size={14} />
+              Download
+            </a>
+          )}
         </span>
       }
     />
@@ -126,7 +131,7 @@ type ContentProps = {
   value: unknown;
   quotes: readonly Quote[];
   focus: Focus | null;
-  source: Source;
+  source?: Source;
 };
 
 function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
@@ -138,7 +143,7 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
     case "fields":
       return <DocumentView parts={parts} quotes={quotes} focus={focus} />;
     case "html":
-      return <HtmlFrame address={buildHtmlAddress(source)} name={`${source.jobId}-${source.version}`} />;
+      return source && <HtmlFrame address={buildHtmlAddress(source)} name={`${source.jobId}-${source.version}`} />;
     case "table":
       return <TableView rows={looked.rows ?? []} quotes={quotes} focus={focus} />;
     case "image":

@@ -1,28 +1,28 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { type ReactNode, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useRefusal } from "@/api/me";
 import { ReadError } from "@/api/ProblemState";
 import { toApiError } from "@/api/problem";
-import type { Job } from "@/api/types";
 import { useActionRefusal } from "@/jobs/actions/mutations";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
 import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
+import { JobInputs, ONCE_READ } from "@/jobs/detail/result/JobInputs";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { HISTORY_ID } from "@/jobs/detail/standing/JobProgress";
 import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { ACTION_VERBS, ACTIONS, type Action } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
+import { loadPart } from "@/lib/load-part";
 import { useOfferCommands } from "@/lib/palette-commands";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
-import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { useJobReads } from "./use-job-reads";
 import { useRestoredScroll } from "./use-restored-scroll";
 
-/** What stands below the result is seen once that is there, whose height nobody knows before. */
-const ONCE_READ = "peer-has-[[aria-busy=true]]:invisible";
+/** Read when it is needed: few look for what was removed. */
+const RemovedJob = lazy(() => loadPart(() => import("@/jobs/detail/removed/RemovedJob")));
 /** HTTP statuses for an id that no job has, or that is not valid. */
 const NOT_FOUND_STATUSES = [404, 422];
 
@@ -54,6 +54,7 @@ export function JobPage({ id }: { id: string }) {
   ]);
   const duplicates = job.data && refuse("create_job") === null;
   useOfferCommands({ ...Object.fromEntries(offered), "Duplicate this job": duplicates ? duplicate : null });
+  const isRemoved = job.error !== null && toApiError(job.error).code === "job_removed";
   const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
   const wasThere = useRestoredScroll();
   return (
@@ -65,11 +66,18 @@ export function JobPage({ id }: { id: string }) {
         {before && <NeighbourLink id={before}>previous (k)</NeighbourLink>}
         {after && <NeighbourLink id={after}>next (j)</NeighbourLink>}
       </nav>
-      {!job.data && !isGone && <h1 className="sr-only">Job {id}</h1>}
+      {isRemoved && (
+        <Suspense fallback={<JobPlaceholder />}>
+          <RemovedJob id={id} error={job.error} />
+        </Suspense>
+      )}
+      {!job.data && !isGone && !isRemoved && <h1 className="sr-only">Job {id}</h1>}
       {isGone && <JobNotFound id={id} error={job.error} wasThere={job.data !== undefined} />}
-      {job.error && !job.data && !isGone && <ReadError error={job.error} onRetry={() => void job.refetch()} />}
-      {isPending && <JobPlaceholder />}
-      {job.data && !isPending && (
+      {job.error && !job.data && !isGone && !isRemoved && (
+        <ReadError error={job.error} onRetry={() => void job.refetch()} />
+      )}
+      {isPending && !isRemoved && <JobPlaceholder />}
+      {job.data && !isPending && !isRemoved && (
         <>
           <div hidden={isWide}>
             <JobHeader
@@ -148,33 +156,5 @@ function JobPlaceholder() {
         </div>
       </div>
     </Loading>
-  );
-}
-
-/** Payload and policy of a job, folded. */
-export function JobInputs({ job, isHidden }: { job: Job; isHidden: boolean }) {
-  const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
-  return (
-    <section aria-label="Inputs" hidden={isHidden} className={cn("space-y-2 border-y py-3", ONCE_READ)}>
-      <Fold name="Payload">
-        {job.payload == null ? <p>No payload.</p> : <JsonTree value={job.payload} label="Payload" />}
-      </Fold>
-      <Fold name="Policy">
-        {Object.keys(policy).length === 0 ? (
-          <p>Default: the agent's, or else the service's.</p>
-        ) : (
-          <JsonTree value={policy} label="Policy" />
-        )}
-      </Fold>
-    </section>
-  );
-}
-
-function Fold({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <details>
-      <summary className="min-h-6 font-medium">{name}</summary>
-      <div className="pt-2 pl-4">{children}</div>
-    </details>
   );
 }

@@ -7,9 +7,11 @@ export type JobSearch = {
   view?: string;
   /** Criterion in hand by its place in the verdict, and which of its quotations: "2", or "2.3". */
   criterion?: string;
+  /** Whether a job that was removed is shown as the archive has it. */
+  archived?: string;
 };
 
-const KEYS = ["submission", "against", "view", "criterion"] as const satisfies readonly (keyof JobSearch)[];
+const KEYS = ["submission", "against", "view", "criterion", "archived"] as const satisfies readonly (keyof JobSearch)[];
 
 /** Read the search parameters of an address; what is not there to be shown is found out where it is shown. */
 export function parseJobSearch(search: Record<string, unknown>): JobSearch {

@@ -33,6 +33,8 @@ type ResultSectionProps = {
   onWide: () => void;
   /** Whether the page was left and is there again: then it stays where it was. */
   wasThere: boolean;
+  /** Whether only the archive has it. */
+  isArchived?: boolean;
 };
 
 // What follows is not seen before all of this is there: nothing of it moves.
@@ -42,7 +44,7 @@ const WIDE = "lg:grid-cols-[minmax(18rem,1fr)_3fr]";
 
 /** Where a job stands and its verdict, beside the result that is spoken of. */
 export function ResultSection(props: ResultSectionProps) {
-  const { job, logs, submissions, waiting, isPending, isWide, onWide, wasThere } = props;
+  const { job, logs, submissions, waiting, isPending, isWide, onWide, wasThere, isArchived = false } = props;
   const result = useShownSubmission(job.id, submissions, isPending, wasThere);
   const standing = useRef<HTMLElement>(null);
   const top = useStickyTop(standing);
@@ -77,7 +79,7 @@ export function ResultSection(props: ResultSectionProps) {
           <VerdictPanel
             key={entry.version}
             verdict={verdict}
-            source={{ jobId: job.id, version: entry.version }}
+            source={toSource(job, entry, isArchived)}
             isRejudged={entry.code === "rejudged"}
             compared={result.comparedVerdict}
             focused={result.focus?.id ?? null}
@@ -109,11 +111,15 @@ export function ResultSection(props: ResultSectionProps) {
           <h2 className="text-lg font-semibold">Result</h2>
           {hasResult && <WideButton isWide={isWide} onClick={onWide} />}
         </div>
-        <Result job={job} result={result} />
+        <Result job={job} result={result} isArchived={isArchived} />
       </section>
     </div>
   );
 }
+
+/** Where a result can be asked for; nowhere, if only the archive has it. */
+const toSource = ({ id }: Job, { version }: JobLog, isArchived: boolean) =>
+  isArchived ? undefined : { jobId: id, version };
 
 /** Marks within a line, of which a text of one may have nothing else. */
 const INLINE = /\*\*\S|__\S|`\S|\]\(/;
@@ -129,10 +135,10 @@ function Description({ text }: { text: string }) {
   );
 }
 
-type ResultProps = { job: Job; result: ReturnType<typeof useShownSubmission> };
+type ResultProps = { job: Job; result: ReturnType<typeof useShownSubmission>; isArchived: boolean };
 
 /** The result of the submission that is shown, if it has one. */
-function Result({ job, result }: ResultProps) {
+function Result({ job, result, isArchived }: ResultProps) {
   const { shown, entry, problem } = result;
   if (!result.isRead) return <Reading what="the result" />;
   if (problem) return <ProblemState error={problem} />;
@@ -141,7 +147,7 @@ function Result({ job, result }: ResultProps) {
     <ResultPreview
       key={shown.key}
       value={entry.result}
-      source={{ jobId: job.id, version: entry.version }}
+      source={toSource(job, entry, isArchived)}
       view={result.view}
       onView={result.onView}
       quotes={result.quotes}
