@@ -48,6 +48,7 @@ from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
 from jobstore.judging.queue import JudgingQueue
 from jobstore.keeping.archiver import Archiver
+from jobstore.keeping.retention import Retention
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import FactSigner, Relay
@@ -210,6 +211,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Rollups(database, Gauges(database, terms.alive_s, dead_letters.find_counts)).run(),
             storages.run(),
             TextIndex(database).run(),
+            Retention(database, runner).run(),
             _run_on_kafka(
                 kafka,
                 publisher,

@@ -1,13 +1,12 @@
 """The database's clock jumps by a minute while work is under way: nothing runs twice, ends early or waits for ever."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from support.fakes import FakeReaders
+from support.jobstore.shifted import shifted_clock
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S
 
@@ -21,25 +20,6 @@ from jobstore.jobs.model import ExecutionStage
 from signoff.status import ReportKind
 
 JUMP_S = 60.0
-_SHIFT = """
-CREATE OR REPLACE FUNCTION signoff_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
-AS 'SELECT statement_timestamp() + make_interval(secs => {shift_s})'
-"""
-
-
-@asynccontextmanager
-async def shifted_clock(database: Database, shift_s: float) -> AsyncIterator[None]:
-    """Shift the clock of a test's own database by some seconds."""
-    await _shift(database, shift_s)
-    try:
-        yield
-    finally:
-        await _shift(database, 0.0)
-
-
-async def _shift(database: Database, shift_s: float) -> None:
-    async with database.transaction() as connection:
-        await connection.execute(text(_SHIFT.format(shift_s=shift_s)))
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ TRIES, exclusive, is held to ask for a try of an agent, once all else that this 
 RELAY, ARCHIVE, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits
 for. RELAY, ARCHIVE and MIGRATION are held by a session, and are free as soon as its process is gone or, but for
 MIGRATION, its epoch has ended (Epochs); all others end with their transaction.
+
+RETENTION is held by a session, too, by the jobstore that removes what retentions let go; nobody waits for it.
 """
 
 from enum import IntEnum
@@ -53,6 +55,7 @@ class Lock(IntEnum):
     TRIES = 0x51_6E_0F_08
     TENANTS = 0x51_6E_0F_09
     ARCHIVE = 0x51_6E_0F_0A
+    RETENTION = 0x51_6E_0F_0C
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")

@@ -18,9 +18,17 @@ RULE: Final = (
 )
 
 
-def join_retentions(tenant: str) -> str:
-    """Return the SQL that joins the retentions `own` and `general` of a tenant, whose name is the SQL `tenant`."""
-    return f"""LEFT JOIN retentions own ON own.name = 'tenant:' || {tenant}
+def is_under(rule: Rule) -> str:
+    """Return the SQL condition that the job `j` rests, and is under a rule."""
+    return f"NOT j.live AND ({_CONDITIONS[rule]})"
+
+
+def join_retentions(tenant: str, besides: str = "") -> str:
+    """Return the SQL that joins the retentions `own` and `general` of a tenant, whose name is the SQL `tenant`.
+
+    `besides`: a further condition of the former.
+    """
+    return f"""LEFT JOIN retentions own ON own.name = 'tenant:' || {tenant} {besides}
         LEFT JOIN retentions general ON general.name = '{GENERAL}'"""
 
 

@@ -1,0 +1,169 @@
+"""Remove what retentions let go, once it is due by the database's time and by the facts' times alike.
+
+The database says since when a job rests. Each part of the archive has the highest time of its facts, by the clocks of
+jobstores: what stands before the end of a part is at least as old as that. A clock that jumps makes nothing due alone.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock, try_hold_by_session
+from jobstore.engine.runner import CommandRunner
+from jobstore.engine.sql import Connection, Row
+from jobstore.jobs.model import Actor
+from jobstore.keeping.due import KEEPS_BACK, RULES_OF_JOBS, is_due, is_under, join_retentions, kept_s
+from jobstore.keeping.removal import REMOVED_MAX, RemoveJobs
+from jobstore.keeping.rules import GENERAL, Rule, name_retention
+from servicekit.process.runtime import run_forever
+
+log = logging.getLogger(__name__)
+
+RETENTION: Final = Actor("retention")
+#: Rows of an index that one statement walks.
+WALKED_MAX: Final = 2_000
+#: It works for so much of the time at most.
+SHARE: Final = 0.2
+#: Seconds between two passes, and while nothing is ever removed. A pass comes sooner where things are kept for less.
+PERIOD_S: Final = 60.0
+#: A job whose removal was refused is left alone for so many seconds, and so many of these are remembered.
+ASIDE_S: Final = 600.0
+ASIDE_MAX: Final = 100_000
+
+#: For how long each rule keeps the things of that tenant for which it keeps them shortest; NULL: all are kept for ever.
+_LEAST: Final = text(f"SELECT {', '.join(f'min({rule.field}) AS {rule.name}' for rule in Rule)} FROM retentions")  # noqa: S608
+#: By rule, those of the next jobs in an index's order that are due by the database's time, and where the walk ends.
+_WALKS: Final = {
+    rule: text(
+        f"""
+        WITH walked AS (
+            SELECT j.created_at, j.id FROM jobs j
+            WHERE {"j.cancelled" if rule is Rule.CANCELLED else f"j.status = '{rule.name}'"}
+                AND (j.created_at, j.id) > (CAST(:created_at AS timestamptz), :id)
+                AND j.created_at <= signoff_now() - make_interval(secs => :least_s)
+            ORDER BY j.created_at, j.id LIMIT :limit
+        ), due AS (
+            SELECT j.id, j.version, j.tenant, own.name AS own, kept.s AS kept_s, last.seq
+            FROM walked JOIN jobs j ON j.id = walked.id
+                {join_retentions("j.tenant", f"AND own.{rule.field} IS NOT NULL")}
+                CROSS JOIN LATERAL (SELECT {kept_s(rule)} AS s) AS kept
+                JOIN job_logs last ON last.job_id = j.id AND last.version = j.version
+            WHERE {is_under(rule)} AND {is_due("kept.s")} AND NOT {KEEPS_BACK["job_held"]}
+        )
+        SELECT (SELECT count(*) FROM walked) AS walked, ended.created_at, ended.id AS ended, due.*
+        FROM (SELECT created_at, id FROM walked ORDER BY created_at DESC, id DESC LIMIT 1) AS ended
+            LEFT JOIN due ON true
+        """  # noqa: S608 - words of our own
+    )
+    for rule in RULES_OF_JOBS
+}
+#: For each length of time, up to which number all facts are older than that by the clocks of jobstores.
+_SETTLED: Final = text(
+    """
+    SELECT kept.s, (
+        SELECT p.seq FROM archive_parts p WHERE p.facts_at <= CAST(:now AS timestamptz) - make_interval(secs => kept.s)
+        ORDER BY p.number DESC LIMIT 1) AS seq
+    FROM unnest(CAST(:kept_s AS float8[])) AS kept (s)
+    """
+)
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class Retention:
+    """Remove what retentions let go, in batches with pauses; one jobstore at a time does."""
+
+    def __init__(
+        self, database: Database, runner: CommandRunner, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """`clock`: the jobstore's own time."""
+        self._database, self._runner, self._clock = database, runner, clock
+        self._wait_s = PERIOD_S
+        #: Until when jobs are left alone whose removal was refused, by their ids.
+        self._aside: dict[str, float] = {}
+        #: What is known in this pass of `_SETTLED`.
+        self._settled: dict[float, int] = {}
+
+    async def run(self) -> None:
+        """Remove what is due, for ever."""
+        await run_forever(self.look, name="retention", every_s=lambda: self._wait_s)
+
+    async def look(self) -> None:
+        """Remove all that is due now, unless another jobstore does."""
+        self._wait_s = PERIOD_S
+        async with self._database.session() as session:
+            least = dict((await session.execute(_LEAST)).one())
+        kept = [each for each in least.values() if each is not None]
+        if not kept or self._database.availability.find_outage() is not None:
+            return
+        began = time.monotonic()
+        async with self._database.new_session() as session:  # which ends with this block, and the lock with it
+            if await try_hold_by_session(session, Lock.RETENTION):
+                await self._remove_all(session, least)
+        # After a pass over much that stays, it rests as long as that took.
+        self._wait_s = max(min(PERIOD_S, min(kept) / 6), time.monotonic() - began)
+
+    async def _remove_all(self, session: Connection, least: Mapping[str, float | None]) -> None:
+        self._settled.clear()
+        now = time.monotonic()
+        self._aside = {job_id: until for job_id, until in self._aside.items() if until > now}
+        for rule in RULES_OF_JOBS:
+            if (least_s := least[rule.name.lower()]) is not None:
+                await self._remove_by(session, rule, least_s)
+
+    async def _remove_by(self, session: Connection, rule: Rule, least_s: float) -> None:
+        """Remove the jobs that are due by a rule, which keeps none for less than `least_s` seconds."""
+        place: dict[str, object] = {"created_at": _BEGINNING, "id": ""}
+        while True:
+            began = time.monotonic()
+            found = await session.execute(_WALKS[rule], {**place, "least_s": least_s, "limit": WALKED_MAX})
+            if not found:
+                return
+            due = await self._choose_settled(session, [row for row in found if row.id is not None])
+            await _pause(began)
+            for reason, versions in _group(rule, due):
+                await self._remove(reason, versions)
+            place = {"created_at": found[0].created_at, "id": found[0].ended}
+            if found[0].walked < WALKED_MAX:
+                return
+
+    async def _choose_settled(self, session: Connection, due: Sequence[Row]) -> list[Row]:
+        """Return those jobs that are due by the facts' times, too, and whose removal was not refused of late."""
+        due = [row for row in due if row.id not in self._aside]
+        if missing := {row.kept_s for row in due} - self._settled.keys():
+            asked = {"now": self._clock(), "kept_s": sorted(missing)}
+            self._settled |= {row.s: row.seq or 0 for row in await session.execute(_SETTLED, asked)}
+        return [row for row in due if row.seq <= self._settled[row.kept_s]]
+
+    async def _remove(self, reason: str, versions: Mapping[str, int]) -> None:
+        began = time.monotonic()
+        refusals = await self._runner.administer.run_one(RemoveJobs(versions, reason, actor=RETENTION))
+        if len(self._aside) < ASIDE_MAX:
+            self._aside |= dict.fromkeys(refusals, time.monotonic() + ASIDE_S)
+        log.info(
+            "jobs were removed",
+            extra={"reason": reason, "removed": len(versions) - len(refusals), "refused": len(refusals)},
+        )
+        await _pause(began)
+
+
+def _group(rule: Rule, due: Iterable[Row]) -> Iterable[tuple[str, dict[str, int]]]:
+    """Yield jobs that are removed together, with their versions, after the reason, which is of the same retention."""
+    groups: defaultdict[tuple[str, float], list[Row]] = defaultdict(list)
+    for row in due:
+        groups[GENERAL if row.own is None else name_retention(row.tenant), row.kept_s].append(row)
+    for (name, kept), rows in groups.items():
+        for first in range(0, len(rows), REMOVED_MAX):
+            some = rows[first : first + REMOVED_MAX]
+            yield f"{name} {rule.field}={kept:.12g}", {row.id: row.version for row in some}
+
+
+async def _pause(began: float) -> None:
+    """Pause so long that no more than SHARE of the time is spent in what has begun then."""
+    await asyncio.sleep((time.monotonic() - began) * (1 / SHARE - 1))
