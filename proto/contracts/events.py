@@ -210,6 +210,7 @@ class Requested(Model):
     reuse_key: str | None = optional("the same for an identical request; hexadecimal")
     protocol: str | None = optional("by which the agent is called; not given of http")
     settings_hash: str | None = optional("of the agent's settings as they are frozen; hexadecimal")
+    traceparent: str | None = optional("the trace that it belongs to, as whoever asked for it gave it")
     created_at: Time
 
 

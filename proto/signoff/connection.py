@@ -236,13 +236,18 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
 
-    def with_token(self, token: str | None, on_replay: Callable[[], None] | None = None) -> Self:
+    def with_token(
+        self, token: str | None, on_replay: Callable[[], None] | None = None, *, traceparent: str | None = None
+    ) -> Self:
         """Return a client for another caller on this connection, which works as long as this client is open.
 
         `on_replay` is called when an answer repeats that of an earlier request with the same key, or the same id.
+        Executions that are asked for are of the trace of `traceparent`.
         """
         client = copy.copy(self)
         client._metadata, client._on_replay = _make_metadata(token), on_replay  # noqa: SLF001 - its own
+        if traceparent is not None:
+            client._metadata = (*client._metadata, ("traceparent", traceparent))  # noqa: SLF001 - its own
         return client
 
     def with_id_token(self, id_token: str, secret: str) -> Self:

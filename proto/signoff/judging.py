@@ -84,6 +84,7 @@ class Ask(Model):
     cached_tokens: int | None = _left_out("of the input tokens, those read from a prompt cache; left out: none were")
     output_tokens: int | None = _left_out()
     cost_usd: ReportedMoney | None = _left_out()
+    began_s: float | None = _left_out("how long after the first could have been made")
     latency_s: float | None = _left_out()
     request_id: str | None = _left_out("as the judge's API names the request")
     refused: int | None = _left_out("how many tries before it were refused, or had no answer; left out: none was")
@@ -121,6 +122,7 @@ class Verdict(Model):
     submission: int | None = _left_out("which submission of the job this is the judgement of")
     submissions: int | None = _left_out("how many there may be")
     stages: list[StageVerdict] = Field(default_factory=list, exclude_if=operator.not_, description="how it was judged")
+    began_at: Time | None = _left_out("when its judging began, by its validator's clock")
 
 
 class Judging(Model):

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -56,6 +57,7 @@ class Verdict(_message.Message):
     SUBMISSION_FIELD_NUMBER: _builtins.int
     SUBMISSIONS_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    BEGAN_AT_FIELD_NUMBER: _builtins.int
     is_valid: _builtins.bool
     """Whether every required criterion passed."""
     reason: _builtins.str
@@ -77,6 +79,10 @@ class Verdict(_message.Message):
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageVerdict]:
         """How it was judged."""
 
+    @_builtins.property
+    def began_at(self) -> _timestamp_pb2.Timestamp:
+        """When its judging began, by its validator's clock."""
+
     def __init__(
         self,
         *,
@@ -91,10 +97,11 @@ class Verdict(_message.Message):
         submission: _builtins.int | None = ...,
         submissions: _builtins.int | None = ...,
         stages: _abc.Iterable[Global___StageVerdict] | None = ...,
+        began_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_discloses", b"_discloses", "_judge", b"_judge", "_judge_error", b"_judge_error", "_model", b"_model", "_references_sha256", b"_references_sha256", "_submission", b"_submission", "_submissions", b"_submissions", "discloses", b"discloses", "judge", b"judge", "judge_error", b"judge_error", "model", b"model", "references_sha256", b"references_sha256", "submission", b"submission", "submissions", b"submissions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_discloses", b"_discloses", "_judge", b"_judge", "_judge_error", b"_judge_error", "_model", b"_model", "_references_sha256", b"_references_sha256", "_submission", b"_submission", "_submissions", b"_submissions", "began_at", b"began_at", "discloses", b"discloses", "judge", b"judge", "judge_error", b"judge_error", "model", b"model", "references_sha256", b"references_sha256", "submission", b"submission", "submissions", b"submissions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_discloses", b"_discloses", "_judge", b"_judge", "_judge_error", b"_judge_error", "_model", b"_model", "_references_sha256", b"_references_sha256", "_submission", b"_submission", "_submissions", b"_submissions", "criteria", b"criteria", "discloses", b"discloses", "is_valid", b"is_valid", "judge", b"judge", "judge_error", b"judge_error", "model", b"model", "reason", b"reason", "references_sha256", b"references_sha256", "stages", b"stages", "submission", b"submission", "submissions", b"submissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_discloses", b"_discloses", "_judge", b"_judge", "_judge_error", b"_judge_error", "_model", b"_model", "_references_sha256", b"_references_sha256", "_submission", b"_submission", "_submissions", b"_submissions", "began_at", b"began_at", "criteria", b"criteria", "discloses", b"discloses", "is_valid", b"is_valid", "judge", b"judge", "judge_error", b"judge_error", "model", b"model", "reason", b"reason", "references_sha256", b"references_sha256", "stages", b"stages", "submission", b"submission", "submissions", b"submissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__discloses: _TypeAlias = _typing.Literal["discloses"]  # noqa: Y015
     _WhichOneofArgType__discloses: _TypeAlias = _typing.Literal["_discloses", b"_discloses"]  # noqa: Y015
@@ -241,6 +248,7 @@ class Ask(_message.Message):
     SECTION_FIELD_NUMBER: _builtins.int
     SUM_OF_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
+    BEGAN_S_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     role: _builtins.str
     """`judge`, `vote`, `cheap`, `strong`, `confirm`, `refute` or `control`; more may follow."""
@@ -264,6 +272,8 @@ class Ask(_message.Message):
     """How many asks these are together, where not one."""
     outcomes: _builtins.str
     """A letter for each criterion of the job: p (pass), f (fail), c (cannot assess), - (not asked)."""
+    began_s: _builtins.float
+    """How long after the first of a judging could have been made."""
     def __init__(
         self,
         *,
@@ -282,11 +292,14 @@ class Ask(_message.Message):
         section: _builtins.int | None = ...,
         sum_of: _builtins.int | None = ...,
         outcomes: _builtins.str | None = ...,
+        began_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cached_tokens", b"_cached_tokens", "_cost_usd", b"_cost_usd", "_input_tokens", b"_input_tokens", "_last_refusal", b"_last_refusal", "_latency_s", b"_latency_s", "_outcomes", b"_outcomes", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_refused", b"_refused", "_request_id", b"_request_id", "_section", b"_section", "_sum_of", b"_sum_of", "_vote", b"_vote", "cached_tokens", b"cached_tokens", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "last_refusal", b"last_refusal", "latency_s", b"latency_s", "outcomes", b"outcomes", "output_tokens", b"output_tokens", "prompt", b"prompt", "refused", b"refused", "request_id", b"request_id", "section", b"section", "sum_of", b"sum_of", "vote", b"vote"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_began_s", b"_began_s", "_cached_tokens", b"_cached_tokens", "_cost_usd", b"_cost_usd", "_input_tokens", b"_input_tokens", "_last_refusal", b"_last_refusal", "_latency_s", b"_latency_s", "_outcomes", b"_outcomes", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_refused", b"_refused", "_request_id", b"_request_id", "_section", b"_section", "_sum_of", b"_sum_of", "_vote", b"_vote", "began_s", b"began_s", "cached_tokens", b"cached_tokens", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "last_refusal", b"last_refusal", "latency_s", b"latency_s", "outcomes", b"outcomes", "output_tokens", b"output_tokens", "prompt", b"prompt", "refused", b"refused", "request_id", b"request_id", "section", b"section", "sum_of", b"sum_of", "vote", b"vote"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cached_tokens", b"_cached_tokens", "_cost_usd", b"_cost_usd", "_input_tokens", b"_input_tokens", "_last_refusal", b"_last_refusal", "_latency_s", b"_latency_s", "_outcomes", b"_outcomes", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_refused", b"_refused", "_request_id", b"_request_id", "_section", b"_section", "_sum_of", b"_sum_of", "_vote", b"_vote", "cached_tokens", b"cached_tokens", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "last_refusal", b"last_refusal", "latency_s", b"latency_s", "model", b"model", "outcomes", b"outcomes", "output_tokens", b"output_tokens", "prompt", b"prompt", "refused", b"refused", "request_id", b"request_id", "role", b"role", "section", b"section", "sum_of", b"sum_of", "vote", b"vote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_began_s", b"_began_s", "_cached_tokens", b"_cached_tokens", "_cost_usd", b"_cost_usd", "_input_tokens", b"_input_tokens", "_last_refusal", b"_last_refusal", "_latency_s", b"_latency_s", "_outcomes", b"_outcomes", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_refused", b"_refused", "_request_id", b"_request_id", "_section", b"_section", "_sum_of", b"_sum_of", "_vote", b"_vote", "began_s", b"began_s", "cached_tokens", b"cached_tokens", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "last_refusal", b"last_refusal", "latency_s", b"latency_s", "model", b"model", "outcomes", b"outcomes", "output_tokens", b"output_tokens", "prompt", b"prompt", "refused", b"refused", "request_id", b"request_id", "role", b"role", "section", b"section", "sum_of", b"sum_of", "vote", b"vote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__began_s: _TypeAlias = _typing.Literal["began_s"]  # noqa: Y015
+    _WhichOneofArgType__began_s: _TypeAlias = _typing.Literal["_began_s", b"_began_s"]  # noqa: Y015
     _WhichOneofReturnType__cached_tokens: _TypeAlias = _typing.Literal["cached_tokens"]  # noqa: Y015
     _WhichOneofArgType__cached_tokens: _TypeAlias = _typing.Literal["_cached_tokens", b"_cached_tokens"]  # noqa: Y015
     _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
@@ -313,6 +326,8 @@ class Ask(_message.Message):
     _WhichOneofArgType__sum_of: _TypeAlias = _typing.Literal["_sum_of", b"_sum_of"]  # noqa: Y015
     _WhichOneofReturnType__vote: _TypeAlias = _typing.Literal["vote"]  # noqa: Y015
     _WhichOneofArgType__vote: _TypeAlias = _typing.Literal["_vote", b"_vote"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__began_s) -> _WhichOneofReturnType__began_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_tokens) -> _WhichOneofReturnType__cached_tokens | None: ...
     @_typing.overload

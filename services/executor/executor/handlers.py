@@ -252,7 +252,7 @@ class Handlers:
 
         Return an error or None for each record: PermanentError makes it a dead letter, DoubtfulError has it come again.
         """
-        claims = [Claim(request.event, request.signature, request.replay) for request in requests]
+        claims = [Claim(each.event, each.signature, each.replay, each.traceparent) for each in requests]
         asked_at, answers = await claim(self.worker, partial(self.executions.claim, claims=claims))
         return [self._handle_answer(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
 

@@ -18,6 +18,7 @@ from contracts.criteria import CRITERIA_MAX, CRITERION_MAX_CHARS, parse_stored_c
 from contracts.fields import describe_problem
 from contracts.resources import Usage
 from contracts.topics import measure
+from contracts.traceparent import TRACEPARENT, enter, name_call
 from executor import errors
 from executor.outcomes import read_progress, to_printable
 from executor.ports import Call, Exchange, Grant
@@ -219,7 +220,8 @@ class HttpClient:
             call.keep_secret(values.values())
         if headers is None:
             headers = _JSON_HEADERS if method == "POST" else _ACCEPT
-        sent = {**values, **headers}  # of names that are the same without their case, aiohttp sends the last
+        # Of names that are the same without their case, aiohttp sends the last.
+        sent = {**values, **headers, **_name_span(call)}
         if call.grant.signing is not None:
             sent |= self._sign(call, method, data or b"")
         began, response = time.monotonic(), None
@@ -344,6 +346,16 @@ def _describe(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused: nothing listens there"
     return str(error) if cause is None else cause.strerror or str(cause)
+
+
+def _name_span(call: Call) -> dict[str, str]:
+    """Return the header by which what an agent does in a call belongs to the call's span; nothing without a trace."""
+    grant = call.grant
+    if not grant.traceparent:
+        return {}
+    execution_id = grant.lease.execution_id
+    span_id = name_call(execution_id, grant.attempt, call.number)
+    return {TRACEPARENT: enter(grant.traceparent, execution_id, span_id)}
 
 
 def build_headers(call: Call) -> dict[str, str]:

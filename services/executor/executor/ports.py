@@ -30,7 +30,7 @@ class Grant:
     that sign calls. `handle` is the agent's own name for the work, as an earlier call reported it. All executions of
     the job have `context_id`, all calls of this one `message_id`; nobody else can foretell either. If it
     `follows_only`, the work may have been sent, and must not be sent again. Headers and signing secrets are of
-    `agent_tenant` alone.
+    `agent_tenant` alone. `traceparent` is of the execution's trace; empty: it has none.
     """
 
     lease: Lease
@@ -54,6 +54,7 @@ class Grant:
     message_id: str = ""
     follows_only: bool = False
     agent_tenant: str = DEFAULT_TENANT
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim of the execution that a record requests: the record's value and signature, and if it is a replay."""
+    """A claim of the execution that a record requests: its value, signature and traceparent, and if it is a replay."""
 
     request: bytes
     signature: str = ""
     replay: bool = False
+    traceparent: str = ""
 
 
 class Executions(Protocol):

@@ -10,7 +10,8 @@ from typing import Any
 
 from contracts.checks import Finding
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.judging.policy import name_judging
+from contracts.judging.policy import name_judging as name_reusable
+from contracts.traceparent import enter, name_judging
 from servicekit import clock
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
@@ -23,7 +24,7 @@ from signoff.status import ReportKind
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judging import JudgingBudget, judge_granted, read_policy
-from validator.ports import Claim, FindJudge, Grant, Judgings, RunChecks, Subject
+from validator.ports import SENT_TRACE, Claim, FindJudge, Grant, Judgings, RunChecks, Subject
 from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,10 @@ class Handlers:
     ) -> PublishOutcome:
         """Judge a result by its grant, and return the function that publishes the verdict, or the failure to judge."""
         held.begun = True
-        started, tenant = time.monotonic(), f"tenant:{grant.tenant}"
+        if grant.traceparent:
+            execution_id, lease = grant.lease.execution_id, grant.lease.lease
+            SENT_TRACE.set(enter(grant.traceparent, execution_id, name_judging(execution_id, lease)))
+        started, began_at, tenant = time.monotonic(), clock.now(), f"tenant:{grant.tenant}"
         try:
             verdict = await judge_granted(
                 grant,
@@ -119,11 +123,11 @@ class Handlers:
                 reporting.add_done_callback(self._reporting.discard)
             raise
         else:
-            verdict.judge = verdict.judge or self.name_own()
+            verdict.judge, verdict.began_at = verdict.judge or self.name_own(), began_at
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
             policy = read_policy(grant.policy)
             if is_reusable(verdict, event.result, policy):
-                fields["model_and_prompt"] = name_judging(
+                fields["model_and_prompt"] = name_reusable(
                     self.config.judge_name, None if policy is None else policy.reference
                 )
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=budget.usage, **fields)

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -64,6 +65,9 @@ class Subject:
     is_repeated: bool | None = None
 
 
+#: The traceparent that requests to judges carry, of the judging that is under way; empty: none.
+SENT_TRACE: Final[ContextVar[str]] = ContextVar("traceparent", default="")
+
 #: Hold a slot while the judge of this name is asked, once one is free.
 Slot = Callable[[str], AbstractAsyncContextManager[None]]
 
@@ -109,11 +113,13 @@ class JudgingGrant:
 class Grant(JudgingGrant):
     """The grant to judge a job's result, within the rest of the job's budget.
 
-    `result_hash` is the SHA-256 of the JSON text of the recorded result; no other result may be judged.
+    `result_hash` is the SHA-256 of the JSON text of the recorded result; no other result may be judged. `traceparent`
+    is of the trace of the job's execution; empty: it has none.
     """
 
     result_hash: bytes
     tenant: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Outcomes are decided nowhere else.
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import compress, islice
@@ -389,11 +390,13 @@ class AskLog:
         self._first: list[dict[str, Any]] = []
         self._count = 0
         self._room = ASKS_MAX
+        self._begun = time.monotonic()
         self.models: dict[str, None] = {}  # those that replied, in order
 
     def note(self, answer: Reply | JudgeAnswerError, latency_s: float, **fields: Any) -> dict[str, Any]:
         """Log an ask, with its reply or the error of an unusable one, and `fields`; return the logged ask."""
         usage = answer.usage
+        latency_s = latency_s if answer.latency_s is None else answer.latency_s
         if isinstance(answer, Reply):
             model = answer.model or "unnamed"
             self.models[model] = None
@@ -402,7 +405,8 @@ class AskLog:
         ask = {
             "model": _shorten(model),
             "prompt": self._prompt,
-            "latency_s": round(latency_s if answer.latency_s is None else answer.latency_s, 3),
+            "began_s": round(max(0.0, time.monotonic() - self._begun - latency_s), 3),
+            "latency_s": round(latency_s, 3),
             "request_id": answer.request_id and _shorten(answer.request_id),
             **fields,
         }

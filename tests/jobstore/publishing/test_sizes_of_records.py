@@ -132,6 +132,7 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
         "reuse_key": "f" * 64,
         "protocol": "openai",
         "settings_hash": "f" * 64,
+        "traceparent": "f" * 55,
         "handle": '"' * HANDLE_MAX_BYTES,
     }
     columns["agent"] = json.dumps(agent.model_dump(mode="json") | {**wide, "created_at": "", "updated_at": ""})

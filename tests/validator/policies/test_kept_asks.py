@@ -32,6 +32,7 @@ def test_an_answer_is_kept_with_who_gave_it_what_it_took_and_what_it_said() -> N
         {
             "model": "model-1",
             "prompt": 2,
+            "began_s": 0.0,
             "latency_s": 0.123,
             "request_id": "req-1",
             "role": "judge",
@@ -41,7 +42,7 @@ def test_an_answer_is_kept_with_who_gave_it_what_it_took_and_what_it_said() -> N
             "cost_usd": 0.5,
             "outcomes": "p-fc",
         },
-        {"model": "model-2", "prompt": 2, "latency_s": 1.235, "request_id": None, "role": "judge"},
+        {"model": "model-2", "prompt": 2, "began_s": 0.0, "latency_s": 1.235, "request_id": None, "role": "judge"},
     ]
     assert log.take() == []
     assert list(log.models) == ["model-1", "model-2"]

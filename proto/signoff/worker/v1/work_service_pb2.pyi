@@ -435,21 +435,25 @@ class ExecutionClaim(_message.Message):
     REPLAY_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     replay: _builtins.bool
     """Published again by an operator: admits nothing."""
     request: _builtins.bytes
     """The body of an `execute-requested`, and its header `signoff-signature`."""
     signature: _builtins.str
+    traceparent: _builtins.str
+    """Its header `traceparent`, as it came."""
     def __init__(
         self,
         *,
         replay: _builtins.bool = ...,
         request: _builtins.bytes = ...,
         signature: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay", "request", b"request", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay", "request", b"request", "signature", b"signature", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -589,6 +593,7 @@ class ExecutionGrant(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     FOLLOWS_ONLY_FIELD_NUMBER: _builtins.int
     AGENT_TENANT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -620,6 +625,8 @@ class ExecutionGrant(_message.Message):
     """The work may have been sent, and must not be sent again: it is looked for."""
     agent_tenant: _builtins.str
     """Whose agent it is: it is sent values of this tenant alone. Empty, from a jobstore of 0.2.0: `default`."""
+    traceparent: _builtins.str
+    """Its trace: calls of the agent are sent a traceparent of it. Empty, from a jobstore of 0.2.0: none."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     @_builtins.property
@@ -655,10 +662,11 @@ class ExecutionGrant(_message.Message):
         message_id: _builtins.str = ...,
         follows_only: _builtins.bool = ...,
         agent_tenant: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "handle", b"handle", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "policy", b"policy", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "agent_id", b"agent_id", "agent_tenant", b"agent_tenant", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "context_id", b"context_id", "follows_only", b"follows_only", "handle", b"handle", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "message_id", b"message_id", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "settings_json", b"settings_json", "signing", b"signing", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_handle", b"_handle", "_judged_max_chars", b"_judged_max_chars", "_signing", b"_signing", "agent_id", b"agent_id", "agent_tenant", b"agent_tenant", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "context_id", b"context_id", "follows_only", b"follows_only", "handle", b"handle", "headers", b"headers", "judged_max_chars", b"judged_max_chars", "lease", b"lease", "lease_s", b"lease_s", "message_id", b"message_id", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "settings_json", b"settings_json", "signing", b"signing", "spent", b"spent", "submission", b"submission", "tenant", b"tenant", "traceparent", b"traceparent", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -817,6 +825,7 @@ class JudgingAnswer(_message.Message):
     TASK_JSON_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
     POLICY_TENANT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
@@ -855,6 +864,8 @@ class JudgingAnswer(_message.Message):
     """Whose the judge policy is: its models are asked with keys of this tenant alone. Empty, from a jobstore of 0.2.0:
     `default`.
     """
+    traceparent: _builtins.str
+    """The trace of the job's execution: judges are sent a traceparent of it. Empty: none."""
     @_builtins.property
     def lease(self) -> Global___LeaseKey: ...
     @_builtins.property
@@ -887,10 +898,11 @@ class JudgingAnswer(_message.Message):
         task_json: _builtins.str = ...,
         references: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
         policy_tenant: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease", "payload_json", b"payload_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "policy_tenant", b"policy_tenant", "previous_result_hash", b"previous_result_hash", "references", b"references", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "task_json", b"task_json", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "judge_policy_json", b"judge_policy_json", "judging_kind", b"judging_kind", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "payload_json", b"payload_json", "policy_tenant", b"policy_tenant", "previous_result_hash", b"previous_result_hash", "references", b"references", "result_hash", b"result_hash", "result_json", b"result_json", "submission", b"submission", "submissions", b"submissions", "task_json", b"task_json", "tenant", b"tenant", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015

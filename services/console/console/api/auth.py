@@ -17,6 +17,8 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ValidationError
 
 from console.errors import CREDENTIAL_NEEDED, ProblemError
+from contracts.traceparent import TRACEPARENT
+from servicekit.traceparents import take_traceparent
 from signoff import AsyncClient, SignoffError
 from signoff.errors import ErrorCode
 from signoff.identity import Caller
@@ -198,7 +200,8 @@ async def _jobstore(request: Request, response: Response, _: Annotated[object, D
         response.status_code = 200
         response.headers["Idempotency-Replayed"] = "true"
 
-    return client.with_token(token_of(request), mark_replay)
+    trace = take_traceparent(request.headers.get(TRACEPARENT), "rest")
+    return client.with_token(token_of(request), mark_replay, traceparent=trace)
 
 
 #: A client of the jobstore that calls with the caller's token.

@@ -24,6 +24,7 @@ from jobstore.api.requests import (
     read_key,
     read_name,
     read_new_job,
+    read_trace,
     read_version,
     reject_nul,
     wants_text,
@@ -185,12 +186,14 @@ class JobService(JobServiceServicer):
         return pb.AssignAgentResponse(job=job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        parameters = ExecutionRequest(not_before=read_field(request, "not_before"))
+        not_before = read_field(request, "not_before")
+        parameters = ExecutionRequest(not_before=not_before, traceparent=read_trace(context))
         return pb.ExecuteJobResponse(execution=await self._execute(request, parameters, context))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         check_text_size(request.comment, self._payload_max_bytes)
-        parameters = ExecutionRequest(reject_nul(read_field(request, "comment")))
+        comment = reject_nul(read_field(request, "comment"))
+        parameters = ExecutionRequest(comment, traceparent=read_trace(context))
         return pb.ResubmitJobResponse(execution=await self._execute(request, parameters, context))
 
     async def _execute(

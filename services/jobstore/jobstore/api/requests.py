@@ -15,10 +15,12 @@ from pydantic import TypeAdapter
 from contracts.fields import OperationName, Patch
 from contracts.resources import NewJob, new_job_of, patch_of
 from contracts.topics import measure, measure_job
+from contracts.traceparent import TRACEPARENT
 from jobstore.access.callers import choose_tenant
 from jobstore.engine.parts import check_size
 from jobstore.errors import ForbiddenError, InvalidError
 from jobstore.jobs.commands import Answer
+from servicekit.traceparents import take_traceparent
 from signoff.connection import JSON_AS_VALUE, PAGE_MAX, REPLAYED
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -58,6 +60,12 @@ def read_new_job(message: pb.NewJob) -> NewJob:
     new = new_job_of(message)
     new.tenant = choose_tenant(new.tenant if "tenant" in new.model_fields_set else None)
     return new
+
+
+def read_trace(context: Context) -> str | None:
+    """Return the traceparent in a call's metadata; None if there is none."""
+    given = (value for key, value in context.invocation_metadata() or () if key == TRACEPARENT)
+    return take_traceparent(next(given, None), "grpc")
 
 
 def reject_nul(text: str | None) -> str | None:

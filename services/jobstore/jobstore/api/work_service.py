@@ -16,6 +16,7 @@ from contracts.resources import NewJob, Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.spending import Budget
 from contracts.topics import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
+from contracts.traceparent import go_on
 from jobstore.access.callers import find_actor
 from jobstore.access.upstreams import OPEN, Author, Upstreams
 from jobstore.api.requests import Context, check_text_size, read_protocols
@@ -58,6 +59,7 @@ from jobstore.judging.store import note_validator
 from jobstore.tasks.queue import TaskQueue
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.subscription import parse_event
+from servicekit.traceparents import take_traceparent
 from signoff.errors import ErrorCode
 from signoff.status import FIRST_PROTOCOLS, EmptyResult, JudgingKind
 from signoff.v1 import resources_pb2 as resources_pb
@@ -290,7 +292,8 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, ErrorCode.REFERENCE_IN_RECORD, message)
         inline = None if event.job is None else _complete_job(event.job, event.job_id, author)
         asked = (event.execution_id, event.job_id, owner, request.room, inline, claim.replay, event.not_before)
-        return ClaimExecution(*asked, *author, request.capacity, protocols, actor=find_actor())
+        trace = take_traceparent(claim.traceparent or None, "kafka")
+        return ClaimExecution(*asked, *author, request.capacity, protocols, trace, actor=find_actor())
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, _: Context) -> pb.BeginJudgingsResponse:
         owner = UUID(request.owner)
@@ -345,6 +348,7 @@ class WorkService(WorkServiceServicer):
                 budget_left_tokens=answer.budget.left_tokens,
                 handle=execution.handle,
                 follows_only=execution.follows_only,
+                traceparent=go_on(execution.traceparent, execution.execution_id),
                 **self._name_work(execution, grant),
             )
         return write_row(pb.ExecutionAnswer, answer, job_id=job_id, grant=granted)
@@ -374,6 +378,7 @@ class WorkService(WorkServiceServicer):
             submission=execution.submission,
             submissions=policy.get("max_submissions"),
             tenant=execution.tenant,
+            traceparent=go_on(execution.traceparent, execution.execution_id),
             payload_json=None if context is None else context.payload,
             previous_result_hash=None if context is None else context.previous_result_hash,
             **describe_budget(answer.budget),

@@ -242,6 +242,7 @@ class ClaimExecution(Command[ClaimAnswer]):
     tenants: frozenset[str] | None = None
     capacity: int = 0
     protocols: Sequence[str] = ()
+    traceparent: str | None = None
 
     @property
     def _worker_room(self) -> WorkerRoom:
@@ -351,7 +352,7 @@ class ClaimExecution(Command[ClaimAnswer]):
             except InvalidError as error:
                 return self._reject(uow, error.code, str(error))
             create_job(uow, self.inline, self.job_id, self.author)
-        parameters = ExecutionRequest(not_before=self.not_before)
+        parameters = ExecutionRequest(not_before=self.not_before, traceparent=self.traceparent)
         decision = request_execution(uow, self.job_id, self.execution_id, self.author, parameters)
         if isinstance(decision, Refusal):
             return self._refuse(uow, decision)

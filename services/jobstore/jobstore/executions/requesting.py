@@ -11,6 +11,7 @@ from contracts.agent_settings import format_settings, hash_settings
 from contracts.events import hash_task
 from contracts.resources import Policy
 from contracts.spending import Budget
+from contracts.traceparent import go_on
 from jobstore.agents.rules import AgentHistory, Agents, AgentsWish, choose_usable, find_best, may_use
 from jobstore.engine.parts import NOTHING, UnitOfWork, Wishes, optional
 from jobstore.executions.rows import Executions, Grant, record
@@ -44,13 +45,14 @@ class ExecutionRequest:
     """The parameters of a request for an execution.
 
     `comment` is sent to the agent as feedback. `policy_note` is set on a submission that follows by policy, and ends
-    the message in the log: "by policy".
+    the message in the log: "by policy". `traceparent` is that of whoever asks, or of the submission before.
     """
 
     comment: str | None = None
     not_before: datetime | None = None
     batch_id: UUID | None = None
     policy_note: str | None = None
+    traceparent: str | None = None
 
 
 PLAIN_REQUEST: Final = ExecutionRequest()
@@ -87,6 +89,7 @@ def request_execution(
         not_before=not_before,
         task_hash=hash_task(spec.title, spec.description, spec.payload),
         protocol=protocol,
+        traceparent=parameters.traceparent,
         settings_hash=hash_settings(agent.settings) if agent is not None and protocol is not None else None,
     )
     if agent is not None and agent.deterministic and uow.terms.reuse.result_age_s:
@@ -212,7 +215,9 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
     other = _find_other_agent(uow, job, execution, history)
     is_rejudged = report.code == REJUDGED  # no more is made of the batch, of which its item has ended
     batch_id = None if is_rejudged else execution.batch_id
-    parameters = ExecutionRequest(batch_id=batch_id, policy_note=_policy_note(uow, execution, other))
+    note = _policy_note(uow, execution, other)
+    trace = None if is_rejudged else go_on(execution.traceparent, execution.execution_id)
+    parameters = ExecutionRequest(batch_id=batch_id, policy_note=note, traceparent=trace)
     refusal = _refuse_resubmission(uow, execution, report, parameters, other)
     if refusal is not None:
         message = f"{report.message}; not submitted again: {refusal.message}"

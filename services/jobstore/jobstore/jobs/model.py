@@ -331,6 +331,7 @@ class Execution:
     settings_hash: bytes | None = None
     handle: str | None = None
     follows_only: bool = False
+    traceparent: str | None = None
     created_at: datetime | None = None
 
     @property

@@ -310,6 +310,7 @@ executions = Table(
     Column("protocol", Text, doc="by which its agent is called; none: from before 0.3.0, or http", info=FROZEN),
     Column("settings_hash", LargeBinary, doc="of the settings that it is called with, if there are any", info=FROZEN),
     Column("handle", Text, doc="the agent's name for the work, as it was reported last; empty: none any more"),
+    Column("traceparent", Text, doc="the trace that it belongs to; none: one of its own", info=FROZEN),
     required(
         "follows_only", Boolean, server_default=text("false"), doc="whether its work is looked for, and never sent"
     ),

@@ -21,6 +21,7 @@ from contracts.events import Event
 from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from contracts.traceparent import TRACEPARENT, TRACEPARENT_CHARS
 from servicekit import clock, retry
 from servicekit.errors import DoubtfulError, PermanentError, ServiceError
 from servicekit.kafka.access import FORBIDDEN, KafkaAccess
@@ -276,6 +277,11 @@ class Incoming(Generic[E]):
     def signature(self) -> str:
         """The value of the record's header `signoff-signature`; empty if there is no such header."""
         return (dict(self.record.headers).get(SIGNATURE_HEADER) or b"").decode()
+
+    @property
+    def traceparent(self) -> str:
+        """The value of the record's header `traceparent`, cut where it is too long for one; empty if there is none."""
+        return (dict(self.record.headers).get(TRACEPARENT) or b"")[: TRACEPARENT_CHARS + 1].decode("latin-1")
 
 
 class UnparsedError(PermanentError):

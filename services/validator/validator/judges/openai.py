@@ -31,6 +31,7 @@ from contracts.criteria import Criterion
 from contracts.evidence import Evidence
 from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
+from contracts.traceparent import TRACEPARENT
 from servicekit.addresses import ForbiddenAddressError, HostPort, Network, make_socket_factory, read_host_port
 from servicekit.models.forms import ApiName, Form, Output, Refusal, Role
 from servicekit.models.pace import AnswerHeaders, Gate, Quota, Turn, make_metrics, read_headers, read_id
@@ -42,7 +43,7 @@ from signoff.status import Outcome
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import THINKING_TOKENS, JudgeConfig, JudgeKeys
 from validator.judges.shapes import to_reply, to_request
-from validator.ports import Judge, Reply
+from validator.ports import SENT_TRACE, Judge, Reply
 from validator.prompt import Question, Questions
 from validator.verdict import read_answer, to_shape_error, to_storable
 
@@ -82,6 +83,8 @@ class LeanClient(AsyncOpenAI):
             options = await self._prepare_options(FinalRequestOptions.construct(method="post", url=path))
             self._places[path] = self._prepare_url(path), self._build_headers(options)
         url, headers = self._places[path]
+        if trace := SENT_TRACE.get():
+            headers = httpx2.Headers([*headers.raw, (TRACEPARENT.encode(), trace.encode())])
         response = await self._client.send(httpx2.Request("POST", url, headers=headers, content=body))
         if not response.is_success:
             raise self._make_status_error_from_response(response)

@@ -2859,6 +2859,11 @@ export interface components {
             output_tokens?: number;
             /** @example 0.0123 */
             cost_usd?: string;
+            /**
+             * Format: double
+             * @description how long after the first could have been made
+             */
+            began_s?: number;
             /** Format: double */
             latency_s?: number;
             /** @description as the judge's API names the request */
@@ -4709,6 +4714,11 @@ export interface components {
             submissions?: number;
             /** @description how it was judged */
             stages?: components["schemas"]["StageVerdict"][];
+            /**
+             * Format: date-time
+             * @description when its judging began, by its validator's clock
+             */
+            began_at?: string;
         };
         /** @description A verdict that is another than before, on the same result. */
         VerdictFlip: {

@@ -1,0 +1,1 @@
+"""Make traces of jobs' facts, and send them to what takes OTLP: a process of its own, without a database."""
