@@ -190,7 +190,7 @@ async def test_a_backup_and_its_restore_say_what_they_have_and_what_is_lost(sign
     restored = await signoff("restore", place, "--database-url", empty, "--number", "1", *given)
     assert restored.status == 0, restored.err
     assert f"begun at checkpoint 1 of {place}, made at " in restored.out
-    assert "what was recorded after number 0 is lost, and the jobstores publish every fact again" in restored.out
+    assert "recorded after number 0, 0 facts are in the archive or in topics, and the rest is lost" in restored.out
     assert "all tokens and sign-ins: make new ones" in restored.out
     kept = (await signoff("backup", place, "--keep-days", "10", "--json", *given)).json
     assert (kept["number"], kept["removed"], kept["behind"]) == (2, 0, 0)

@@ -250,9 +250,10 @@ class RebuildSettings(ServiceSettings):
     fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
     create_database: bool = False
     accept_gaps: bool = False
-    #: Where checkpoints or backups are, and the number of the one at which the rebuild begins, or `newest`: that must
-    #: be there. None: it begins at the newest, or at the first fact where there is none.
+    #: Where facts are archived, and checkpoints are, or backups, if these are elsewhere; and the number of the one at
+    #: which the rebuild begins, or `newest`: that must be there. None: it begins at the newest, or at the first fact.
     archive: str = ""
+    backup: str = ""
     checkpoint: Annotated[str, Field(pattern="^[0-9]{1,12}$|^newest$")] | None = None
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.executions.commands import CancelJob
 from jobstore.jobs.model import SIGNOFF
+from jobstore.keeping.archiver import Archiver
 from jobstore.keeping.snapshots import Snapshot, Snapshots, name_manifest
 from jobstore.recovery.verify import open_snapshot
 from jobstore.subjects import STORES
+from servicekit.archive.history import ArchivedHistory, ArchivedParts
 from servicekit.archive.objects import Objects
+from servicekit.archive.parts import Archive
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.history import Record
+from servicekit.kafka.history import History, Record
 from signoff.status import Outcome, ReportKind
 
 
@@ -248,6 +252,53 @@ async def test_a_snapshot_of_somebody_else_or_of_a_newer_version_is_refused(
     ) as newer:
         await reopen(place)
     assert newer.value.code == "unknown_revision"
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["topics", "no topics"])
+async def test_what_followed_a_snapshot_is_taken_from_the_archive_where_the_topics_are_gone(
+    runner: CommandRunner, facts: Facts, postgres: str, place: Objects, *, is_lost: bool
+) -> None:
+    async with empty(postgres) as (live, live_url), empty(postgres) as (made, url):
+        await live.migrate()
+        begun = {f"{topic}/{n}": end for topic in TOPICS for n, end in (await facts.topics.end_offsets(topic)).items()}
+        async with live.transaction() as connection:
+            await connection.execute(text("UPDATE keeping SET offsets = :offsets"), {"offsets": json.dumps(begun)})
+        archive, kafka = Archive(place, KEYS, "here"), KafkaAccess(facts.kafka)
+        archiver = Archiver(
+            live, lambda: archive, partial(History, kafka), facts.topics.end_offsets, KEYS, "here", every_s=60
+        )
+
+        async def go_on(*, taken: bool = False) -> None:
+            steps = Steps(live, CommandRunner(live, STORES, runner.terms))
+            await steps.created(agent_id=None)
+            await facts.relay(live)
+            async with live.session() as session:
+                await archiver.archive(session)
+            if taken:
+                await take(live_url, place)
+            await steps.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
+
+        await go_on()
+        await go_on(taken=True)
+        await go_on()
+        if not is_lost:
+            await facts.relay(live)  # what is in no part yet is in the topics
+        snapshot = await reopen(place)
+        parts = await ArchivedParts.load(archive, snapshot.manifest.published_seq)
+        kind = Gone if is_lost else ArchivedHistory
+        options: Any = {"snapshot": snapshot, "parts": parts}
+        result = await rebuilding(made, lambda topic: kind(kafka, topic, parts), **options).run()
+        assert result["began_at"]["goes_on"] is not is_lost
+        found = await verified(url, live_url)
+        assert found["differences"] == []
+        assert found["older"] == ({"jobs": 1, "ends_at": found["older"]["ends_at"]} if is_lost else None)
+
+
+class Gone(ArchivedHistory):
+    """A topic that the broker does not have any more."""
+
+    async def offsets(self, _: Any = None) -> dict[int, range]:
+        raise PermanentError("no topic", code="unknown_topic")
 
 
 async def test_what_was_recorded_and_not_published_by_then_is_published_by_the_database_that_is_made(

@@ -12,7 +12,6 @@ from support.jobstore.signed_facts import make_keys
 
 from contracts.signing import SIGNATURE_HEADER, FactFilter, FactKeys, is_marker
 from jobstore.engine.database import Database
-from jobstore.keeping.snapshots import Snapshot
 from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import OpenHistory, Rebuild
@@ -99,10 +98,10 @@ def rebuilding(
     keys: FactKeys = KEYS,
     *,
     accept_gaps: bool = False,
-    snapshot: Snapshot | None = None,
+    **begins: Any,
 ) -> Rebuild:
-    """A rebuild by somebody who has these keys."""
-    return Rebuild(database, history, FactFilter(keys), print, accept_gaps=accept_gaps, snapshot=snapshot)
+    """A rebuild by somebody who has these keys, which begins at a snapshot, or in an archive."""
+    return Rebuild(database, history, FactFilter(keys), print, accept_gaps=accept_gaps, **begins)
 
 
 async def verified(one: str, other: str) -> Mapping[str, Any]:

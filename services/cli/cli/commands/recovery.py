@@ -30,6 +30,15 @@ AcceptGaps = Annotated[
         "--accept-gaps", help="Where a version of a job is missing, or a stub, leave out the versions after it."
     ),
 ]
+Archived = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        metavar="PLACE",
+        envvar="SIGNOFF_ARCHIVE",
+        help="Where facts are archived: a directory, or s3://bucket/prefix, gs:// or az://.",
+    ),
+]
 Create = Annotated[bool, typer.Option("--create", help="Create the database first, unless it exists.")]
 Place = Annotated[
     str, typer.Argument(metavar="PLACE", help="A directory, or s3://bucket/prefix, gs:// or az://.", show_default=False)
@@ -77,7 +86,7 @@ def _describe_backup(place: str, line: dict[str, Any]) -> str:
 
 
 @command(app, "restore")
-async def restore(
+async def restore(  # noqa: PLR0917 - options
     cli: Session,
     place: Place,
     database_url: Annotated[str, typer.Option(metavar="URL", help="An empty database: postgresql://...")],
@@ -86,15 +95,18 @@ async def restore(
     number: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the backup; the newest when not given.")
     ] = None,
+    archive: Archived = None,
 ) -> None:
     """Fill an empty database from a backup, and from the facts in Kafka that were recorded since.
+
+    With the archive, the facts are those in it, too, and what Kafka has lost is not lost.
 
     Stop all jobstores before. What is changed, of another installation or of a newer version is refused, and leaves the
     database empty. Where Kafka was lost, too, the jobstores publish every fact of the backup again.
     """
     settings = _make_rebuild_settings(cli, database_url, create=create, accept_gaps=accept_gaps)
-    settings |= {"ARCHIVE": place, "CHECKPOINT": "newest" if number is None else str(number)}
-    await _rebuild(cli, settings)
+    settings |= {"BACKUP": place, "CHECKPOINT": "newest" if number is None else str(number)}
+    await _rebuild(cli, settings | ({"ARCHIVE": archive} if archive else {}))
 
 
 @command(app, "rebuild")
@@ -103,14 +115,7 @@ async def rebuild(
     database_url: Annotated[str, typer.Option(metavar="URL", help="An empty database: postgresql://...")],
     create: Create = False,
     accept_gaps: AcceptGaps = False,
-    archive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PLACE",
-            envvar="SIGNOFF_ARCHIVE",
-            help="Begin at the newest checkpoint in a directory, or in s3://bucket/prefix, gs:// or az://.",
-        ),
-    ] = None,
+    archive: Archived = None,
 ) -> None:
     """Fill an empty database from the facts in Kafka: job-changed, and the facts about all else.
 
@@ -159,8 +164,9 @@ def _describe_beginning(line: Mapping[str, Any]) -> Iterator[str]:
             yield f"{line['published_again']} facts were in no topic: the jobstores publish them"
     else:
         yield (
-            f"begun at {which}; the topics are not those of then: what was recorded after number {began['last_seq']} "
-            "is lost, and the jobstores publish every fact again"
+            f"begun at {which}; the topics are not those of then: of what was recorded after number "
+            f"{began['last_seq']}, {began['since']} facts are in the archive or in topics, and the rest is lost; the "
+            "jobstores publish every fact again"
         )
     yield (
         f"lost since {began['made_at']}, as no fact has it: judgings without a job, counts of verdicts, idempotency "

@@ -29,7 +29,7 @@ from contracts.events import (
 )
 from contracts.resources import Policy
 from contracts.signing import FactFilter, FactKeys
-from contracts.topics import TOPIC_OF
+from contracts.topics import TOPIC_OF, TOPICS
 from jobstore.config import RebuildSettings
 from jobstore.engine.address import DatabaseAddress
 from jobstore.engine.database import Database
@@ -46,7 +46,9 @@ from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.projection import Projection, SetAside
 from jobstore.subjects import STORES
 from jobstore.tenants.store import adopt_tenants
+from servicekit.archive.history import ArchivedHistory, ArchivedParts
 from servicekit.archive.objects import Objects
+from servicekit.archive.parts import Archive
 from servicekit.errors import PermanentError
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, Record, describe_unread
@@ -143,6 +145,10 @@ _FORGET_JUDGINGS: Final = text(
     "DELETE FROM judgings j USING operation_items i "
     "WHERE i.operation_id = j.group_id AND i.item = j.item AND NOT i.answered"
 )
+_SINCE: Final = text(
+    "SELECT (SELECT count(*) FROM job_logs WHERE seq > :last AND kind <> :rebuilt) "
+    "+ (SELECT count(*) FROM facts WHERE seq > :last)"
+)
 #: Jobs whose log is not whole.
 _BROKEN: Final = text(
     "SELECT j.id FROM jobs j LEFT JOIN "
@@ -175,13 +181,16 @@ class Rebuild:
         *,
         accept_gaps: bool = False,
         snapshot: Snapshot | None = None,
+        parts: ArchivedParts | None = None,
     ) -> None:
+        """`parts` are those of the histories, if these begin in an archive."""
         self._database = database
         self._history = history
         self._facts = facts
         self._write_line = write_line
         self._accept_gaps = accept_gaps
         self._snapshot = snapshot
+        self._parts = parts
         #: Whether the topics are those that the snapshot was made beside: their records go on behind its own.
         self._goes_on = False
         #: Numbers of facts in the snapshot that no record was met of, if only such are published again.
@@ -208,18 +217,24 @@ class Rebuild:
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = dict((await connection.execute(_COUNTS)).one())
+                last = 0 if self._snapshot is None else self._snapshot.manifest.last_seq
+                since = await connection.scalar(_SINCE, {"last": last, "rebuilt": TransitionKind.REBUILT.value})
         lacking = {"aside": self._gaps, "are_limits_lost": not self._has_limits}
         left = {"left": self._facts.describe_left(), "unread": describe_unread(self._histories)}
-        began = {} if self._snapshot is None else {"began_at": self._describe_beginning(self._snapshot)}
+        began = {} if self._snapshot is None else {"began_at": self._describe_beginning(self._snapshot, since)}
         return {"ok": True, "counts": counts, **self._counts, **lacking, **left, **began}
 
-    def _describe_beginning(self, snapshot: Snapshot) -> Mapping[str, object]:
-        """Return which snapshot it was; `goes_on`: the topics are those of then, so that no fact is lost."""
+    def _describe_beginning(self, snapshot: Snapshot, since: int) -> Mapping[str, object]:
+        """Return which snapshot it was; `goes_on`: the topics are those of then, so that no fact is lost.
+
+        `since` counts facts that it did not have.
+        """
         manifest = snapshot.manifest
         return {
             "number": manifest.number,
             "made_at": manifest.made_at,
             "last_seq": manifest.last_seq,
+            "since": since,
             "goes_on": self._goes_on,
             "place": snapshot.objects.place,
         }
@@ -258,13 +273,16 @@ class Rebuild:
         await self._queue_live(connection)
 
     async def _find_offsets(self, history: History) -> Mapping[int, range]:
-        """Return the offsets that a topic holds, by partition; none of a topic that is not there, if it may be."""
+        """Return the offsets that a topic holds, by partition; none of a topic that is not there, if it may be.
+
+        Of such a topic there may be records in the archive.
+        """
         try:
             return await history.offsets()
         except PermanentError as error:
-            may_be_missing = history.topic == ADMINISTRATION or self._snapshot is not None
+            may_be_missing = history.topic == ADMINISTRATION or self._snapshot is not None or self._parts is not None
             if error.code == ErrorCode.UNKNOWN_TOPIC and may_be_missing:
-                return {}
+                return dict.fromkeys(range(TOPICS[history.topic].partitions), range(0))
             raise
 
     def _go_on_behind(
@@ -276,8 +294,14 @@ class Rebuild:
         """
         begins = {f"{topic}/{n}": span for topic, spans in held.items() for n, span in spans.items()}
         behind = {place: offset + 1 for place, offset in snapshot.manifest.offsets.items()}
-        self._goes_on = bool(behind) and all(
-            place in begins and begins[place].stop >= offset for place, offset in behind.items()
+        is_of_archive = self._parts is None or (
+            self._parts.incarnation == snapshot.manifest.incarnation
+            and all(isinstance(each, ArchivedHistory) and each.goes_on for each in self._histories)
+        )
+        self._goes_on = (
+            bool(behind)
+            and is_of_archive
+            and all(place in begins and begins[place].stop >= offset for place, offset in behind.items())
         )
         if not self._goes_on:
             return held
@@ -408,7 +432,7 @@ class Rebuild:
             signers = [*before, *(name for name in signers if name not in before)]
         if self._snapshot is not None and not self._goes_on:
             await connection.execute(_NEW_TOPICS)
-            published = 0
+            published, ends = 0, {}
         self._counts["published_again"] = len(self._unmet) if self._goes_on else 0
         state = {"offsets": to_json(ends).decode(), "signers": to_json(signers).decode()}
         await connection.execute(_PUBLISHED, {"last": published, **state})
@@ -487,11 +511,21 @@ async def main() -> Mapping[str, object]:
         await _create_database(url)
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
     database = Database(url, pool_size=2, bounded=False)
-    history = partial(History, KafkaAccess.of(settings), check_crcs=False)
+    kafka = KafkaAccess.of(settings)
+    history: OpenHistory = partial(History, kafka, check_crcs=False)
     try:
         snapshot = await _find_snapshot(settings)
+        parts = await _find_parts(settings, snapshot)
+        if parts is not None:
+            history = partial(ArchivedHistory, kafka, parts=parts, check_crcs=False)
         rebuild = Rebuild(
-            database, history, facts, process.write_line, accept_gaps=settings.accept_gaps, snapshot=snapshot
+            database,
+            history,
+            facts,
+            process.write_line,
+            accept_gaps=settings.accept_gaps,
+            snapshot=snapshot,
+            parts=parts,
         )
         return await rebuild.run()
     finally:
@@ -500,16 +534,25 @@ async def main() -> Mapping[str, object]:
 
 async def _find_snapshot(settings: RebuildSettings) -> Snapshot | None:
     """Return the snapshot at which to begin, once it was read to its end; None: a rebuild begins at the first fact."""
-    if not settings.archive:
+    if not (place := settings.backup or settings.archive):
         return None
     keys = FactKeys.parse(settings.fact_keys.get_secret_value())
     number = None if settings.checkpoint in {None, "newest"} else int(settings.checkpoint)
-    snapshot = await Snapshots(Objects.open(settings.archive), keys).open(number)
+    snapshot = await Snapshots(Objects.open(place), keys).open(number)
     if snapshot is not None:
         await snapshot.check()
     elif settings.checkpoint is not None:
-        raise PermanentError(f"there is no checkpoint in {settings.archive}", code=ErrorCode.WRONG_ARCHIVE)
+        raise PermanentError(f"there is no checkpoint in {place}", code=ErrorCode.WRONG_ARCHIVE)
     return snapshot
+
+
+async def _find_parts(settings: RebuildSettings, snapshot: Snapshot | None) -> ArchivedParts | None:
+    """Return the parts of the archive behind a snapshot, or all; None: there are none."""
+    if not (place := settings.archive or settings.backup):
+        return None
+    archive = Archive(Objects.open(place), FactKeys.parse(settings.fact_keys.get_secret_value()))
+    parts = await ArchivedParts.load(archive, 0 if snapshot is None else snapshot.manifest.published_seq)
+    return None if parts.incarnation is None else parts
 
 
 async def _create_database(url: str) -> None:
