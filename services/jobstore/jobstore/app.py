@@ -149,7 +149,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         server, servicer, followed, auditor = await _make_server(stack, database, runner, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
-        _add_services(server, callers, runner, settings)
+        open_archive = _find_archive(settings, fact_keys)
+        _add_services(server, callers, runner, open_archive, keys)
         add_ReceiptServiceServicer_to_server(ReceiptService(callers, keys), server)
         add_JudgeServiceServicer_to_server(JudgeService(callers, runner, settings.payload_max_bytes), server)
         add_JobServiceServicer_to_server(
@@ -226,7 +227,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                     partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)),
                     relay.run,
                     groups.run,
-                    *_make_archiver(stack, database, kafka, fact_keys, settings),
+                    *_make_archiver(stack, database, kafka, open_archive, fact_keys, settings),
                 ],
                 close=dispatcher.close,
             ),
@@ -298,21 +299,36 @@ async def _run_on_kafka(
         await publisher.stop()
 
 
+def _find_archive(settings: Settings, keys: FactKeys) -> Callable[[], Archive] | None:
+    """Return what opens the archive of this installation; None: no place is named for it."""
+    place, installation = settings.archive, settings.ids.installation
+    if place is None:
+        return None
+    return lambda: Archive(Objects.open(place, creates=True), keys, installation)
+
+
 def _make_archiver(
-    stack: contextlib.AsyncExitStack, database: Database, kafka: KafkaAccess, keys: FactKeys, settings: Settings
+    stack: contextlib.AsyncExitStack,
+    database: Database,
+    kafka: KafkaAccess,
+    open_archive: Callable[[], Archive] | None,
+    keys: FactKeys,
+    settings: Settings,
 ) -> list[Callable[[], Awaitable[None]]]:
-    """Return the loop that archives facts; none: no place is named for them."""
-    if (place := settings.archive) is None:
+    """Return the loop that archives facts; none: there is no archive."""
+    if open_archive is None:
         return []
-    topics, installation = Topics(kafka), settings.ids.installation
+    topics, history = Topics(kafka), partial(History, kafka, check_crcs=False)
     stack.push_async_callback(_disconnect, topics.close)
-
-    def open_archive() -> Archive:
-        return Archive(Objects.open(place, creates=True), keys, installation)
-
-    history = partial(History, kafka, check_crcs=False)
-    every_s = settings.archive_every_s
-    archiver = Archiver(database, open_archive, history, topics.end_offsets, keys, installation, every_s=every_s)
+    archiver = Archiver(
+        database,
+        open_archive,
+        history,
+        topics.end_offsets,
+        keys,
+        settings.ids.installation,
+        every_s=settings.archive_every_s,
+    )
     return [archiver.run]
 
 
@@ -464,12 +480,17 @@ def _make_id_tokens(settings: Settings) -> IdTokens | None:
     return IdTokens(provider, settings.oidc_rules, settings.oidc_client_id, device)
 
 
-def _add_services(server: SeveralServers, callers: Callers, runner: CommandRunner, settings: Settings) -> None:
-    """Add the services that need nothing but the database and the runner."""
+def _add_services(
+    server: SeveralServers,
+    callers: Callers,
+    runner: CommandRunner,
+    open_archive: Callable[[], Archive] | None,
+    keys: Sequence[ReceiptKey],
+) -> None:
+    """Add the services that need little but the database and the runner."""
     add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
-    add_KeepingServiceServicer_to_server(
-        KeepingService(callers, runner, has_archive=settings.archive is not None), server
-    )
+    keeping = KeepingService(callers, runner, open_archive=open_archive, receipt_key=keys[0])
+    add_KeepingServiceServicer_to_server(keeping, server)
 
 
 async def _serve_until(

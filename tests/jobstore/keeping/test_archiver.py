@@ -1,115 +1,20 @@
 """Facts are archived whole, once and in order, and nothing counts as archived that cannot be read back."""
 
-from functools import partial
-from pathlib import Path
-from typing import Any
-
 import pytest
-from sqlalchemy import text
-from support.archived import HistoryInMemory
-from support.jobstore.signed_facts import Stored, TopicsInMemory, make_keys
+from support.jobstore.archiving import Archiving, name_record
+from support.jobstore.signed_facts import Stored
 from support.jobstore.steps import Steps
 
-from contracts.topics import FACT_TOPICS
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
-from jobstore.keeping.archiver import Archiver
-from jobstore.publishing.relay import FactSigner, Relay
 from servicekit.archive.objects import Objects
-from servicekit.archive.parts import Archive, iterate_records
 from servicekit.errors import TransientError
-
-KEYS = make_keys("a")
-
-
-async def make_no_topics() -> None:
-    pass
-
-
-class Archiving:
-    """A relay and an archiver on topics in memory, and a folder for the archive."""
-
-    def __init__(self, database: Database, topics: TopicsInMemory, folder: Path) -> None:
-        self.database, self.topics, self.folder = database, topics, folder
-        self.installation = "here"
-        self.part_bytes = 1 << 20
-        #: The first offset that the topics still hold.
-        self.first = 0
-
-    @property
-    def archive(self) -> Archive:
-        return Archive(Objects.open(str(self.folder), creates=True), KEYS, self.installation)
-
-    @property
-    def archiver(self) -> Archiver:
-        history: Any = partial(HistoryInMemory, self.topics, first=self.first)
-        return Archiver(
-            self.database, lambda: self.archive, history, self.topics.end_offsets, KEYS, self.installation,
-            every_s=60, part_bytes=self.part_bytes,
-        )  # fmt: skip
-
-    async def publish(self) -> None:
-        publisher: Any = self.topics
-        relay = Relay(self.database, publisher, FactSigner(KEYS), self.topics.end_offsets, make_no_topics)
-        async with self.database.session() as session:
-            await relay.load(session)
-            await relay._probe(session)
-            while await relay.relay(session) or relay.has_gaps:
-                pass
-
-    async def run(self) -> dict[str, Any]:
-        """Archive once; return the row."""
-        async with self.database.session() as session:
-            await self.archiver.archive(session)
-        return await self.state()
-
-    async def state(self) -> dict[str, Any]:
-        async with self.database.session() as session:
-            row = (await session.execute(text("SELECT k.*, published_seq FROM keeping k, relay"))).one()
-            return dict(row.items())
-
-    async def execute(self, statement: str) -> list[Any]:
-        async with self.database.session() as session:
-            return list(await session.execute(text(statement)))
-
-    async def forget(self) -> None:
-        """Let the database forget what was archived."""
-        await self.execute("UPDATE keeping SET part = 0, part_hash = NULL, offsets = '{}', newest = '{}'")
-        await self.execute("UPDATE keeping SET archived_seq = 0, archive_error = NULL, suspect = NULL")
-        await self.execute("DELETE FROM archive_parts")
-
-    async def read(self) -> list[tuple[Any, ...]]:
-        """The records in all parts, in the order of each partition."""
-        found = []
-        async for part in self.archive.read_chain():
-            data = await self.archive.read_data(part)
-            found += [one for topic in FACT_TOPICS for one in iterate_records(data, topic)]
-        return [_name(one) for one in found]
-
-
-def _name(one: Any) -> tuple[Any, ...]:
-    return one.topic, one.partition, one.offset, one.key, one.value, tuple(one.headers)
-
-
-@pytest.fixture
-async def archiving(database: Database, tmp_path: Path) -> Archiving:
-    archiving = Archiving(database, TopicsInMemory(), tmp_path / "archive")
-    await archiving.execute("UPDATE relay SET published_seq = 0, offsets = '{}', signers = '[]'")
-    await archiving.forget()
-    return archiving
-
-
-@pytest.fixture
-async def published(archiving: Archiving, database: Database, runner: CommandRunner) -> Archiving:
-    await Steps(database, runner).running()
-    await archiving.publish()
-    return archiving
 
 
 async def test_every_record_is_archived_byte_for_byte_with_the_markers(published: Archiving) -> None:
     state = await published.run()
 
-    assert sorted(await published.read()) == sorted(_name(one) for one in published.topics.records)
+    assert sorted(await published.read()) == sorted(name_record(one) for one in published.topics.records)
     assert (state["part"], state["archived_seq"]) == (1, state["published_seq"])
     assert state["archived_seq"] > 0
     ((first, last, seq),) = await published.execute("SELECT first_seq, last_seq, seq FROM archive_parts")
@@ -132,7 +37,7 @@ async def test_a_part_is_written_once_there_is_something_new_in_topics(
     state = await published.run()
 
     assert (state["part"], state["archived_seq"]) == (2, state["published_seq"])
-    assert sorted(await published.read()) == sorted(_name(one) for one in published.topics.records)
+    assert sorted(await published.read()) == sorted(name_record(one) for one in published.topics.records)
 
 
 async def test_full_parts_follow_each_other_and_rows_are_archived_with_the_last(published: Archiving) -> None:
@@ -145,7 +50,7 @@ async def test_full_parts_follow_each_other_and_rows_are_archived_with_the_last(
     assert len(rows) > 2
     assert {row.seq for row in rows[:-1]} == {0}
     assert rows[-1].seq == state["published_seq"]
-    assert sorted(await published.read()) == sorted(_name(one) for one in published.topics.records)
+    assert sorted(await published.read()) == sorted(name_record(one) for one in published.topics.records)
 
 
 async def test_what_nobody_vouches_for_is_counted_and_left_out(published: Archiving) -> None:
@@ -158,7 +63,7 @@ async def test_what_nobody_vouches_for_is_counted_and_left_out(published: Archiv
     part = await published.archive.read_part(1)
     assert part.manifest.left == {"job-changed": {"unsigned": 1}}
     assert part.manifest.offsets["job-changed/3"] == forged.offset + 1
-    assert _name(forged) not in await published.read()
+    assert name_record(forged) not in await published.read()
 
 
 async def test_a_part_that_was_written_before_a_kill_is_taken_once(published: Archiving) -> None:
@@ -260,7 +165,7 @@ async def test_a_broker_that_came_back_empty_is_archived_as_another_incarnation(
 
     assert state["incarnation"] != before["incarnation"]
     assert state["archived_seq"] == before["archived_seq"] == state["published_seq"]
-    assert sorted(await published.read()) == sorted(_name(one) for one in [*old, *published.topics.records])
+    assert sorted(await published.read()) == sorted(name_record(one) for one in [*old, *published.topics.records])
     incarnations = [part.manifest.incarnation async for part in published.archive.read_chain()]
     assert incarnations == [before["incarnation"], state["incarnation"]]
 

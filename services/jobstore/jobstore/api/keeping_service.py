@@ -2,29 +2,44 @@
 
 import time
 from asyncio import Lock
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import TypeAdapter
 
 from contracts.fields import RetentionName
+from contracts.receipts import ReceiptKey
 from contracts.resources import NewRetention, RetentionPatch, job_message
 from jobstore.access.audited import ENTRY
 from jobstore.access.callers import find_actor, find_tenants
-from jobstore.api.requests import Context, make_page, parse_page, read_change, read_version
+from jobstore.api.requests import (
+    Context,
+    is_full,
+    make_page,
+    make_page_token,
+    parse_page,
+    read_change,
+    read_version,
+)
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers, of_all
-from jobstore.errors import NotFoundError
+from jobstore.errors import NotFoundError, RefusedError
 from jobstore.jobs.model import DEFAULT_TENANT
+from jobstore.jobs.reads import list_job_logs, make_receipt
 from jobstore.keeping import reads
 from jobstore.keeping.commands import DeleteRetention, SetRetention, apply_change, make_unknown_retention_error
+from jobstore.keeping.removed_jobs import find_removal, find_verdict, make_job, make_logs, read_facts
 from jobstore.keeping.rules import GENERAL, find_tenant
 from jobstore.keeping.store import get_retentions, list_retentions
 from jobstore.schema.scopes import OfAll
 from jobstore.tenants.store import resolve_tenants
+from servicekit.archive.parts import Archive
 from signoff.errors import ErrorCode
 from signoff.keeping import Kept, Retention
+from signoff.status import View
 from signoff.v1 import keeping_service_pb2 as pb
+from signoff.v1 import resources_pb2
 from signoff.v1.keeping_service_pb2_grpc import KeepingServiceServicer
 from signoff.wire import write_message, write_row, write_time
 
@@ -36,8 +51,19 @@ KEPT_AGE_S: Final = 10.0
 class KeepingService(KeepingServiceServicer):
     """Serve retentions, and what is kept."""
 
-    def __init__(self, database: Callers, runner: CommandRunner, *, has_archive: bool = False) -> None:
-        self._database, self._runner, self._has_archive = database, runner, has_archive
+    def __init__(
+        self,
+        database: Callers,
+        runner: CommandRunner,
+        *,
+        open_archive: Callable[[], Archive] | None = None,
+        receipt_key: ReceiptKey | None = None,
+    ) -> None:
+        """Without `open_archive` no archive is configured; without `receipt_key` no receipt is made of what it has."""
+        self._database, self._runner = database, runner
+        self._open_archive, self._has_archive = open_archive, open_archive is not None
+        self._receipt_key = receipt_key
+        self._reading_archive = Lock()  # parts are large
         self._kept: tuple[float, Kept] | None = None
         self._reading = Lock()
 
@@ -107,4 +133,28 @@ class KeepingService(KeepingServiceServicer):
             return write_message(pb.GetKeptResponse, self._kept[1])
 
     async def GetRemovedJob(self, request: pb.GetRemovedJobRequest, _: Context) -> pb.GetRemovedJobResponse:
-        raise NotFoundError(f"no job {request.job_id[:200]} was removed", code=ErrorCode.UNKNOWN_JOB)
+        limit, after = parse_page(request, 100, int)
+        texts, tenants = is_full(request.view, View.FULL), find_tenants()
+        async with self._database.transaction() as session:
+            everywhere = of_all(session, OfAll.REMOVED)
+            entry = await find_removal(everywhere, request.job_id)
+            if entry is None or (tenants is not None and entry.tenant not in tenants):
+                raise NotFoundError(f"no job {request.job_id[:200]} was removed", code=ErrorCode.UNKNOWN_JOB)
+            removal, _next = await list_job_logs(everywhere, request.job_id, entry.version - 1, 1)
+        if self._open_archive is None:
+            raise RefusedError("no archive is configured: set SIGNOFF_ARCHIVE", code=ErrorCode.NO_ARCHIVE)
+        async with self._reading_archive:
+            facts = await read_facts(self._open_archive(), request.job_id, entry)
+        chosen = [fact for fact in facts if fact.event.version > (after or 0)][:limit]
+        logs = [write_message(resources_pb2.JobLog, log) for log in make_logs(chosen, texts=texts)]
+        is_last = len(logs) < limit
+        verdict = find_verdict(facts)
+        key = self._receipt_key
+        return pb.GetRemovedJobResponse(
+            job=write_message(resources_pb2.Job, make_job(facts, texts=texts)),
+            logs=[*logs, *(write_row(resources_pb2.JobLog, log) for log in removal if is_last)],
+            next_page_token=make_page_token(request, None if is_last else (chosen[-1].event.version,)),
+            removed_at=write_time(entry.removed_at),
+            receipt_json=None if key is None or verdict is None else make_receipt(key, verdict, texts=texts),
+            parts=entry.parts,
+        )

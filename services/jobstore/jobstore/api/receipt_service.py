@@ -6,11 +6,11 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.receipts import PublicKey, ReceiptKey, Statement, sign
+from contracts.receipts import PublicKey, ReceiptKey
 from jobstore.api.requests import Context, is_full, make_page, parse_page
 from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
-from jobstore.jobs.reads import get_verdict
+from jobstore.jobs.reads import get_verdict, make_receipt
 from signoff.status import View
 from signoff.v1 import receipt_service_pb2 as pb
 from signoff.v1.receipt_service_pb2_grpc import ReceiptServiceServicer
@@ -31,12 +31,6 @@ _LIST: Final = text(
         OR CAST(:added_at AS timestamptz) IS NULL
     ORDER BY added_at DESC, public_key DESC LIMIT :limit
     """
-)
-
-
-#: Fields of a statement that stand with its verdict.
-_STATED: Final = (
-    *("job_id", "version", "tenant", "execution_id", "submission", "code", "status", "requested_at", "judged_at"),
 )
 
 
@@ -68,14 +62,7 @@ class ReceiptService(ReceiptServiceServicer):
                 version=read_field(request, "version"),
                 submission=read_field(request, "submission"),
             )
-        statement = Statement.of(
-            recorded.verdict,
-            recorded.result_hash,
-            with_texts=is_full(request.view, View.FULL),
-            **{name: getattr(recorded, name) for name in _STATED},
-            task_sha256=None if recorded.task_hash is None else recorded.task_hash.hex(),
-        )
-        envelope = sign(self._signing, statement.encode())
+        envelope = make_receipt(self._signing, recorded, texts=is_full(request.view, View.FULL))
         return pb.GetReceiptResponse(envelope_json=envelope, version=recorded.version)
 
     async def ListReceiptKeys(self, request: pb.ListReceiptKeysRequest, _: Context) -> pb.ListReceiptKeysResponse:

@@ -14,6 +14,7 @@ from sqlalchemy.sql.roles import ColumnsClauseRole
 from contracts.criteria import read_references
 from contracts.events import hash_result
 from contracts.judging.policy import Verdict
+from contracts.receipts import ReceiptKey, Statement, sign
 from contracts.resources import Policy
 from contracts.topics import measure
 from jobstore.engine.scoped import of_all
@@ -105,6 +106,24 @@ async def get_verdict(
         verdict=verdict,
         result_hash=hash_result(judged["result"]),
     )
+
+
+#: Fields of a statement that stand with its verdict.
+_STATED: Final = (
+    *("job_id", "version", "tenant", "execution_id", "submission", "code", "status", "requested_at", "judged_at"),
+)
+
+
+def make_receipt(key: ReceiptKey, recorded: RecordedVerdict, *, texts: bool) -> str:
+    """Return the receipt of a verdict, signed with a key: the same verdict and key give the same receipt."""
+    statement = Statement.of(
+        recorded.verdict,
+        recorded.result_hash,
+        with_texts=texts,
+        **{name: getattr(recorded, name) for name in _STATED},
+        task_sha256=None if recorded.task_hash is None else recorded.task_hash.hex(),
+    )
+    return sign(key, statement.encode())
 
 
 _RESPONSE: Final = ("result", "partial", "verdict")

@@ -103,4 +103,5 @@ class OfAll(Enum):
     LAST_LOGS = "the newest entries of jobs that the call has read, which are those of the tenants"
     INBOXES = "what a caller has seen and put off is found by its own name"
     KEEPING = "what is said of each tenant, and how far the archive is, hold for the caller's tenants, too"
+    REMOVED = "the tenant of a removed job stands in its entry alone, and is compared with the caller's"
     LOGIN_CODES = "a code is written for its caller, and found by its hash"

@@ -82,12 +82,23 @@ class ArchivedHistory(History):
         #: Whether the topic goes on from the archive; it is known once `offsets` were asked for.
         self.goes_on = False
 
+    @property
+    def is_another(self) -> bool:
+        """Whether the topic is archived, but is another one by now; known once `offsets` were asked for."""
+        return bool(self._archived) and not self.goes_on
+
     async def offsets(self, since: datetime | None = None) -> dict[int, range]:
         """Return the offsets of each partition, as if the topic still held what is archived of it.
 
-        PermanentError: see History; or the topic lost records before they were archived (`gaps`).
+        PermanentError: see History; or the topic lost records before they were archived (`gaps`). A topic that is
+        archived, and that the broker does not have any more, holds none.
         """
-        held = await super().offsets()
+        try:
+            held = await super().offsets()
+        except PermanentError as error:
+            if error.code == ErrorCode.UNKNOWN_TOPIC and self._archived:
+                return {}
+            raise
         self.goes_on = await self._find_whether_it_goes_on(held)
         spans = held if since is None else await super().offsets(since)
         if not self.goes_on:
@@ -98,17 +109,16 @@ class ArchivedHistory(History):
         }
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncGenerator[list[Record]]:
-        """Yield what is archived of topics that were before, then the records at these offsets; as History does."""
+        """Yield all that is archived of topics that were before, then the records at these offsets; as History does."""
         for listed in self._parts.listed:
             if bare_name(self.topic) not in listed.topics:
                 continue
             is_own = self.goes_on and listed.incarnation == self._parts.incarnation
             async for records in self._parts.read(listed, self.topic):
-                yield [
-                    record
-                    for record in records
-                    if record.partition in offsets and (not is_own or record.offset in offsets[record.partition])
-                ]
+                if is_own:
+                    yield [record for record in records if record.offset in offsets.get(record.partition, ())]
+                else:
+                    yield records
         ends = {number: last + 1 for number, (_, last, _) in self._archived.items()} if self.goes_on else {}
         rest = {n: range(max(span.start, ends.get(n, 0)), span.stop) for n, span in offsets.items()}
         async for records in super().read(rest):
