@@ -30,6 +30,7 @@ CPU is discarded and repeated; if that did not help, its line says so.
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "table": ("A life", "make bench"),
     "storage": ("What a life leaves behind", "make bench OF=storage"),
+    "steady": ("At a steady rate with a retention", "make bench OF=steady"),
     "jobstores": ("Several jobstores", "make bench OF=jobstores"),
     "encryption": ("With everything encrypted", "make bench OF=encryption"),
     "slow_judge": ("A judge of five seconds", "make bench OF=slow_judge"),

@@ -40,6 +40,7 @@ async def problem(answer, status, code):
         (Status.PERMISSION_DENIED, "permission_denied", 403),
         (Status.RESOURCE_EXHAUSTED, "too_many_judgings", 429),
         (Status.RESOURCE_EXHAUSTED, "resource_exhausted", 413),
+        (Status.RESOURCE_EXHAUSTED, "storage_full", 507),
         (Status.FAILED_PRECONDITION, "of_tomorrow", 409),
         (Status.DEADLINE_EXCEEDED, "call_deadline_exceeded", 503),
         (Status.UNIMPLEMENTED, "unimplemented", 501),
@@ -53,9 +54,9 @@ async def test_a_refusal_of_the_jobstore_keeps_its_code(http, jobstore, grpc_sta
     async with http.post("/api/jobs/poem-1/execute") as answer:
         body = await problem(answer, status, code)
     assert (body["detail"] == "because") == (status not in {401, 503})
-    assert body["retryable"] == (status in {429, 503})
+    assert body["retryable"] == (status in {429, 503, 507})
     assert body["job_id"] == "poem-1"
-    assert ("Retry-After" in answer.headers) == (status in {429, 503})
+    assert ("Retry-After" in answer.headers) == (status in {429, 503, 507})
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localstack import process
 from localstack.errors import NotReadyError, StackError
 from localstack.process import ServiceSpec
 from localstack.supervisor import Supervisor, probe_http
@@ -135,3 +136,17 @@ async def test_children_of_a_dead_process_end_with_it(supervisor: Supervisor, tm
     child = psutil.Process(int(note.read_text()))
     os.kill(supervisor.get_pids()["parent"], signal.SIGKILL)
     await wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_a_log_is_bounded_while_its_process_writes_on(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOG_LOOK_S", 0.02)
+    monkeypatch.setattr(process, "LOG_MAX_BYTES", 10_000)
+    words = "import time\nfor n in range(10**9): print(f'line {n}', flush=True); time.sleep(0.0001)"
+    await supervisor.start([ServiceSpec(name="talker", argv=[sys.executable, "-c", words], env={})])
+    log, moved = tmp_path / "talker.log", tmp_path / "talker.log.1"
+    await wait_until(lambda: moved.exists() and log.stat().st_size < moved.stat().st_size)
+    await wait_until(lambda: log.stat().st_size > 0)
+    assert log.read_bytes().startswith(b"line ") or b"\nline " in log.read_bytes()
+    assert b"\0" not in log.read_bytes()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pwd
+import shutil
 import signal
 import stat
 import sys
@@ -16,7 +17,8 @@ from typing import IO, NamedTuple
 
 from localstack.errors import StackError
 
-LOG_MAX_BYTES = 16 * 1024 * 1024  # a larger log is rotated at the next start
+LOG_MAX_BYTES = 16 * 1024 * 1024  # what a larger log holds is moved aside, in place of what was moved before
+LOG_LOOK_S = 60.0
 ENDED_BY_ERROR = "the process ends by an error"  # as services log it last, with `code` and `reason`
 NEEDED_ENV = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 LAST_WORDS_BYTES = 64 * 1024  # of a log, within which its last words are looked for
@@ -145,7 +147,8 @@ def read_last_words(log: Path, begin: int = 0) -> LastWords | None:
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(begin, size - LAST_WORDS_BYTES))
+            # It is smaller than it was if what it held was moved aside meanwhile.
+            file.seek(max(begin if begin <= size else 0, size - LAST_WORDS_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return None
@@ -164,6 +167,19 @@ def _open_log(log: Path) -> IO[bytes]:
     if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
         log.replace(log.with_suffix(".log.1"))
     return log.open("ab")
+
+
+async def bound_log(log: Path) -> None:
+    """Move aside what a log holds whenever that is too much, for ever; its process, which appends, writes on."""
+    while True:
+        await asyncio.sleep(LOG_LOOK_S)
+        _move_aside(log)
+
+
+def _move_aside(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
 
 
 def _launch_command(argv: Sequence[str], account: Account | None, orphan_signal: signal.Signals) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from localstack.errors import NotReadyError, StackError
-from localstack.process import ServiceSpec, end, kill_session, read_last_words, spawn
+from localstack.process import ServiceSpec, bound_log, end, kill_session, read_last_words, spawn
 
 BACKOFF_MIN_S, BACKOFF_MAX_S, BACKOFF_FACTOR = 0.2, 10.0, 2.0
 STEADY_S = 30.0  # a process that lived so long is started again with the shortest backoff
@@ -113,7 +113,11 @@ class SupervisedProcess:
             return f"could not be started ({error})"
         self.pid = self._process.pid
         self._changed()
-        status = await self._process.wait()
+        bounding = asyncio.create_task(bound_log(self._log))
+        try:
+            status = await self._process.wait()
+        finally:
+            bounding.cancel()
         kill_session(self._process.pid)
         if status < 0:
             return f"was ended by signal {-status}"

@@ -147,7 +147,12 @@ async def test_a_malformed_resource_is_told_by_the_fields_of_the_request(jobs: A
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("unknown_agent", Status.NOT_FOUND), ("too_many_judgings", Status.RESOURCE_EXHAUSTED), ("of_tomorrow", None)],
+    [
+        ("unknown_agent", Status.NOT_FOUND),
+        ("too_many_judgings", Status.RESOURCE_EXHAUSTED),
+        ("storage_full", Status.RESOURCE_EXHAUSTED),
+        ("of_tomorrow", None),
+    ],
 )
 async def test_the_status_is_that_of_the_code_and_else_that_of_the_family(
     failing: Any, code: str, status: Status | None

@@ -17,9 +17,11 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 from jobstore.insights.overview import WaitingSums
+from jobstore.insights.storages import Storages
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
+from servicekit.kafka.broker import LogDir
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -37,6 +39,25 @@ async def doors(database: Database, runner: CommandRunner) -> OperationsService:
     return OperationsService(
         Callers(database), runner, Watches(database), batches, WaitingSums(database, runner.terms.alive_s)
     )
+
+
+async def list_no_dirs() -> list[LogDir]:
+    return []
+
+
+async def test_a_diagnosis_says_how_full_storages_are(database: Database, runner: CommandRunner) -> None:
+    storages = Storages(database, list_no_dirs, database_max_bytes=1 << 20, full_at=0.95)
+    waiting, batches = (
+        WaitingSums(database, 60.0),
+        Batches(Callers(database), runner, OperationWorker(database, runner)),
+    )
+    doors = OperationsService(Callers(database), runner, Watches(database), batches, waiting, storages=storages)
+    await storages.look()
+    (told,) = (await doors.Diagnose(pb.DiagnoseRequest(), NOBODY)).storages
+    assert (told.name, told.total_bytes, told.is_full) == ("database", 1 << 20, True)
+    assert told.used_bytes > 1 << 20
+    assert not told.HasField("growth_bytes_per_day")
+    await waiting.close()
 
 
 async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsService) -> None:
