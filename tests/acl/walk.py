@@ -44,7 +44,7 @@ REQUESTS: Final[Mapping[tuple[Resource, str], Callable[[str], Any]]] = {
     (TOPIC, Operation.ALTER): lambda name: CreatePartitionsRequest([(name, (20, None))], WAIT_MS, True),
     (TOPIC, Operation.DESCRIBE): lambda name: MetadataRequest([name], False),
     (TOPIC, Operation.DESCRIBE_CONFIGS): lambda name: DescribeConfigsRequest([(TOPIC_RESOURCE, name, None)]),
-    (TOPIC, "AlterConfigs"): lambda name: AlterConfigsRequest([(TOPIC_RESOURCE, name, [])], True),
+    (TOPIC, Operation.ALTER_CONFIGS): lambda name: AlterConfigsRequest([(TOPIC_RESOURCE, name, [])], True),
     (TOPIC, "Delete"): lambda name: DeleteTopicsRequest([name], WAIT_MS),
     (GROUP, Operation.READ): lambda name: HeartbeatRequest(name, 1, "nobody"),
     (GROUP, Operation.DESCRIBE): lambda name: DescribeGroupsRequest([name]),

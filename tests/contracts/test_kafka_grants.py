@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from contracts.grants import USERS, Operation, Resource, list_grants
+from servicekit.kafka import acls
 
 FACTS = {"job-changed", "agent-changed", "execution-refused", "administration-changed"}
 WORK = {"execute-requested", "result-produced", "job-status-reported", "cancel-requested"}
@@ -52,3 +53,12 @@ def test_the_jobstore_alone_makes_topics_and_nobody_changes_more_than_their_part
     assert names_of(Operation.CREATE) == {"jobstore": WORK | DEAD | FACTS}
     assert names_of(Operation.ALTER) == {"jobstore": WORK}
     assert {grant.user for grant in list_grants()} == set(USERS) - {"console"}
+
+
+def test_who_sets_what_bounds_topics() -> None:
+    assert names_of(Operation.ALTER_CONFIGS) == {"jobstore": WORK | DEAD | FACTS}
+    assert names_of(Operation.DESCRIBE_CONFIGS) == dict.fromkeys(("jobstore", "operator"), WORK | DEAD | FACTS)
+
+
+def test_each_operation_can_be_given_to_a_user() -> None:
+    assert set(acls._OPERATIONS) == set(Operation)

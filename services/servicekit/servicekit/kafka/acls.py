@@ -25,6 +25,7 @@ _OPERATIONS: Final = {
     Operation.ALTER: 7,
     Operation.DESCRIBE: 8,
     Operation.DESCRIBE_CONFIGS: 10,
+    Operation.ALTER_CONFIGS: 11,
 }
 _ANY: Final = 1
 _LITERAL: Final = 3
