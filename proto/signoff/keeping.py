@@ -24,7 +24,7 @@ class Retention(Model):
 class KeptBack(Model):
     """What keeps back the removal of what is due."""
 
-    code: str = Field(description="`no_archive`, `archive_late`, `not_archived`, `job_held`, `operation_live`, ..")
+    code: str = Field(description="`no_archive`, `archive_failed`, `archive_late`, `job_held`, ..")
     count: int = Field(0, description="of jobs, up to 10,000; 0 where it keeps back all")
     message: str
     remedy: str = Field("", description="what helps, in a sentence")
@@ -84,6 +84,7 @@ class KeptArchive(Model):
     behind: int = Field(0, description="rows of logs, and other facts, that are not archived yet")
     checkpoint: int = 0
     checkpoint_at: Time | None = optional("when the newest checkpoint was written")
+    error: str | None = optional("why nothing is archived now, if that is so; nothing is removed meanwhile")
 
 
 class KeptTopic(Model):

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 import grpc
@@ -20,6 +21,7 @@ from contracts.resources import NewAgent
 from contracts.topics import TOPICS
 from servicekit.errors import DATABASE_OUTAGES
 from servicekit.process.runtime import VERSION
+from signoff.keeping import Kept, KeptArchive, KeptBack
 from signoff.types import WaitingSum
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.judge_service_pb2 import Validator
@@ -91,7 +93,7 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
     assert {part for part, check in found.items() if check["ok"]} == {
         "endpoints", "process jobstore", "console", "jobstore", "database", "token", "secrets", "upstreams",
         "executors", "validators", "versions", "clocks", "limits", "database role", "facts", "dead letters", "waiting",
-        "agent writer", "judge",
+        "archive", "retention", "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
 
@@ -238,7 +240,7 @@ async def test_a_jobstore_that_ended_by_an_error_says_by_which(signoff, env, tmp
 
 @pytest.mark.usefixtures("env")
 async def test_a_question_that_is_not_answered_is_not_the_tokens_fault(signoff, jobstore):
-    for name in ("ListAgents", "GetOverview", "ListJudgePolicies", "Diagnose"):
+    for name in ("ListAgents", "GetOverview", "ListJudgePolicies", "Diagnose", "GetKept"):
         jobstore.refusals[name] = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, None, "Deadline Exceeded")
     ran = await signoff("doctor", "--json")
     assert "token" not in checks(ran)
@@ -475,3 +477,53 @@ def test_a_topic_may_keep_less_than_the_catalogue_says_and_facts_may_not(topic, 
     state = TopicState(topic.partitions, 1, topic.list_settings(1) | changed)
     check = check_topic(topic, state)
     assert (check.ok, check.found) == (not wrong, wrong or f"{topic.partitions} partitions")
+
+
+AT = datetime(2026, 5, 1, tzinfo=UTC)
+WHOLE = KeptArchive(is_configured=True, parts=7, bytes=3 << 30)
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        (
+            Kept(at=AT),
+            [("archive", True, "none is configured", ""), ("retention", True, "off: all is kept for ever", "")],
+        ),
+        (
+            Kept(at=AT, is_on=True, archive=WHOLE, removed=9),
+            [
+                ("archive", True, "7 parts, 3.0 GiB", ""),
+                ("retention", True, "on: 0 jobs and operations are due now, 9 jobs were removed", ""),
+            ],
+        ),
+        (
+            Kept(at=AT, archive=WHOLE, kept_back=[KeptBack(code="archive_failed", message="changed", remedy="mend")]),
+            [("archive", False, "changed", "mend"), ("retention", True, "off: all is kept for ever", "")],
+        ),
+        (
+            Kept(
+                at=AT,
+                is_on=True,
+                kept_back=[
+                    KeptBack(code="no_archive", message="none", remedy="set it"),
+                    KeptBack(code="job_held", count=2, message="2 are held", remedy="release them"),
+                ],
+            ),
+            [("archive", True, "none", "set it"), ("retention", True, "2 are held", "release them")],
+        ),
+    ],
+    ids=["off", "on", "an archive that fails", "kept back"],
+)
+async def test_what_keeps_removal_back_is_told_with_what_helps(signoff, jobstore, kept, found):
+    jobstore.kept = kept
+    told = [
+        each for each in (await signoff("doctor", "--json")).json["checks"] if each["part"] in {"archive", "retention"}
+    ]
+    assert [(each["part"], each["ok"], each["found"], each.get("remedy", "")) for each in told] == found
+
+
+async def test_an_older_jobstore_that_removes_nothing_is_no_finding(signoff, jobstore):
+    jobstore.refusals["GetKept"] = Refusal(grpc.StatusCode.UNIMPLEMENTED, None, "no such call")
+    told = {each["part"] for each in (await signoff("doctor", "--json")).json["checks"]}
+    assert told.isdisjoint({"archive", "retention", "jobstore's answers"})

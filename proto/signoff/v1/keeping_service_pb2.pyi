@@ -586,6 +586,7 @@ class KeptArchive(_message.Message):
     BEHIND_FIELD_NUMBER: _builtins.int
     CHECKPOINT_AT_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     is_configured: _builtins.bool
     """Whether an archive is configured; nothing is removed without."""
     bytes: _builtins.int
@@ -594,6 +595,8 @@ class KeptArchive(_message.Message):
     behind: _builtins.int
     """Rows of logs, and other facts, that are not archived yet."""
     checkpoint: _builtins.int
+    error: _builtins.str
+    """Why nothing is archived now, if that is so; nothing is removed meanwhile."""
     @_builtins.property
     def newest_at(self) -> _timestamp_pb2.Timestamp:
         """When the newest part was written."""
@@ -612,12 +615,15 @@ class KeptArchive(_message.Message):
         behind: _builtins.int = ...,
         checkpoint_at: _timestamp_pb2.Timestamp | None = ...,
         checkpoint: _builtins.int = ...,
+        error: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_at", b"checkpoint_at", "newest_at", b"newest_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "checkpoint_at", b"checkpoint_at", "error", b"error", "newest_at", b"newest_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["behind", b"behind", "bytes", b"bytes", "checkpoint", b"checkpoint", "checkpoint_at", b"checkpoint_at", "is_configured", b"is_configured", "newest_at", b"newest_at", "parts", b"parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "behind", b"behind", "bytes", b"bytes", "checkpoint", b"checkpoint", "checkpoint_at", b"checkpoint_at", "error", b"error", "is_configured", b"is_configured", "newest_at", b"newest_at", "parts", b"parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
 
 Global___KeptArchive: _TypeAlias = KeptArchive  # noqa: Y015
 
@@ -716,7 +722,7 @@ class KeptBack(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """`no_archive`, `archive_late`, `not_archived`, `job_held`, `job_labelled`, `operation_live`, `clock_behind`, .."""
+    """`no_archive`, `archive_failed`, `archive_late`, `clocks_differ`, `job_held`, `operation_live`, `hold_of_nothing`, .."""
     count: _builtins.int
     """Of jobs, up to 10,000; 0 where it keeps back all."""
     message: _builtins.str

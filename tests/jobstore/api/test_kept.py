@@ -190,6 +190,21 @@ async def test_of_many_jobs_a_sample_is_counted(rest: Any, database: Database, m
     assert sum(each.count for each in kept.jobs) == pytest.approx(4_001, rel=0.5)
 
 
+async def test_an_archive_that_fails_is_told_also_where_nothing_is_removed(
+    doors: KeepingService, database: Database
+) -> None:
+    await run(database, "UPDATE keeping SET archive_error = 'part 7 is missing'")
+    told = await doors.GetKept(pb.GetKeptRequest(), NOBODY)
+    await run(database, "UPDATE keeping SET archive_error = NULL")
+    assert ([each.code for each in told.kept_back], told.archive.error) == (["archive_failed"], "part 7 is missing")
+    assert "part 7 is missing" in told.kept_back[0].message
+    await run(database, "INSERT INTO holds (job_id, actor) VALUES ('gone', 'token:a')")
+    await run(database, "INSERT INTO retentions (name, failed_s) VALUES ('tenant:*', 60)")
+    async with database.transaction() as connection:
+        kept = await reads.read_kept(connection, datetime.now(UTC), has_archive=False)
+    assert [each.code for each in kept.kept_back] == ["no_archive", "hold_of_nothing"]
+
+
 async def test_what_is_kept_is_read_every_ten_seconds_at_most(doors: KeepingService, rest: Any) -> None:
     first = await doors.GetKept(pb.GetKeptRequest(), NOBODY)
     await rest(1)

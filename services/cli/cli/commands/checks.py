@@ -1,9 +1,12 @@
-"""The finding of a check by `signoff doctor`, and findings about the space that is left."""
+"""The finding of a check by `signoff doctor`, and findings about what is kept and the space that is left."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from signoff.v1 import operations_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from signoff.keeping import Kept, KeptBack
 
 TIMEOUT_S: Final = 3.0  # of each question to a part
 #: Findings of one kind that are shown.
@@ -45,6 +48,28 @@ def check_storage(storage: pb.StorageState) -> Check:
     is_soon = storage.HasField("refused_in_days") and storage.refused_in_days < FULL_SOON_DAYS
     remedy = "free space, enlarge it, or keep less (docs/operations.md#when-a-disk-fills)"
     return Check(f"storage {storage.name}", not storage.is_full, found, remedy if storage.is_full or is_soon else "")
+
+
+#: What keeps back all removal, as a jobstore says it.
+_OF_ARCHIVES: Final = ("no_archive", "archive_failed", "archive_late")
+
+
+def check_kept(kept: "Kept") -> list[Check]:
+    """Check whether what is past its retention can be removed, and say what keeps it back."""
+    told = {each.code: each for each in kept.kept_back}
+    trouble, archive = next((told.pop(code) for code in _OF_ARCHIVES if code in told), None), kept.archive
+    parts = f"{archive.parts} parts, {_say_gib(archive.bytes)}" if archive.is_configured else "none is configured"
+    checks = [Check("archive", trouble is None or trouble.code == "no_archive", *_describe(trouble, parts))]
+    if not kept.is_on:
+        return [*checks, Check("retention", True, "off: all is kept for ever")]
+    due = sum(each.due for each in kept.next)
+    found = f"on: {due} jobs and operations are due now, {kept.removed} jobs were removed"
+    kept_back = [Check("retention", True, each.message, each.remedy) for each in told.values()]
+    return [*checks, *(kept_back or [Check("retention", True, found)])]
+
+
+def _describe(trouble: "KeptBack | None", otherwise: str) -> tuple[str, str]:
+    return (otherwise, "") if trouble is None else (trouble.message, trouble.remedy)
 
 
 def _say_gib(size: float) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from cli.commands.checks import SHOWN_MAX, TIMEOUT_S, Check, check_space, check_storage, describe_error
+from cli.commands.checks import SHOWN_MAX, TIMEOUT_S, Check, check_kept, check_space, check_storage, describe_error
 from cli.commands.kafka_checks import check_kafka
 from cli.session import Session, Target, command, connect, make_app, succeed_if
 from cli.terminal import Styled
@@ -276,18 +276,21 @@ async def _find_distrust(jobstore: AsyncClient) -> str | None:
 async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
     """Check all parts by a serving jobstore's answers, of which some are missing in an `outage` of its database."""
     asked_at = time.time()
-    agents, overview, policies, diagnosis = await asyncio.gather(
+    agents, overview, policies, diagnosis, kept = await asyncio.gather(
         list_all(jobstore.iter_agents()),
         jobstore.get_overview(),
         jobstore.list_judge_policies(page_size=1),
         jobstore.diagnose(),
+        jobstore.get_kept(),
         return_exceptions=True,
     )
-    answers = (agents, overview, policies, diagnosis)
+    answers = (agents, overview, policies, diagnosis, kept)
     for answer in answers:
         if isinstance(answer, BaseException) and not isinstance(answer, SignoffError):
             raise answer
     errors = [answer for answer in answers if isinstance(answer, SignoffError)]
+    if kept in errors and kept.code == ErrorCode.UNIMPLEMENTED:
+        errors.remove(kept)  # an older jobstore: it removes nothing
     refused = [error for error in errors if error.code in {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN}]
     if refused:
         remedy = "give one of all tenants: by `signoff login`, --token-file or SIGNOFF_TOKEN"
@@ -301,6 +304,7 @@ async def _question(jobstore: AsyncClient, outage: str | None) -> list[Check]:
         (diagnosis, lambda answer: _check_diagnosis(answer, asked_at)),
         (overview, lambda answer: _check_overview(answer, None if diagnosis in errors else diagnosis)),
         (policies, lambda answer: _check_validators(answer.validators)),
+        *([] if isinstance(kept, SignoffError) else [(kept, check_kept)]),
     ]
     checks += [check for answer, read in readers if answer not in errors for check in read(answer)]
     return checks if isinstance(agents, BaseException) else [*checks, *await _check_agents(agents)]

@@ -35,6 +35,8 @@ LATE_S: Final = 900.0
 #: While the clocks of the database and of a jobstore differ by more, what is due by one alone is not removed.
 CLOCKS_S: Final = 60.0
 _DAY_S: Final = 86_400.0
+#: What is wrong with an archive, whether or not anything is to be removed.
+OF_ARCHIVE: Final = frozenset({"archive_failed", "archive_late"})
 
 _SIZES: Final = text(
     """
@@ -172,7 +174,8 @@ _REMOVED: Final = text(
 )
 _ARCHIVE: Final = text(
     """
-    SELECT k.checkpoint, k.checkpoint_at, parts.*, greatest(0, last.seq - k.archived_seq) AS behind
+    SELECT k.checkpoint, k.checkpoint_at, k.archive_error AS error, parts.*,
+        greatest(0, last.seq - k.archived_seq) AS behind
     FROM keeping k CROSS JOIN (
         SELECT coalesce(sum(bytes), 0)::bigint AS bytes, count(*) AS parts, max(created_at) AS newest_at,
             coalesce(sum(bytes) FILTER (WHERE created_at > signoff_now() - make_interval(days => :days)), 0)::bigint
@@ -206,6 +209,10 @@ _KEPT_BACK: Final = {
         "WHERE o.state NOT IN ('CANCELLED', 'DONE')",
     }.items()
 }
+_HOLDS_OF_NOTHING: Final = text(
+    "SELECT count(*) FROM holds WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = holds.job_id)"
+)
+#: What keeps removal back, by code: a message, and what helps.
 _REASONS: Final = {
     "job_held": ("{count} jobs that are due are held", "release them once nobody needs them: signoff jobs release ID"),
     "operation_live": (
@@ -216,9 +223,17 @@ _REASONS: Final = {
         "no archive is configured, and nothing is removed that is not archived",
         "set SIGNOFF_ARCHIVE of the jobstores to a directory or a bucket",
     ),
+    "archive_failed": (
+        "nothing is archived: {age}",
+        "mend the archive, and see whether it is whole: signoff archive verify",
+    ),
     "archive_late": (
         "the archive is behind: {count} rows are not archived yet, and the newest part is {age}",
         "see what the jobstore that archives says: signoff archive show",
+    ),
+    "hold_of_nothing": (
+        "{count} holds are of jobs that are not there, and keep nothing back",
+        "release them: signoff jobs release ID",
     ),
     "clocks_differ": (
         "the clocks of the database and of this jobstore differ by {count} s; what is due by one alone stays",
@@ -239,7 +254,10 @@ async def read_kept(connection: Connection, clock: datetime, *, has_archive: boo
     archive, lately = await _read_archive(connection, has_archive=has_archive)
     is_on = bool(await connection.scalar(_IS_ON))
     operations = await connection.execute(_OPERATIONS)
-    kept_back = await _list_kept_back(connection, archive, own.now, clock) if is_on else []
+    if is_on:
+        kept_back = await _list_kept_back(connection, archive, own.now, clock)
+    else:
+        kept_back = [each for each in _list_obstacles(archive, own.now, clock) if each.code in OF_ARCHIVE]
     return Kept(
         at=own.now,
         is_on=is_on,
@@ -310,7 +328,7 @@ async def _list_kept_back(
 ) -> list[KeptBack]:
     """Return what keeps back what is due, of all retentions."""
     found = _list_obstacles(archive, now, clock)
-    for code, statement in _KEPT_BACK.items():
+    for code, statement in {**_KEPT_BACK, "hold_of_nothing": _HOLDS_OF_NOTHING}.items():
         if count := await connection.scalar(statement):
             found.append(_explain(code, count))
     return found
@@ -327,6 +345,8 @@ def _list_obstacles(archive: KeptArchive, now: datetime, clock: datetime) -> lis
     age_s = None if archive.newest_at is None else (now - archive.newest_at).total_seconds()
     if not archive.is_configured:
         found.append(_explain("no_archive"))
+    elif archive.error is not None:
+        found.append(_explain("archive_failed", age=archive.error))
     elif archive.behind and (age_s is None or age_s > LATE_S):
         age = "not there" if age_s is None else f"{age_s / 60:.0f} minutes old"
         found.append(_explain("archive_late", archive.behind, age=age))
@@ -337,5 +357,5 @@ def _list_obstacles(archive: KeptArchive, now: datetime, clock: datetime) -> lis
 
 def _explain(code: str, count: int = 0, **words: str) -> KeptBack:
     message, remedy = _REASONS[code]
-    of_jobs = count if code in _KEPT_BACK else 0
+    of_jobs = count if code in {*_KEPT_BACK, "hold_of_nothing"} else 0
     return KeptBack(code=code, count=of_jobs, message=message.format(count=count, **words), remedy=remedy)

@@ -3182,10 +3182,12 @@ export interface components {
              * @description when the newest checkpoint was written
              */
             checkpoint_at?: string;
+            /** @description why nothing is archived now, if that is so; nothing is removed meanwhile */
+            error?: string;
         };
         /** @description What keeps back the removal of what is due. */
         KeptBack: {
-            /** @description `no_archive`, `archive_late`, `not_archived`, `job_held`, `operation_live`, .. */
+            /** @description `no_archive`, `archive_failed`, `archive_late`, `job_held`, .. */
             code: string;
             /** @description of jobs, up to 10,000; 0 where it keeps back all */
             count: number;
