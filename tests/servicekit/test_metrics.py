@@ -8,7 +8,7 @@ from support.fakes import until
 
 from servicekit import metrics
 from servicekit.metrics import LOOP_DELAY, OTHER, Family, Names, Sampled, write
-from servicekit.process.runtime import measure_loop_delay
+from servicekit.process.runtime import tick
 
 
 def test_beyond_the_first_all_values_of_a_label_are_counted_together() -> None:
@@ -40,7 +40,7 @@ def test_counters_have_no_series_of_when_they_were_made() -> None:
 
 
 async def test_a_loop_that_is_held_up_is_seen() -> None:
-    measuring = asyncio.create_task(measure_loop_delay(0.01))
+    measuring = asyncio.create_task(tick(lambda: None, 0.01))
     before = LOOP_DELAY._sum.get()
     await asyncio.sleep(0)
     time.sleep(0.2)  # noqa: ASYNC251 - what holds the loop up

@@ -203,4 +203,4 @@ def _make_health_checks(server: Server, live: LiveHub) -> dict[str, runtime.Chec
 def main() -> None:
     """Run the console with the settings in the environment."""
     settings = read_settings(ConsoleSettings)
-    runtime.run("console", lambda stop: serve(settings, stop), log_level=settings.log_level)
+    runtime.run("console", lambda stop: serve(settings, stop), **settings.of_logs)

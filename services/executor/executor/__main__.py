@@ -11,4 +11,4 @@ if __name__ == "__main__":
     from servicekit.process.settings import read_settings
 
     settings = read_settings(Settings)
-    run("executor", partial(main, settings=settings), log_level=settings.log_level)
+    run("executor", partial(main, settings=settings), **settings.of_logs)

@@ -19,6 +19,7 @@ from executor.errors import AgentAnswerError, AgentError, AgentProtocolError, Ag
 from executor.outcomes import AttemptReports, to_result_event
 from executor.ports import Agent, Call, Claim, Executions, Grant, Progress
 from servicekit.errors import PermanentError, ServiceError
+from servicekit.kafka.dead_letters import name_execution
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied, claim
@@ -267,12 +268,10 @@ class Handlers:
                 answer.lease, answer.job_id, expires_at, *work, names=answer.names, size=size, within_share=True
             )
             return None
+        about = {"job_id": answer.job_id, **name_execution(claim.request), "code": answer.code}
         if claim.replay:
-            extra = {"job_id": answer.job_id, "outcome": answer.outcome, "code": answer.code}
-            log.info("a replayed record changes nothing", extra=extra)
+            log.info("a replayed record changes nothing", extra=about | {"outcome": answer.outcome})
             return None
         if answer.outcome == "REFUSED":
-            log.warning(
-                "execution refused", extra={"job_id": answer.job_id, "code": answer.code, "reason": answer.message}
-            )
+            log.warning("execution refused", extra=about | {"reason": answer.message})
         return answer.to_error()

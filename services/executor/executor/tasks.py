@@ -20,6 +20,7 @@ from executor.work import PolledAgent
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.client import RENEWAL_WAIT, GrpcLeases, prove, read_lease, translate_errors
 from servicekit.leasing.worker import Lease
+from servicekit.logs import note_about
 from servicekit.retry import backoffs_s, retry_transient
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -116,6 +117,7 @@ class TaskWorker:
             await asyncio.sleep(next(waits))
 
     async def _do(self, task: Task) -> None:
+        note_about(job_id=task.grant.job_id, task_id=task.lease.execution_id)
         ends_at = asyncio.get_running_loop().time() + task.lease_s
         try:
             outcome = await self._carry_out(task)
@@ -134,7 +136,7 @@ class TaskWorker:
                     message = f"what came of the call could not be kept: {error}"[:500]
                     await self._say(task, replace(outcome, answer=None, code=ErrorCode.EXECUTOR_ERROR, message=message))
         except (TimeoutError, PermanentError) as error:
-            extra = {"job_id": task.grant.job_id, "kind": task.kind, "reason": str(error)[:500]}
+            extra = {"kind": task.kind, "reason": str(error)[:500]}
             log.warning("what came of a task could not be said", extra=extra)
 
     async def _say(self, task: Task, outcome: TaskOutcome) -> None:
@@ -159,7 +161,7 @@ class TaskWorker:
         except AgentError as error:
             code, message = error.code, call.hide(str(error))
         except Exception as error:  # a bug is no reason to end the loop
-            log.exception("a task failed unexpectedly", extra={"job_id": task.grant.job_id, "kind": task.kind})
+            log.exception("a task failed unexpectedly", extra={"kind": task.kind})
             code = ErrorCode.EXECUTOR_ERROR
             message = f"the executor failed unexpectedly ({type(error).__name__}), and its log says how"
         if is_tried:

@@ -122,7 +122,7 @@ class EventHandlers:
             async with self._database.transaction() as connection:
                 new = await leases.note_forged(connection, forged)
         dead: list[Refused] = []
-        ended: list[Command[object]] = []
+        ended: list[EndLease] = []
         for record, error in refused:
             if isinstance(error, ForgedError):
                 if error.lease in new:
@@ -145,7 +145,7 @@ class EventHandlers:
             try:
                 await self._runner.record.run_one(command)
             except (DoubtfulError, PermanentError) as error:
-                extra = {"code": error.code, "reason": str(error)}
+                extra = {"execution_id": str(command.execution_id), "code": error.code, "reason": str(error)}
                 log.warning("the database fails at the end of a lease, too", extra=extra)
         return dead
 

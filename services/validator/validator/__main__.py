@@ -11,4 +11,4 @@ if __name__ == "__main__":
     from validator.config import Settings
 
     settings = read_settings(Settings)
-    run("validator", partial(main, settings=settings), log_level=settings.log_level)
+    run("validator", partial(main, settings=settings), **settings.of_logs)

@@ -18,6 +18,7 @@ from contracts.judging.policy import JudgeModel
 from contracts.resources import Usage
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import Lease, Worker
+from servicekit.logs import note_about
 from servicekit.retry import backoffs_s
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -187,12 +188,13 @@ class FreeJudgingWorker:
         return len(taken)
 
     async def _make(self, grant: FreeGrant, budget: JudgingBudget, began_at: float) -> None:
+        note_about(judging_id=grant.lease.execution_id)
         try:
             outcome = await self._judge(grant, budget)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.exception("a judging failed by a bug", extra={"judging_id": str(grant.lease.execution_id)})
+            log.exception("a judging failed by a bug")
             message = f"the validator failed unexpectedly ({type(error).__name__}), and its log says how"
             outcome = FreeOutcome(
                 code=ErrorCode.VALIDATOR_ERROR, message=message, duration_s=time.monotonic() - began_at

@@ -67,7 +67,8 @@ class Handlers:
             return answer.to_error()
         if event.result_hash != answer.result_hash or event.execution_id != answer.lease.execution_id:
             # The lease lapses, and the recorded result is offered again.
-            log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
+            about = {"job_id": event.job_id, "execution_id": str(event.execution_id)}
+            log.error("another result than the recorded one is not judged", extra=about)
             return None
         budget = JudgingBudget(answer.budget)
         self.worker.start_work(
@@ -111,10 +112,8 @@ class Handlers:
                 take_slot=lambda model: self.worker.with_slot(held, (tenant, f"model:{model}")),
             )
         except JudgmentError as error:
-            log.warning(
-                "a result cannot be judged, its job fails",
-                extra={"job_id": event.job_id, "code": error.code, "reason": str(error)},
-            )
+            extra = {"code": error.code, "reason": str(error)}
+            log.warning("a result cannot be judged, its job fails", extra=extra)
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         except asyncio.CancelledError:
             if held.cancelled:

@@ -380,7 +380,7 @@ class MemoryJobstore:
 
     def refused(self) -> list[str]:
         """The codes of what the last batch refused."""
-        return [refusal.code for _, _, refusal in self.uow[Jobs].refusals]
+        return [refusal.code for *_, refusal in self.uow[Jobs].refusals]
 
 
 def _version(name: str, number: int, body: str, known: Versions) -> Version:

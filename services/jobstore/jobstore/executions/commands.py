@@ -236,7 +236,7 @@ class CancelJob(Command[JobView | None]):
             raise PermanentError(message, code=ErrorCode.FORBIDDEN_TENANT)
         if execution is None and uow[Executions].cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
-            return uow[Jobs].refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message))
+            return uow[Jobs].refuse(self.job_id, report, Refusal(ErrorCode.TOO_MANY_CANCELS, message), execution_id)
         if execution is None:  # rule `cancel-before-arrival`
             uow[Executions].remember(self.job_id, execution_id, CANCELLED, self.tenants or self.limited_to)
             uow[Executions].cancel_room -= 1
@@ -246,7 +246,8 @@ class CancelJob(Command[JobView | None]):
             return record(uow, execution.job_id, execution, report)
         elif self.by_call and execution.answer != CANCELLED and not (execution.answer or "").startswith(REFUSED):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
-            return uow[Jobs].refuse(execution.job_id, report, Refusal(ErrorCode.ILLEGAL_TRANSITION, message))
+            refusal = Refusal(ErrorCode.ILLEGAL_TRANSITION, message)
+            return uow[Jobs].refuse(execution.job_id, report, refusal, execution_id)
         return None
 
     def _is_foreign(self, execution: Execution) -> bool:
@@ -502,7 +503,7 @@ def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Rep
     execution = uow[Executions].executions.get(execution_id)
     if execution is None or execution.job_id != job_id or job_id not in uow[Jobs].jobs:
         refusal = Refusal(ErrorCode.UNKNOWN_EXECUTION, "no such execution of this job is known")
-        return uow[Jobs].refuse(job_id, report, refusal)
+        return uow[Jobs].refuse(job_id, report, refusal, execution_id)
     if report.kind is TransitionKind.NOT_MET:
         decision = record_not_met(uow, execution, report)
     else:

@@ -102,7 +102,7 @@ def request_execution(
     report = Report(TransitionKind.REQUESTED, request=body, message=message, actor=actor)
     obstacle = find_obstacle(uow, job, asked, parameters)
     if obstacle is not None:
-        return uow[Jobs].refuse(job_id, report, obstacle)
+        return uow[Jobs].refuse(job_id, report, obstacle, execution.execution_id)
     decision = record(uow, job_id, execution, report)
     if isinstance(decision, Refusal):
         return decision

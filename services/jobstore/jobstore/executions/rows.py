@@ -190,7 +190,7 @@ def record(uow: UnitOfWork, job_id: str, execution: Execution | None, report: Re
     job = jobs.jobs[job_id]
     decision = decide(job, execution, report, uow.clock)
     if isinstance(decision, Refusal):
-        return jobs.refuse(job_id, report, decision)
+        return jobs.refuse(job_id, report, decision, None if execution is None else execution.execution_id)
     jobs.recorded_counts[report.kind] += 1
     if decision.job is not job:
         jobs.jobs[job_id] = decision.job

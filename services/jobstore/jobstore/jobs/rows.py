@@ -75,7 +75,7 @@ class Jobs(Part):
     recorded: Sequence[object] = ()
     #: For logs and metrics: decisions by kind, and refusals by job.
     recorded_counts: Counter[TransitionKind] = field(default_factory=Counter)
-    refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
+    refusals: list[tuple[str | None, UUID | None, Report, Refusal]] = field(default_factory=list)
 
     def is_foreign(self, asked: WishList, tenants: frozenset[str]) -> bool:
         """Return whether a command locks another tenant's job, or one whose tenant it does not read, and makes none."""
@@ -109,9 +109,9 @@ class Jobs(Part):
         self.recorded_counts[report.kind] += 1
         self.entries.append(LogEntry(job, JobLogStatus(job.status), report, None))
 
-    def refuse(self, job_id: str | None, report: Report, refusal: Refusal) -> Refusal:
+    def refuse(self, job_id: str | None, report: Report, refusal: Refusal, execution_id: UUID | None = None) -> Refusal:
         """Keep the refusal of a report, which is logged after the commit, and return the refusal."""
-        self.refusals.append((job_id, report, refusal))
+        self.refusals.append((job_id, execution_id, report, refusal))
         return refusal
 
     def find_last_entry(self, job_id: str) -> LastEntry | None:

@@ -511,12 +511,16 @@ class LogStore(Store):
             uow.listeners.on_recorded(jobs.recorded)
         for kind, count in jobs.recorded_counts.items():
             DECISIONS.labels(kind.value, "recorded").inc(count)
-        for job_id, report, refusal in jobs.refusals:
+        for job_id, execution_id, report, refusal in jobs.refusals:
             DECISIONS.labels(report.kind.value, refusal.code).inc()
-            fields = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
+            fields = {"job_id": job_id, "execution_id": execution_id, "kind": report.kind.value, "code": refusal.code}
             # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
             level = logging.DEBUG if refusal.code == ErrorCode.REPEAT else logging.INFO
-            log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
+            log.log(
+                level,
+                "refused; nothing is recorded",
+                extra={**fields, "lease": report.lease, "reason": refusal.message},
+            )
 
 
 class KeysStore(Store):

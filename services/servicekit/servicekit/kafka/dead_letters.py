@@ -33,7 +33,7 @@ FORGED_BYTES = 64 * 1024
 REASON_MAX = 1_000
 #: A record that names an execution does so within its first bytes.
 NAMED_WITHIN_BYTES = 1 << 20
-_EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"[0-9a-fA-F-]{32,36}"')
+_EXECUTION: Final = re.compile(rb'"execution_id"\s*:\s*"([0-9a-fA-F-]{32,36})"')
 
 
 #: Of requests that nobody may make who signed them, if anybody did.
@@ -98,6 +98,12 @@ def names_execution(record: ConsumerRecord[Any, Any]) -> bool:
     return bool(_EXECUTION.search(record.value or b"", 0, NAMED_WITHIN_BYTES)) or Signature.parse(signature) is not None
 
 
+def name_execution(body: bytes | None) -> dict[str, str]:
+    """Return the id of the execution that a record's body names, as a field of a log line; {} if it names none."""
+    found = _EXECUTION.search(body or b"", 0, NAMED_WITHIN_BYTES)
+    return {} if found is None else {"execution_id": found[1].decode()}
+
+
 async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
     """Return all refused records, each of which then becomes a dead letter."""
     return refused
@@ -107,7 +113,10 @@ async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
     """Return no refused records, and log them: another consumer of the topic makes their dead letters."""
     for record, error in refused:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
+        log.info(
+            "a record is passed over",
+            extra={**where, **name_execution(record.value), "code": error.code, "reason": str(error)},
+        )
     return ()
 
 

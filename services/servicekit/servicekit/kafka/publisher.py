@@ -285,7 +285,7 @@ class Publisher:
         """Publish a signed report without waiting; a failure is logged, and the report may be lost."""
         if len(self._soon) >= SOON_MAX:
             reason = f"{SOON_MAX} others are under way"
-            log.warning("event dropped", extra={"event_id": str(report.event_id), "reason": reason})
+            log.warning("event dropped", extra=_name(report) | {"reason": reason})
             return
         task = asyncio.create_task(self._publish_logged(report, lease))
         self._soon.add(task)
@@ -297,7 +297,13 @@ class Publisher:
         except TransientError:
             return  # send() logs it
         except PermanentError as error:
-            log.warning("event refused", extra={"event_id": str(report.event_id), "reason": str(error)})
+            log.warning("event refused", extra=_name(report) | {"reason": str(error)})
+
+
+def _name(report: Event) -> dict[str, str]:
+    """Return the ids of an event for a line about it."""
+    ids = {name: getattr(report, name, None) for name in ("job_id", "execution_id", "event_id")}
+    return {name: str(value) for name, value in ids.items() if value}
 
 
 async def _await_answers(acks: Sequence[asyncio.Future[Any]], within_s: float | None) -> list[Any]:

@@ -31,6 +31,7 @@ from servicekit.kafka.dead_letters import (
     Refused,
     add_repeats,
     bury_all,
+    name_execution,
     names_execution,
     to_dead_letter,
 )
@@ -548,7 +549,7 @@ class Subscription(Generic[E]):
             await self._publish_dead([self._make_letter(record, error) for record, error in dead])
             for record, error in dead:
                 key = record.key[:KEY_MAX].decode(errors="replace") if record.key else None
-                _log_dead_letter(_find_place(record), error, job_id=key)
+                _log_dead_letter(_find_place(record), error, job_id=key, **name_execution(record.value))
 
     async def _choose_dead(self, refused: Sequence[Refused]) -> Sequence[Refused]:
         return await retry_transient(lambda: self.choose_dead(refused), on=f"{self.topic.name} handler")

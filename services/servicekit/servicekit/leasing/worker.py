@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 from contracts.signing import SigningKey
 from servicekit.errors import TransientError, UnableError
 from servicekit.leasing.slots import Names, Slots
+from servicekit.logs import note_about
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
 from servicekit.retry import backoffs_s, retry_transient
 
@@ -140,6 +141,11 @@ class HeldLease:
     def has_lapsed(self) -> bool:
         """Return whether the lease has ended, by this process's own clock."""
         return time.monotonic() >= self.expires_at
+
+    @property
+    def names_in_logs(self) -> dict[str, str]:
+        """The ids that a line about it has, where its own task does not write the line."""
+        return {"job_id": self.job_id, "execution_id": str(self.lease.execution_id)}
 
     @property
     def judge_away_s(self) -> float | None:
@@ -285,6 +291,7 @@ class Worker:
     async def _run(
         self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]], give_up: PublishFailure
     ) -> None:
+        note_about(job_id=held.job_id, execution_id=held.lease.execution_id)
         if self._stopping or held.has_lapsed():
             self._turn_away(held)
             return
@@ -293,14 +300,14 @@ class Worker:
         except asyncio.CancelledError:
             raise
         except UnableError as error:
-            log.warning("work is left to a newer worker", extra={"job_id": held.job_id, "reason": str(error)})
+            log.warning("work is left to a newer worker", extra={"reason": str(error)})
             held.begun = False
             await asyncio.sleep(LEFT_AFTER_S)
             await self._give_back([held])
             return
         except Exception as error:
             # A bug. It is reported, so that the jobstore can count such failures and then fail the job.
-            log.exception("work failed by a bug", extra={"job_id": held.job_id})
+            log.exception("work failed by a bug")
             publish = partial(give_up, held, error)
         reporting, weight = asyncio.create_task(self._report(held, publish, give_up)), self.weigh(held.size) - 1
         self._awaited[held.lease] = AwaitedOutcome(held, reporting, weight)
@@ -346,12 +353,12 @@ class Worker:
         try:
             await self._repeat(publish)
         except Exception as error:
-            log.exception("an outcome cannot be reported", extra={"job_id": held.job_id})
+            log.exception("an outcome cannot be reported")
             failed = error
         try:
             await self._repeat(partial(give_up, held, failed))
         except Exception:
-            log.exception("that work failed cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
+            log.exception("that work failed cannot be reported, its lease will lapse")
             self._settle(held.lease)
 
     async def _repeat(self, publish: PublishOutcome) -> NoReturn:
@@ -432,7 +439,7 @@ class Worker:
         while excess > 0 and theirs:
             last = theirs.pop()
             excess -= last.size + WORK_BYTES
-            log.debug("work that waits is given back, since too much does", extra={"job_id": last.job_id})
+            log.debug("work that waits is given back, since too much does", extra=last.names_in_logs)
             self._turn_away(last, due_after_s)
         if self._held.get(newcomer.lease.execution_id) is not newcomer:
             raise asyncio.CancelledError
@@ -518,7 +525,7 @@ class Worker:
         self._ended = {lease: until for lease, until in self._ended.items() if until > asked_at}
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
-                log.info("work aborted", extra={"job_id": item.job_id, "lease_state": state.value})
+                log.info("work aborted", extra=item.names_in_logs | {"lease_state": state.value})
                 item.cancelled = state is LeaseState.CANCELLED
                 self._abort(item)
             else:

@@ -4,17 +4,15 @@ import asyncio
 import contextlib
 import gc
 import hmac
-import json
 import logging
 import math
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import uvloop
@@ -24,6 +22,7 @@ from prometheus_client import Info
 from servicekit import metrics
 from servicekit.addresses import is_loopback
 from servicekit.errors import TransientError
+from servicekit.logs import Levels, configure
 from servicekit.patches import commit_as_member_only, survive_lost_connections, take_all_events
 from servicekit.process.settings import split_address
 from servicekit.process.variables import describe_unknown
@@ -32,72 +31,6 @@ from servicekit.retry import Patience
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-#: Seconds for which a message of aiokafka is not repeated, and how many messages are remembered.
-SELDOM_S: Final = 10.0
-MESSAGES_MAX: Final = 1_000
-#: Attributes of every record; all others were passed as `extra`.
-_RECORD: Final = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-class JsonFormatter(logging.Formatter):
-    """Format a record as JSON, with its `extra` fields beside the message: job_id, code and others."""
-
-    def __init__(self, service: str) -> None:
-        super().__init__()
-        self._service = service
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line."""
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "service": self._service,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line.update((key, value) for key, value in vars(record).items() if key not in _RECORD)
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=True)
-
-
-class SeldomFilter(logging.Filter):
-    """Log each message of aiokafka once in SELDOM_S seconds: while Kafka is away, many come again and again.
-
-    The next one that is logged has the number of those left out (`repeated`).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._passed: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a log record is to be logged."""
-        if not record.name.startswith("aiokafka"):
-            return True
-        key = record.name, str(record.msg)
-        passed_at, repeated = self._passed.get(key, (float("-inf"), 0))
-        if record.created - passed_at < SELDOM_S:
-            self._passed[key] = passed_at, repeated + 1
-            return False
-        if len(self._passed) >= MESSAGES_MAX:
-            self._passed.clear()
-        self._passed[key] = record.created, 0
-        if repeated:
-            record.repeated = repeated
-        return True
-
-
-def configure(service: str, level: str) -> None:
-    """Log to standard error, as JSON with the service's name: from `level` on; aiokafka, FastStream from WARNING."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(service))
-    handler.addFilter(SeldomFilter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    logging.getLogger("faststream").setLevel(logging.WARNING)
-
 
 #: The least time between two steps of a loop during an outage, however often it is woken.
 OUTAGE_PAUSE_S = 0.5
@@ -131,10 +64,18 @@ class Stop(asyncio.Event):
         return await super().wait()
 
 
-def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
+def run(
+    service: str,
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    *,
+    log_level: str,
+    log_level_file: Path | None = None,
+) -> None:
     """Run `main` until it returns; SIGTERM and SIGINT set the event that it gets. An error ends with status 1."""
     gc.enable()
-    configure(service, log_level)
+    configure(service)
+    levels = Levels(log_level, log_level_file)
+    levels.look()
     if unknown := describe_unknown(os.environ):
         log.warning(unknown)
     allow_connections()
@@ -145,7 +86,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         take_all_events()
         stop = Stop()
         task = asyncio.create_task(main(stop))
-        measuring = asyncio.create_task(measure_loop_delay())
+        measuring = asyncio.create_task(tick(levels.look))
 
         def on_signal() -> None:
             stop.set()
@@ -166,13 +107,14 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         raise SystemExit(1) from None
 
 
-async def measure_loop_delay(every_s: float = 1.0) -> None:
-    """Measure for ever by how much the event loop is late for a timer."""
+async def tick(look: Callable[[], None], every_s: float = 1.0) -> None:
+    """Measure for ever by how much the event loop is late for a timer, and call `look` each time."""
     loop = asyncio.get_running_loop()
     while True:
         due_at = loop.time() + every_s
         await asyncio.sleep(every_s)
         metrics.LOOP_DELAY.observe(max(0.0, loop.time() - due_at))
+        look()
 
 
 async def run_until_first(*running: Awaitable[object]) -> None:

@@ -14,6 +14,7 @@ from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 from servicekit.kafka.settings import KafkaFields
 from servicekit.leasing.worker import LEASE_BYTES
+from servicekit.logs import parse_levels
 from servicekit.process.memory import find_memory
 from signoff.errors import ErrorCode
 from signoff.tls import Tls, make_context, name_tls
@@ -129,8 +130,26 @@ class ServiceSettings(KafkaFields, EnvironmentSettings):
     health_address: str | None = None
     #: Wanted by /metrics, which shows then what tenants and agents did, each by its name.
     metrics_token: SecretSetting | None = None
+    #: Such as `INFO requests=DEBUG`; the file is looked at each second, and has precedence while it is there.
     log_level: str = "INFO"
+    log_level_file: Path | None = None
     grace_s: float = 20.0
+
+    @field_validator("log_level")
+    @classmethod
+    def _check_level(cls, text: str) -> str:
+        parse_levels(text)
+        return text
+
+    @field_validator("log_level_file", mode="before")
+    @classmethod
+    def _leave_out_no_file(cls, name: object) -> object:
+        return name or None
+
+    @property
+    def of_logs(self) -> dict[str, Any]:
+        """The settings that `runtime.run` takes."""
+        return {"log_level": self.log_level, "log_level_file": self.log_level_file}
 
     @property
     def metrics_tokens(self) -> tuple[str, ...]:

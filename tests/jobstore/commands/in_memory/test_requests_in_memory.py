@@ -320,7 +320,7 @@ def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for
     jobstore.run(CancelJob(life.job_id, life.execution_id, actor=SIGNOFF))
     assert life.execution.is_early_cancel
     jobstore.run(CancelJob(life.job_id, uuid4(), actor=SIGNOFF))
-    told_of = [(job_id, refusal.code) for job_id, _, refusal in jobstore.uow[Jobs].refusals]
+    told_of = [(job_id, refusal.code) for job_id, *_, refusal in jobstore.uow[Jobs].refusals]
     assert told_of == [(life.job_id, "too_many_cancels")]
     assert code_of(life.execute) == "cancelled"
     assert life.execution.due_at is None, "for good"
