@@ -7,6 +7,7 @@ from support.jobstore.steps import Steps
 
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.keeping.archiver import take_archive
 from servicekit.archive.objects import Objects
 from servicekit.errors import TransientError
 
@@ -198,3 +199,41 @@ async def test_a_jobstore_without_the_newest_secret_leaves_the_archive_to_others
 
     with pytest.raises(TransientError, match="SIGNOFF_SECRETS: facts were signed with the secret 'b'"):
         await published.run()
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_database_that_was_rebuilt_goes_on_behind_the_last_part(
+    published: Archiving, database: Database, runner: CommandRunner, *, goes_on: bool
+) -> None:
+    published.part_bytes = 1
+    before = await published.run()
+    query = "SELECT number, first_seq, last_seq, facts_at, seq, bytes FROM archive_parts"
+    parts = await published.execute(query)
+    await published.forget()
+    await published.execute("UPDATE keeping SET incarnation = uuidv7()")
+
+    async with database.transaction() as connection:
+        await take_archive(connection, published.archive, goes_on=goes_on)
+
+    state = await published.state()
+    names = ("part", "part_hash", "archived_seq")
+    assert [state[name] for name in names] == [before[name] for name in names]
+    assert (state["incarnation"] == before["incarnation"]) is goes_on
+    assert (
+        await published.execute("SELECT number, first_seq, last_seq, facts_at, seq, bytes FROM archive_parts") == parts
+    )
+    await Steps(database, runner).running()
+    await published.publish()
+    await published.run()
+    count = len(published.topics.records)
+    first = sum(
+        part.manifest.records for part in [one async for one in published.archive.read_chain()][: before["part"]]
+    )
+    assert len(await published.read()) == (count if goes_on else count + first)
+
+
+async def test_an_empty_archive_is_nothing_to_go_on_with(published: Archiving, database: Database) -> None:
+    async with database.transaction() as connection:
+        await take_archive(connection, published.archive, goes_on=True)
+
+    assert (await published.state())["part"] == 0

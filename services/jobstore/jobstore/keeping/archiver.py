@@ -24,10 +24,11 @@ from contracts.events import JobChanged
 from contracts.signing import FactFilter, FactKeys
 from contracts.topic_prefix import TOPIC_PREFIX, bare_name
 from contracts.topics import FACT_TOPICS, TOPIC_OF
-from jobstore.engine import locks
+from jobstore.engine import locks, sql
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock
 from jobstore.engine.sql import Connection
+from jobstore.schema.keeping_tables import archive_parts
 from servicekit import clock
 from servicekit.archive.parts import PART_BYTES, Archive, Manifest, Part, PartWriter, iterate_records
 from servicekit.errors import PermanentError, TransientError
@@ -83,6 +84,18 @@ _LACKING: Final = text(
     """
 )
 
+_PART: Final = sql.columns(archive_parts, without=("created_at",))
+_FORGET_PARTS: Final = text("DELETE FROM archive_parts")
+_ADD_PARTS: Final = sql.insert("archive_parts", _PART)
+#: Parts in one statement.
+_PARTS_BATCH: Final = 1_000
+_BEGIN: Final = text(
+    "UPDATE keeping SET part = :part, part_hash = :hash, archived_seq = :seq, archive_error = NULL, suspect = NULL"
+)
+_GO_ON: Final = text(
+    "UPDATE keeping SET incarnation = :incarnation, offsets = CAST(:offsets AS json), newest = CAST(:newest AS json)"
+)
+
 #: The next offset of each partition of a topic.
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 
@@ -103,6 +116,28 @@ def find_number(record: Record) -> int | None:
         return msgspec.json.decode(record.value or b"", type=_Numbered).cursor
     except msgspec.MsgspecError:
         return None
+
+
+async def take_archive(connection: Connection, archive: Archive, *, goes_on: bool) -> None:
+    """Let a database that was rebuilt from an archive go on behind its last part; `goes_on`: so do the topics."""
+    await connection.execute(_FORGET_PARTS)
+    rows: list[dict[str, object]] = []
+    last: Part | None = None
+    async for part in archive.read_chain():
+        rows.append({name: getattr(part.manifest, name) for name in _PART})
+        last = part
+        if len(rows) == _PARTS_BATCH:
+            await connection.execute(_ADD_PARTS, sql.arrays(_PART, "u", rows))
+            rows.clear()
+    if last is None:
+        return
+    await connection.execute(_ADD_PARTS, sql.arrays(_PART, "u", rows))
+    manifest = last.manifest
+    await connection.execute(_BEGIN, {"part": last.number, "hash": last.sha256, "seq": manifest.seq})
+    if goes_on:
+        marks = {"offsets": _name_all(manifest.offsets), "newest": _name_all(manifest.newest)}
+        texts = {name: to_json(mark).decode() for name, mark in marks.items()}
+        await connection.execute(_GO_ON, {"incarnation": manifest.incarnation, **texts})
 
 
 @dataclass(slots=True)

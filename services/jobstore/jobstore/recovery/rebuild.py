@@ -40,6 +40,7 @@ from jobstore.executions.rows import Executions, ExecutionsWish
 from jobstore.executions.rows import record as apply_report
 from jobstore.jobs.model import ExecutionState, ExecutionTerms, IdKey, Refusal, Report, TransitionKind
 from jobstore.jobs.rows import JobsWish
+from jobstore.keeping.archiver import take_archive
 from jobstore.keeping.snapshots import Snapshot, Snapshots
 from jobstore.recovery import process, stored_facts
 from jobstore.recovery.fact_parsing import Fact, parse_fact
@@ -430,9 +431,12 @@ class Rebuild:
         if self._snapshot is not None:
             before = self._snapshot.manifest.signers
             signers = [*before, *(name for name in signers if name not in before)]
-        if self._snapshot is not None and not self._goes_on:
+        goes_on = self._goes_on if self._snapshot is not None else not any(map(_is_another, self._histories))
+        if not goes_on:
             await connection.execute(_NEW_TOPICS)
             published, ends = 0, {}
+        if self._parts is not None:
+            await take_archive(connection, self._parts.archive, goes_on=goes_on)
         self._counts["published_again"] = len(self._unmet) if self._goes_on else 0
         state = {"offsets": to_json(ends).decode(), "signers": to_json(signers).decode()}
         await connection.execute(_PUBLISHED, {"last": published, **state})
@@ -472,6 +476,11 @@ class Rebuild:
         if time.monotonic() - self._reported_at >= PROGRESS_S:
             self._reported_at = time.monotonic()
             self._write_line({"topic": topic, "records": self._counts["records"]})
+
+
+def _is_another(history: History) -> bool:
+    """Return whether a topic is archived, and is not the one that the archive goes on with."""
+    return isinstance(history, ArchivedHistory) and history.is_another
 
 
 async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
