@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
+from support.jobstore.removed import RETENTION, archived
 from support.jobstore.steps import Steps
 from told_facts import TOPICS, Facts, Since, empty, rebuilding
-from told_lives import every_life
+from told_lives import ended_life, every_life
 
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
+from jobstore.keeping.removal import RemoveJob
 from jobstore.recovery.rebuild import OpenHistory
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import Topics, ensure_topics
@@ -30,6 +33,17 @@ async def facts(kafka: str) -> AsyncIterator[Facts]:
 async def live(database: Database, runner: CommandRunner, facts: Facts) -> dict[str, Steps]:
     """Jobs of every outcome, and some that are live, all told; by name."""
     lives = await every_life(database, runner)
+    await facts.relay(database)
+    gone = {name: await ended_life(Steps(database, runner)) for name in ("removed", "removed and cut", "removed late")}
+    await facts.relay(database)
+    await archived(database)
+    for name in ("removed", "removed and cut"):
+        await runner.administer.run_one(RemoveJob(gone[name].job_id, "tenant:* completed_s", actor=RETENTION))
+    await facts.relay(database)
+    async with database.transaction() as connection:
+        cut = "DELETE FROM job_logs WHERE job_id = :id AND kind <> 'removed'"
+        await connection.execute(text(cut), {"id": gone["removed and cut"].job_id})
+    await runner.administer.run_one(RemoveJob(gone["removed late"].job_id, "by hand", actor=RETENTION))
     await facts.relay(database)
     return lives
 

@@ -1,7 +1,10 @@
 """Rebuild: a database made again from the facts in Kafka is the same, and its live jobs go on."""
 
 import json
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
+import asyncpg
 import pytest
 from msgspec import MsgspecError
 from sqlalchemy import text
@@ -163,6 +166,60 @@ async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_th
     assert result["gaps"] == 1
     async with database.session() as session:
         assert await session.scalar(text("SELECT version FROM jobs WHERE id = :id"), {"id": lost}) == 2
+
+
+@pytest.mark.parametrize("how", ["before is gone", "all comes again"])
+async def test_a_job_that_was_removed_stays_removed(
+    history: OpenHistory,
+    target: tuple[Database, str],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """Its last fact needs none before it, and those that are read again behind it change nothing."""
+    database, url = target
+    gone = {row["job_id"].encode() for row in await list_removed(database_url)}
+    assert len(gone) == 3
+    if how == "before is gone":
+        monkeypatch.setattr(Since, "drops", staticmethod(lambda r: r.key in gone and b'"removed":{' not in r.value))
+        await rebuilding(database, history).run()
+    else:
+        monkeypatch.setattr(rebuild, "BATCH", 1)
+        await rebuilding(database, lambda topic: Twice(history(topic))).run()  # type: ignore[arg-type, return-value]
+    assert (await verified(url, database_url))["ok"]
+    assert [row["version"] for row in await list_removed(url)] == [
+        r["version"] for r in await list_removed(database_url)
+    ]
+
+
+class Twice:
+    """A topic that has each of its records again, behind all others: as after a publication from the first one on."""
+
+    def __init__(self, history: Any) -> None:
+        self._history = history
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._history, name)
+
+    async def __aenter__(self) -> Self:
+        await self._history.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._history.__aexit__(*error)
+
+    async def read(self, offsets: Any) -> AsyncIterator[list[Record]]:
+        for _ in range(2):
+            async for records in self._history.read(offsets):
+                yield records
+
+
+async def list_removed(url: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch("SELECT * FROM job_logs WHERE kind = 'removed' ORDER BY seq"))
+    finally:
+        await connection.close()
 
 
 async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(

@@ -125,6 +125,18 @@ async def _found(life: Callable[[str], Steps], database: Database) -> None:
             await steps.report(lease, ReportKind.FAILED, seq=2, call=2, code="agent_work_unknown", handle="")
 
 
+async def ended_life(steps: Steps) -> Steps:
+    """Two submissions, which cost something, and a cancel."""
+    await _judged(steps, Outcome.FAIL, policy={"max_submissions": 3})
+    for outcome in (Outcome.PASS, None):
+        steps.execution_id = new_execution_id()
+        request = ExecuteJob(steps.job_id, steps.execution_id, chosen=True, actor=SIGNOFF)
+        if outcome is not None:
+            await steps.runner.submit.run_one(request)
+            await claimed_and_judged(steps, outcome)
+    return steps
+
+
 async def _judged_again(life: Callable[[str], Steps]) -> None:
     """Jobs whose results are judged again: an acceptance and a rejection are taken back, and one job goes on."""
     await _judged(life("rejected at last"), Outcome.PASS, policy={"max_submissions": 1})

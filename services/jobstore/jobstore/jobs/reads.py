@@ -126,7 +126,7 @@ def make_receipt(key: ReceiptKey, recorded: RecordedVerdict, *, texts: bool) -> 
     return sign(key, statement.encode())
 
 
-_RESPONSE: Final = ("result", "partial", "verdict")
+_RESPONSE: Final = ("result", "partial", "verdict", "removed")
 
 
 def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bool) -> str | None:

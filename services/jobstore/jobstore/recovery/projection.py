@@ -18,13 +18,14 @@ from jobstore.jobs.model import TERMS, ExecutionStage, ExecutionState, Transitio
 from jobstore.jobs.reads import join_response
 from jobstore.jobs.transitions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
 from jobstore.judging.rules import read_task
+from jobstore.keeping.removal_store import EMPTY, STAYS
 from jobstore.limits.rules import name_agent
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.schema import tables
 from jobstore.schema.columns import EDITED, GIVEN, STATE, find_names
 from jobstore.schema.tables import LOG_NAMES
 from signoff.status import JobLogStatus
-from signoff.types import JobLog
+from signoff.types import JobLog, Removal
 from signoff.values import to_nanos
 
 #: Columns of a job that every fact gives, those that an edit may set to NULL, and those that keep their value unless a
@@ -282,33 +283,107 @@ _REQUESTED: Final = text(
     "SELECT execution_id, created_at FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))"
 )
 _SPENT: Final = text("SELECT id, cost_nanos, tokens FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
-_HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
+_HEADS: Final = text(
+    "SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[])) "
+    "UNION ALL SELECT job_id, version FROM gone WHERE job_id = ANY(CAST(:ids AS text[]))"
+)
+_MAKE_GONE: Final = text(
+    "CREATE TEMPORARY TABLE gone (job_id text PRIMARY KEY, version bigint NOT NULL) ON COMMIT DROP"
+)
+#: A snapshot has those of jobs that were removed before it.
+_FILL_GONE: Final = text("INSERT INTO gone SELECT job_id, version FROM job_logs WHERE kind = 'removed'")
+_DROP_JOBS: Final = text(
+    """
+    WITH dropped AS (DELETE FROM jobs WHERE id = ANY(CAST(:ids AS text[])))
+    INSERT INTO gone SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]))
+    """
+)
+_OUTLINE: Final = {name: _EXECUTION[name] for name in STAYS}
+_OUTLINE_EXECUTIONS: Final = text(
+    f"""
+    INSERT INTO executions ({", ".join(_EXECUTION)})
+    SELECT {", ".join(EMPTY.get(name) or sql.value("u", name, _EXECUTION[name]) for name in _EXECUTION)}
+    FROM {sql.unnest("u", _OUTLINE)}
+    ON CONFLICT (execution_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _EXECUTION)}
+    """  # noqa: S608 - names of our own
+)
+_CUT: Final = text("DELETE FROM job_logs l USING gone g WHERE l.job_id = g.job_id AND l.version < g.version")
+
+
+class Removed:
+    """Keep which jobs are removed, until the commit: facts of theirs that come again change nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def begin(self) -> None:
+        """Make the temporary table of removed jobs, which is dropped at the commit."""
+        await self._connection.execute(_MAKE_GONE)
+        await self._connection.execute(_FILL_GONE)
+
+    async def apply(self, facts: Sequence[Fact]) -> None:
+        """Apply the last facts of jobs, of which this entry and the outlines of executions stay."""
+        ids, versions = [fact.event.job_id for fact in facts], [fact.event.version for fact in facts]
+        await self._connection.execute(_DROP_JOBS, {"ids": ids, "versions": versions})
+        await _copy(self._connection, "job_logs", LOG_COLUMNS, [make_log(fact) for fact in facts])
+        outlines = [outline for fact in facts for outline in make_outlines(fact)]
+        await self._connection.execute(_OUTLINE_EXECUTIONS, sql.arrays(_OUTLINE, "u", outlines))
+
+    async def cut(self) -> None:
+        """Delete the entries of removed jobs but their last, once their indexes are there."""
+        await self._connection.execute(_CUT)
+
+
+def make_outlines(fact: Fact) -> list[Values]:
+    """Return what stays of the executions of a job that a fact removes."""
+    removed = Removal.model_validate_json(fact.log["removed"])
+    return [
+        {
+            **each.model_dump(include={"submission", "answer", "created_at", "batch_id"}),
+            "execution_id": each.id,
+            "job_id": fact.event.job_id,
+            "stage": ExecutionStage.EXECUTING.value,
+            "state": ExecutionState.DONE.value,
+            "tenant": removed.tenant,
+            "cost_nanos": to_nanos(each.cost_usd or 0),
+            "tokens": each.tokens or 0,
+        }
+        for each in removed.executions
+    ]
 
 
 @dataclass(slots=True)
 class Projection:
     """Apply facts of jobs in the order of their versions, each once, since the topic may repeat them.
 
-    Facts of a job whose next version is a stub, or missing, are set aside until the whole fact comes.
+    Facts of a job whose next version is a stub, or missing, are set aside until the whole fact comes. The fact that
+    removes a job needs none before it: these may be gone by then.
     """
 
     connection: Connection
     aside: SetAside
+    removed: Removed
 
     async def apply(self, facts: Sequence[Fact]) -> None:
         """Apply a batch of facts, and then those facts set aside that follow the batch."""
         ids = sorted({fact.event.job_id for fact in facts})
         heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
         batch, waiting = await self._begin_batch(facts), dict[tuple[str, int], str | None]()
+        removals = list[Fact]()
         for fact in facts:
             job_id, version = fact.event.job_id, fact.event.version
             head = heads.get(job_id, 0)
-            if version == head + 1 and fact.is_whole:
+            if version > head and fact.is_whole and fact.event.log.kind == TransitionKind.REMOVED:
+                heads[job_id] = version
+                removals.append(fact)
+            elif version == head + 1 and fact.is_whole:
                 heads[job_id] = version
                 batch.add(fact)
             elif version > head:
                 waiting[job_id, version] = fact.body.decode() if fact.is_whole else waiting.get((job_id, version))
         await batch.write(self.connection)
+        if removals:
+            await self.removed.apply(removals)
         await self.aside.put(waiting)
         for job_id in sorted(self.aside.jobs & heads.keys()):
             await self._go_on(job_id, heads[job_id])

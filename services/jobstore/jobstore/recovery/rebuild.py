@@ -44,7 +44,7 @@ from jobstore.keeping.archiver import take_archive
 from jobstore.keeping.snapshots import Snapshot, Snapshots
 from jobstore.recovery import process, stored_facts
 from jobstore.recovery.fact_parsing import Fact, parse_fact
-from jobstore.recovery.projection import Projection, SetAside
+from jobstore.recovery.projection import Projection, Removed, SetAside
 from jobstore.subjects import STORES
 from jobstore.tenants.store import adopt_tenants
 from servicekit.archive.history import ArchivedHistory, ArchivedParts
@@ -261,6 +261,7 @@ class Rebuild:
             if self._snapshot is not None:
                 await self._take_snapshot(connection, self._snapshot)
             await self._load(connection, topics, offsets)
+        await Removed(connection).cut()
         await self._set_numbers(connection, offsets)
         await adopt_tenants(connection)
         await stored_facts.go_on_with_administration(connection)
@@ -360,7 +361,9 @@ class Rebuild:
     async def _apply_jobs(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         aside = SetAside(connection)
         await aside.begin()
-        jobs = Projection(connection, aside)
+        removed = Removed(connection)
+        await removed.begin()
+        jobs = Projection(connection, aside, removed)
         async with aclosing(prepare_ahead(self._read_facts(history, offsets))) as batches:
             async for facts in batches:
                 await jobs.apply(facts)

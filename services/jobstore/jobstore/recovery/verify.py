@@ -108,8 +108,7 @@ class ComparedTable:
         order = f'{self.key} COLLATE "C"' if is_text else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
-        # Answers that are kept for a time are not published as facts.
-        where = f" WHERE NOT ({REMEMBERED})" if self.table is tables.executions else ""
+        where = f" WHERE {_COMPARED[self.name]}" if self.name in _COMPARED else ""
         return f"SELECT {self.key}, {digest} FROM {self.name}{where} ORDER BY {order}"  # noqa: S608 - names of our own
 
     @property
@@ -119,6 +118,17 @@ class ComparedTable:
         return f"SELECT {columns} FROM {self.name} WHERE {self.key} = :key"  # noqa: S608 - names of our own
 
 
+#: Removal entries that are this old may have gone, with what stayed of their executions.
+_OLD: Final = "created_at <= signoff_now() - interval '30 days'"
+#: Which rows of a table are compared. Answers that are kept for a time are not published as facts; what is left of a
+#: removed job's log until it is cut is told by no fact any more.
+_COMPARED: Final[Mapping[str, str]] = {
+    "executions": f"NOT ({REMEMBERED}) AND NOT EXISTS (SELECT FROM job_logs r WHERE r.job_id = executions.job_id "
+    f"AND r.kind = 'removed' AND r.{_OLD})",
+    "job_logs": "CASE WHEN kind = 'removed' "
+    f"THEN NOT {_OLD} ELSE NOT EXISTS (SELECT FROM job_logs r WHERE r.job_id = job_logs.job_id "
+    "AND r.kind = 'removed') END",
+}
 TABLES: Final = (
     ComparedTable(tables.agents, "id"),
     ComparedTable(tables.agent_settings, "encode(hash, 'hex')"),
