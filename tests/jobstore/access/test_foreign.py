@@ -34,7 +34,7 @@ BOTH = (True, False)
 READS = [name for name in REQUESTS if name.startswith(("Get", "List", "Count", "Explain", "Watch", "Preview"))]
 #: Tables that are read beside others alone, which show whose they are.
 WITH_OTHERS = {
-    *("agent_cards", "circuit_changes", "circuits", "job_texts", "operation_items", "spending"),
+    *("agent_cards", "circuit_changes", "circuits", "job_logs", "job_texts", "operation_items", "spending"),
     *("judging_counts", "judging_evaluations", "judging_versions"),
 }
 #: It is kept by what is not served here, and has tests of its own.

@@ -49,6 +49,7 @@ from jobstore.jobs.reads import (
     get_job,
     get_result,
     list_job_logs,
+    make_missing_error,
 )
 from jobstore.jobs.rows import generate_id
 from jobstore.jobs.waits import explain_jobs
@@ -102,15 +103,15 @@ class JobService(JobServiceServicer):
         async with self._database.session() as session:
             view = await get_job(session, request.job_id, texts=texts)
             if view is None:
-                raise _make_unknown_error(request.job_id)
+                raise await make_missing_error(session, request.job_id)
             await add_last_logs(session, [view])
         return pb.GetJobResponse(job=job_message(view, as_text=wants_text(context)))
 
     async def ExplainJob(self, request: pb.ExplainJobRequest, _: Context) -> pb.ExplainJobResponse:
         async with self._database.session() as session:
             known = await explain_jobs(session, [request.job_id], self._runner.terms.alive_s, places=True)
-        if request.job_id not in known:
-            raise _make_unknown_error(request.job_id)
+            if request.job_id not in known:
+                raise await make_missing_error(session, request.job_id)
         return pb.ExplainJobResponse(waiting=write_message(resources_pb2.Waiting, known[request.job_id]))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
@@ -156,7 +157,7 @@ class JobService(JobServiceServicer):
         async with self._database.transaction() as connection:
             logs, next_version = await list_job_logs(connection, request.job_id, after, limit, chosen=chosen, **shown)
             if not logs and await get_job(connection, request.job_id) is None:
-                raise _make_unknown_error(request.job_id)
+                raise await make_missing_error(connection, request.job_id)
         as_text = wants_text(context)
         messages = [write_row(resources_pb2.JobLog, entry, as_text=as_text) for entry in logs]
         token = make_page_token(request, None if next_version is None else (next_version,))
@@ -165,6 +166,11 @@ class JobService(JobServiceServicer):
     async def GetResult(self, request: pb.GetResultRequest, _: Context) -> pb.GetResultResponse:
         async with self._database.session() as session:
             result = await get_result(session, request.job_id, request.version)
+            if (
+                result is None
+                and (missing := await make_missing_error(session, request.job_id)).code == ErrorCode.JOB_REMOVED
+            ):
+                raise missing
         if result is None:
             message = f"version {request.version} of the job {request.job_id} holds no result"
             raise NotFoundError(message, code=ErrorCode.NO_RESULT)
@@ -334,7 +340,3 @@ def _keep_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
 def _read_warnings(criteria: str) -> Sequence[resources_pb2.CriterionWarning]:
     warnings = find_warnings(parse_stored_criteria(criteria))
     return [write_message(resources_pb2.CriterionWarning, warning) for warning in warnings]
-
-
-def _make_unknown_error(job_id: str) -> NotFoundError:
-    return NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -19,7 +19,7 @@ from contracts.resources import Policy
 from contracts.topics import measure
 from jobstore.engine.scoped import of_all
 from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
-from jobstore.errors import NotFoundError, RefusedError
+from jobstore.errors import NotFoundError, RefusedError, UnknownCursorError, make_removed_error
 from jobstore.executions import states
 from jobstore.executions.rows import ExecutionView
 from jobstore.jobs.model import format_assignment, format_edit, members, read_verdict, split_bodies
@@ -27,10 +27,10 @@ from jobstore.jobs.rows import JobView
 from jobstore.jobs.store import READ_COLUMNS, to_execution
 from jobstore.jobs.waits import explain_jobs
 from jobstore.schema.columns import HIDDEN, TEXT, find_names
-from jobstore.schema.scopes import OfAll
+from jobstore.schema.scopes import TENANT_OF_REMOVED, OfAll
 from jobstore.schema.tables import LOG_NAMES, jobs
 from signoff.errors import ErrorCode
-from signoff.status import ExecutionState, JobStatus
+from signoff.status import ExecutionState, JobLogKind, JobStatus
 
 _VERDICT: Final = text(
     f"""
@@ -79,7 +79,7 @@ async def get_verdict(
     parameters = {"job_id": job_id, "version": version, "submission": submission}
     row = (await connection.execute(_VERDICT, parameters)).one_or_none()
     if row is None:
-        raise NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
+        raise await make_missing_error(connection, job_id)
     is_chosen = version is not None or submission is not None
     if row.version is None and is_chosen:
         raise NotFoundError(
@@ -167,7 +167,13 @@ BODIES: Final = "request_payload::text AS request, response_payload::text AS res
 #: The number up to which entries may be read in order: none below it can still commit. During an upgrade the relay may
 #: be one that stores `published_seq` alone.
 SETTLED: Final = "greatest(settled_seq, published_seq)"
-_CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
+_CURSORS: Final = text(
+    f"SELECT {SETTLED} AS settled, last_value AS last, cut_below FROM relay JOIN keeping USING (id), job_logs_seq_seq "  # noqa: S608
+    "WHERE id = 1"
+)
+#: The highest number of an entry that was cut: what follows a cursor below it is not all there.
+_CUT_BELOW: Final = text("SELECT cut_below FROM keeping")
+_IS_REMOVED: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_id = :job_id AND kind = 'removed')")
 NO_BODIES: Final = "NULL AS request, NULL AS response"
 #: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
 _OF_JOBS: Final = """
@@ -183,15 +189,19 @@ _OF_JOBS: Final = """
 def _compose(entries: str, job_id: str, where: str, order: str, *, payloads: bool) -> TextClause:
     """Return the query of entries; `job_id`: the SQL of the job that they are of.
 
-    The result is cached: the arguments are constants, so there are few such queries.
+    Of a removed job it has the last entry alone, also while the others are not cut yet. The result is cached: the
+    arguments are constants, so there are few such queries.
     """
-    columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}"
-    columns += f", (SELECT jobs.tenant FROM jobs WHERE jobs.id = {job_id}) AS tenant"  # noqa: S608 - words of our own
-    return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
+    columns = f"{LOG_COLUMNS}, {BODIES if payloads else NO_BODIES}, (SELECT cut_below FROM keeping) AS cut_below"  # noqa: S608
+    columns += f", coalesce(owner.tenant, {TENANT_OF_REMOVED}) AS tenant"
+    owner = f"LEFT JOIN LATERAL (SELECT jobs.tenant FROM jobs WHERE jobs.id = {job_id}) AS owner ON true"  # noqa: S608
+    where = f"{where} AND (owner.tenant IS NOT NULL OR kind = '{JobLogKind.REMOVED}')"
+    return text(f"SELECT {columns} FROM {entries} {owner} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
 
 
 def _view(row: Row) -> LogView:
     entry = dict(row)
+    del entry["cut_below"]
     return entry | split_bodies(entry["kind"], entry.pop("request"), entry.pop("response"))
 
 
@@ -207,18 +217,36 @@ async def list_changes(
     """Return entries of all logs, or of those of `job_ids`, with after < cursor <= until, in the order of cursors.
 
     Also return whether there may be more entries up to `until`. With payloads, call within a transaction.
+    UnknownCursorError: entries behind the cursor were cut, so that those that are left are not all.
     """
     entries, where = _OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until"
     query = _compose(entries, "job_logs.job_id", where, "seq", payloads=payloads)
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
+    if after < (rows[-1].cut_below if rows else await connection.scalar(_CUT_BELOW)):
+        raise UnknownCursorError(f"entries behind the cursor {after} belong to jobs that were removed; watch anew")
     return [_view(row) for row in rows], is_cut or len(rows) == limit
 
 
-async def get_cursors(connection: Connection) -> tuple[int, int]:
-    """Return the cursor up to which no entry can appear any more, and the highest cursor that any entry was given."""
-    settled, last = (await connection.execute(_CURSORS)).one()
-    return settled, max(settled, last)
+class Cursors(NamedTuple):
+    """The cursor up to which no entry can appear any more, the highest that an entry was given, and the last cut."""
+
+    settled: int
+    last: int
+    cut_below: int
+
+
+async def get_cursors(connection: Connection) -> Cursors:
+    """Return how far the log is settled, numbered and cut."""
+    cursors = Cursors(*(await connection.execute(_CURSORS)).one())
+    return cursors._replace(last=max(cursors.settled, cursors.last))
+
+
+async def make_missing_error(connection: Connection, job_id: str) -> NotFoundError:
+    """Return the error of a job that is not there: it was removed (`job_removed`), or never was (`unknown_job`)."""
+    if await connection.scalar(_IS_REMOVED, {"job_id": job_id}):
+        return make_removed_error(job_id)
+    return NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +274,7 @@ async def list_job_logs(
     """Return entries of a job's log behind the version `after`, in the order of reading, as `write_row` sends them.
 
     Also return the version behind which the next page begins, None at the end. Call within a transaction.
+    NotFoundError (`job_removed`): the job was removed.
     """
     order, comparison = ("DESC", "<") if newest_first else ("ASC", ">")
     conditions = {
@@ -260,11 +289,14 @@ async def list_job_logs(
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     logs = [_view(row) for row in rows]
+    if logs and logs[-1]["kind"] == JobLogKind.REMOVED:
+        raise make_removed_error(job_id)
     return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
 
 
 _ENTRY_RESPONSE: Final = text(
-    "SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version"
+    "SELECT response_payload::text FROM job_logs JOIN jobs ON jobs.id = job_id "
+    "WHERE job_id = :job_id AND job_logs.version = :version"
 )
 
 
@@ -369,7 +401,8 @@ _EXECUTION: Final = text(
     f"""
     SELECT {", ".join(f"e.{name}" for name in READ_COLUMNS).replace("e.policy", "e.policy::text AS policy")},
         r.created_at AS requested_at, ended.created_at AS ended_at, ended.code AS ended_code,
-        (SELECT body::text FROM agent_settings WHERE hash = e.settings_hash) AS settings
+        (SELECT body::text FROM agent_settings WHERE hash = e.settings_hash) AS settings,
+        EXISTS (SELECT FROM job_logs WHERE job_id = e.job_id AND kind = '{JobLogKind.REMOVED}') AS is_removed
     FROM executions e LEFT JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.request_version
         LEFT JOIN LATERAL (
             SELECT l.created_at, l.code FROM job_logs l
@@ -382,10 +415,15 @@ _EXECUTION: Final = text(
 
 
 async def get_execution(connection: Connection, execution_id: UUID) -> ExecutionView | None:
-    """Return an execution as `write_row` sends it, or None if the id is unknown."""
+    """Return an execution as `write_row` sends it, or None if the id is unknown.
+
+    NotFoundError (`job_removed`): its job was removed.
+    """
     row = (await connection.execute(_EXECUTION, {"id": execution_id})).one_or_none()
     if row is None:
         return None
+    if row.is_removed:
+        raise make_removed_error(row.job_id)
     view = states.show(to_execution(row), row.requested_at or row.created_at)
     if row.ended_at is not None:
         view["ended_at"] = row.ended_at

@@ -38,6 +38,7 @@ from jobstore.jobs.transitions import NO_ENDING
 from jobstore.judging.rules import TASK_MAX_CHARS, Task, read_task
 from jobstore.limits.rules import Limits, LimitsLock, LimitsWish
 from jobstore.schema.columns import EDITED, ENDING, FROZEN, GIVEN, HIDDEN, LATER, SPEC, STATE, TEXT, as_text, find_names
+from jobstore.schema.scopes import TENANT_OF_REMOVED
 from jobstore.schema.tables import executions, job_logs, jobs, request_keys, workers
 from signoff.errors import ErrorCode
 from signoff.jsontext import json_text
@@ -276,10 +277,6 @@ _WITH_SPEC: Final = """
     id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question,
     id = ANY(CAST(:tasks AS text[])) AS with_task
 """
-
-
-#: The SQL of the tenant that the entry of a removed job names.
-TENANT_OF_REMOVED: Final = "response_payload -> 'removed' ->> 'tenant'"
 
 
 @cache

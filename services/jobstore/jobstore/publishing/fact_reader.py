@@ -23,10 +23,11 @@ from jobstore.agents import store as agents
 from jobstore.engine.facts import ADMINISTRATION, COMPLETE
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.model import TERMS, TransitionKind, members, split_bodies
-from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, TENANT_OF_REMOVED, EntryRow
+from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, EntryRow
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.publishing.watches import LAST, Recent, Taken
 from jobstore.schema.columns import ENDING, HIDDEN, STATE, as_text, find_names
+from jobstore.schema.scopes import TENANT_OF_REMOVED
 from jobstore.schema.tables import LOG_NAMES, jobs
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing, build_event_headers

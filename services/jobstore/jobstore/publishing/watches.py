@@ -285,8 +285,8 @@ class Watches:
 
     async def _poll(self) -> None:
         async with self._database.session() as session:
-            settled, _ = await get_cursors(session)
-        self.set_settled(settled)
+            cursors = await get_cursors(session)
+        self.set_settled(cursors.settled)
 
     def set_settled(self, settled: int) -> None:
         """Wake the watches if `settled`, the cursor up to which no entry can appear any more, has moved on.
@@ -299,11 +299,13 @@ class Watches:
             self._more = asyncio.Event()
 
     async def resolve_cursor(self, after: int | None) -> int:
-        """Return `after`, or, if it is None, the settled cursor. UnknownCursorError: no entry was ever given it."""
+        """Return `after`, or, if it is None, the settled cursor. UnknownCursorError: none can be resumed after it."""
         async with self._callers.session() as session:
-            settled, last = await get_cursors(session)
+            settled, last, cut_below = await get_cursors(session)
         if after is not None and after > last:
             raise UnknownCursorError(f"no entry here has the cursor {after}; watch anew")
+        if after is not None and after < cut_below:
+            raise UnknownCursorError(f"entries behind the cursor {after} belong to jobs that were removed; watch anew")
         return settled if after is None else after
 
     async def _wait_beyond(self, cursor: int) -> int:

@@ -9,6 +9,11 @@ OWN: Final = "tenant {mine}"
 OWN_OR_SHARED: Final = "(shared OR tenant {mine})"
 
 
+#: The tenant of a removed job, as its last entry names it.
+TENANT_OF_REMOVED: Final = "response_payload -> 'removed' ->> 'tenant'"
+OWNER_OF_LOG: Final = "(SELECT owner.tenant FROM jobs AS owner WHERE owner.id = job_logs.job_id)"
+
+
 def of_job(table: str) -> str:
     """Return the condition of the rows of a table that has the ids of jobs, and no tenant of its own."""
     return f"(SELECT owner.tenant FROM jobs AS owner WHERE owner.id = {table}.job_id) {{mine}}"  # noqa: S608 - a name
@@ -43,7 +48,7 @@ SCOPED: Final[Mapping[str, str]] = {
     "executions": OWN,
     "judgings": OWN,
     "holds": of_job("holds"),
-    "job_logs": of_job("job_logs"),
+    "job_logs": f"coalesce({OWNER_OF_LOG}, CASE WHEN kind = 'removed' THEN {TENANT_OF_REMOVED} END) {{mine}}",
     "job_texts": OWN,
     # Not those of several tenants of which the caller lacks one.
     "audit": "(audit.tenants <> '{{}}' AND NOT EXISTS (SELECT FROM unnest(audit.tenants) AS of (tenant) "
