@@ -54,7 +54,10 @@ async def system(
     browser: Browser, agent: Agent, judge: Judge, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[System]:
     del browser  # without one, nothing is started
-    async with running(tmp_path_factory.mktemp("signoff"), judge) as system:
+    archive = str(tmp_path_factory.mktemp("archive"))
+    async with running(
+        tmp_path_factory.mktemp("signoff"), judge, SIGNOFF_ARCHIVE=archive, SIGNOFF_ARCHIVE_EVERY_S="1"
+    ) as system:
         await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
         yield system
 

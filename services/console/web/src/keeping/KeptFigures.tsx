@@ -48,7 +48,7 @@ const JOBS: Column<Of<"jobs">>[] = [
   { key: "count", name: "Jobs", valueOf: (row) => row.count, show: (row) => formatCount(row.count) },
   {
     key: "old",
-    name: "Older than 90 days",
+    name: "Over 90 days",
     isExtra: true,
     valueOf: (row) => row.by_age[4] ?? 0,
     show: (row) => formatCount(row.by_age[4] ?? 0),

@@ -4,7 +4,7 @@ import { ReadState } from "@/api/ProblemState";
 import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
 import type { Kept } from "@/api/types";
-import { formatBytes, formatCount, pluralize } from "@/lib/format";
+import { formatBytes, formatCount, formatDuration, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
@@ -58,12 +58,14 @@ function AllKept({ kept }: { kept: Kept }) {
   );
 }
 
+const DAY_MS = 86_400_000;
+
 /** Describe how it grows: of how many days, and by how much. */
 function describeGrowth({ growth, uncut }: Kept): string {
   const { days, jobs_per_day: jobs, archive_bytes_per_day: archived } = growth;
   const grows =
     days > 0
-      ? `Of the last ${pluralize(Math.max(1, Math.round(days)), "day")}: ${pluralize(Math.round(jobs), "job")} a day, and ${formatBytes(archived)} of archive.`
+      ? `Of the last ${days < 1 ? formatDuration(days * DAY_MS) : pluralize(Math.round(days), "day")}: ${pluralize(Math.round(jobs), "job")} a day, and ${formatBytes(archived)} of archive.`
       : "How it grows is known after a day.";
   return uncut > 0 ? `${grows} The logs of ${pluralize(uncut, "removed job")} are still to be cut.` : grows;
 }
