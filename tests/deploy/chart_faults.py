@@ -31,7 +31,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 HELPER = "cli"
 #: Variables of services that their settings do not declare.
 MORE = {"jobstore": {"PGSSLROOTCERT"}, "validator": {"OPENAI_API_KEY", "OPENAI_BASE_URL"}}
-KEYS = {name: b64encode(bytes([number] * 32)).decode() for number, name in enumerate("abcdefgh")}
+KEYS = {name: b64encode(bytes([number] * 32)).decode() for number, name in enumerate("abcdefghi")}
 #: Values of the Secret, by variable.
 VALUES = {
     "SIGNOFF_TOKEN": KEYS["a"],
@@ -42,6 +42,7 @@ VALUES = {
     "SIGNOFF_SESSION_SECRET": KEYS["f"],
     "SIGNOFF_SECRETS": f"2026-12:{KEYS['g']}",
     "SIGNOFF_UPSTREAM_SECRETS": f"press:{KEYS['h']}",
+    "SIGNOFF_METRICS_TOKEN": KEYS["i"],
     "SIGNOFF_OIDC_CLIENT_SECRET": "the provider's",
     "SIGNOFF_DATABASE_URL": "postgresql+asyncpg://jobstore:x@db/signoff?ssl=verify-full",
     "SIGNOFF_MIGRATE_DATABASE_URL": "postgresql+asyncpg://signoff_migrate:x@db/signoff?ssl=verify-full",

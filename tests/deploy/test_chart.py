@@ -191,6 +191,18 @@ def test_the_secret_that_the_page_makes_has_what_pods_read_and_nothing_else(tmp_
     }
 
 
+def test_where_metrics_want_a_token_all_pods_have_it_and_prometheus_sends_it() -> None:
+    def list_having(example: str) -> list[bool]:
+        pods = (json.dumps(each) for each in list_kind(made(example), "Deployment"))
+        return ["/run/secrets/signoff/SIGNOFF_METRICS_TOKEN" in pod for pod in pods]
+
+    (monitor,) = list_kind(made("scaled"), "ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["authorization"] == {"credentials": {"name": "signoff", "key": "SIGNOFF_METRICS_TOKEN"}}
+    assert list_having("scaled") == [True] * 4
+    assert not any(list_having("small"))
+
+
 def test_without_a_key_fixed_rules_judge_and_no_key_is_read() -> None:
     named = {each["metadata"]["name"]: each for each in list_kind(made("without-key"), "Deployment")}
     validator = named["signoff-validator"]

@@ -60,9 +60,9 @@ async def test_with_tokens_metrics_are_for_their_holders_and_health_is_for_all()
     runner = await runtime.serve("127.0.0.1:0", {}, tokens=("new", "old"))
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     refused = (401, "metrics are for holders of the token SIGNOFF_METRICS_TOKEN: send Authorization: Bearer TOKEN\n")
-    for header in ("", "Bearer ", "Bearer another", "new é"):
+    for header in ("", "Bearer ", "Bearer another", "é new", "another,new"):
         assert await got(f"{url}/metrics", Authorization=header) == refused
-    for token in ("new", "old"):
+    for token in ("new", "old", "new,old", "new old"):
         assert (await got(f"{url}/metrics", Authorization=f"Bearer {token}"))[0] == 200
     assert (await got(f"{url}/livez"))[0] == (await got(f"{url}/readyz"))[0] == 200
     await runner.cleanup()
@@ -85,7 +85,7 @@ async def test_who_is_named_and_what_is_an_example_is_shown_to_holders_of_the_to
     await runner.cleanup()
 
 
-def test_metrics_that_others_may_read_are_warned_of():
+def test_it_is_said_that_others_may_read_metrics():
     told = "whoever reaches 0.0.0.0 may read the metrics of this process, without names: set SIGNOFF_METRICS_TOKEN"
     assert runtime.describe_open("0.0.0.0", ()) == told
     assert {runtime.describe_open(host, ()) for host in ("127.0.0.1", "::1", "localhost")} == {None}

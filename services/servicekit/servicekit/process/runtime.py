@@ -258,8 +258,8 @@ async def serve(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     host, port = split_address(address)
-    if advice_on_token := describe_open(host, tokens):
-        log.warning(advice_on_token)
+    if told := describe_open(host, tokens):
+        log.info(told)
     await web.TCPSite(runner, host, port).start()
     return runner
 
@@ -275,8 +275,9 @@ _UNKNOWN: Final = "metrics are for holders of the token SIGNOFF_METRICS_TOKEN: s
 
 
 def _opens(header: str, tokens: Sequence[str]) -> bool:
-    given = header.removeprefix("Bearer ").encode()
-    return any(hmac.compare_digest(given, token.encode()) for token in tokens)
+    """Return whether a header has one of the tokens; of two values in it, as of a file, the first counts."""
+    given = header.removeprefix("Bearer ").replace(",", " ").split()[:1]
+    return any(hmac.compare_digest(one.encode(), token.encode()) for one in given for token in tokens)
 
 
 def _ask(checks: Mapping[str, Check]) -> dict[str, str]:
