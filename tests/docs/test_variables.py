@@ -12,6 +12,7 @@ from console.config import ConsoleSettings
 from executor.config import Settings as ExecutorSettings
 from jobstore.config import BackupSettings, RebuildSettings, VerifySettings
 from jobstore.config import Settings as JobstoreSettings
+from jobstore.tracing.exporter import Settings as TracesSettings
 from servicekit.process.variables import KNOWN, OF_AGENTS, describe_unknown, find_unknown
 from validator.config import Settings as ValidatorSettings
 
@@ -22,6 +23,7 @@ SETTINGS = (
     ExecutorSettings,
     JobstoreSettings,
     RebuildSettings,
+    TracesSettings,
     ValidatorSettings,
     VerifySettings,
 )

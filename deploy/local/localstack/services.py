@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from contracts.signing import FactKeys, Secrets
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec
 from localstack.supervisor import probe_http
@@ -15,7 +16,11 @@ from signoff.tls import Tls
 
 AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 JUDGE_MODEL = "local-rules"  # no name of a model that has a price
-LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
+LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "traces": 4, "console": 5}
+# What is run, where it has not the name of its kind.
+MODULES = {"traces": "jobstore.tracing"}
+# Traces are sent where one of these says where to.
+RECEIVERS = ("SIGNOFF_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 # The secrets that each kind of service is given.
 SECRETS = {
     "jobstore": (
@@ -29,6 +34,7 @@ SECRETS = {
     "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
     "validator": ("SIGNOFF_VALIDATOR_TOKEN",),
     "console": ("SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_SESSION_SECRET"),
+    "traces": (),
 }
 # What each service is given of the environment of `signoff up`: what programs need, and settings that are no secret.
 INHERITED = re.compile(
@@ -42,6 +48,7 @@ INHERITED_BY = {
     "console": re.compile(r"SIGNOFF_OIDC_CLIENT_SECRET(_FILE)?"),
     "executor": re.compile(r"SIGNOFF_AGENT_\w+"),
     "jobstore": re.compile(r"SIGNOFF_UPSTREAM_SECRETS(_FILE)?"),
+    "traces": re.compile(r"OTEL_\w+|(?i:(https?|all|no)_proxy)"),
     "validator": re.compile(r"OPENAI_\w+|SIGNOFF_JUDGE_WITHOUT_KEY|(?i:(https?|all|no)_proxy)"),
 }
 STOP_GRACE_S = 25.0  # beyond the services' own
@@ -96,6 +103,7 @@ class Fleet:
 def make_service_specs(addresses: Addresses, fleet: Fleet, port: Port) -> list[ServiceSpec]:
     """Return how each service is run; the jobstore, on which the others depend, has the lowest layer."""
     counts = {"jobstore": fleet.jobstores, "executor": fleet.executors, "validator": fleet.validators, "console": 1}
+    counts["traces"] = int(any(map(os.environ.get, RECEIVERS)))
     services = []
     for kind, count in counts.items():
         env = {**_inherit(kind), **_make_env(kind, addresses), **(fleet.env or {}).get(kind, {})}
@@ -126,7 +134,7 @@ def _make_spec(kind: str, name: str, health_port: int, env: Mapping[str, str]) -
     health = f"127.0.0.1:{health_port}"
     return ServiceSpec(
         name=name,
-        argv=[sys.executable, "-m", kind],
+        argv=[sys.executable, "-m", MODULES.get(kind, kind)],
         env={**env, "SIGNOFF_HEALTH_ADDRESS": health, "PYTHONUNBUFFERED": "1"},
         layer=LAYERS[kind],
         ready=probe_http(f"http://{health}/readyz"),
@@ -136,6 +144,9 @@ def _make_spec(kind: str, name: str, health_port: int, env: Mapping[str, str]) -
 
 def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
     """Return the environment of one kind of service."""
+    if kind == "traces":
+        keys = FactKeys.derive(Secrets.parse(addresses.secrets["SIGNOFF_SECRETS"]))
+        return addresses.reach_as("jobstore").to_environment() | {"SIGNOFF_FACT_KEYS": str(keys)}
     common = addresses.reach_as(kind).to_environment()
     dial, serve = common | {"SIGNOFF_JOBSTORE": addresses.grpc}, common
     if addresses.tls is not None:

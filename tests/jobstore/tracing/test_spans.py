@@ -16,9 +16,10 @@ from support.jobstore.traced import TracedJobstore
 from contracts.resources import Policy
 from contracts.traceparent import TraceContext, derive_trace_id, name_call, name_judging
 from jobstore.executions.commands import CancelJob, EndLease, ExecuteJob, RecordReport
+from jobstore.executions.requesting import ExecutionRequest
 from jobstore.jobs.model import BOOTSTRAP, SIGNOFF, WORKER, ExecutionStage, ExecutionState, TransitionKind
 from jobstore.tracing.facts import Fact, read_fact
-from jobstore.tracing.spans import Chain, Chains, Span, SpanKind, fold
+from jobstore.tracing.spans import Chains, Span, SpanKind, fold
 from signoff.status import JobLogStatus, Outcome, ReportKind, Resubmit
 from signoff.values import new_execution_id
 
@@ -363,11 +364,13 @@ def test_what_an_upstream_gives_is_the_parent_and_chains_know_what_they_hold(
     jobstore: TracedJobstore, life: Life
 ) -> None:
     given = TraceContext("a" * 32, "b" * 16)
-    life.requested()
-    body = jobstore.facts[-1].replace(b'"requested":{', b'"requested":{"traceparent":"%s",' % str(given).encode())
-    chain: Chain | None = None
+    parameters = ExecutionRequest(traceparent=str(given))
+    life.created().jobstore.run(
+        ExecuteJob(life.job_id, life.execution_id, chosen=True, parameters=parameters, actor=BOOTSTRAP)
+    )
     chains = Chains()
-    chains.add(read_fact(body))
+    for fact in read(jobstore):
+        chains.add(fact)
     (chain,) = chains.open.values()
     root = fold(chain)[0]
     assert (root.trace.trace_id, root.parent_id, root.kind) == ("a" * 32, "b" * 16, SpanKind.SERVER)

@@ -100,10 +100,11 @@ class Chains:
             return ended
         if chain is not None and fact.version <= chain.facts[-1].version:
             return ended
-        if chain is not None and (_begins(log) or chain.is_held) and not (chain.is_held and _follows(log)):
+        follows = _is_by_policy(log) or log.kind == TransitionKind.HANDED_ON
+        if chain is not None and (log.kind in _BEGINNINGS or chain.is_held) and not (chain.is_held and follows):
             ended.append(self.close(chain))
             chain = None
-        if chain is None and _begins(log):
+        if chain is None and _begins(fact):
             chain = self.open[fact.job_id] = self._begin(fact)
         if chain is None:
             return ended
@@ -148,13 +149,21 @@ def _is_late(log: Entry) -> bool:
     return is_late_result or log.kind == TransitionKind.SPENT
 
 
-def _begins(log: Entry) -> bool:
-    return log.kind in {TransitionKind.REQUESTED, TransitionKind.REJUDGED}
+_BEGINNINGS: Final = frozenset({TransitionKind.REQUESTED, TransitionKind.REJUDGED})
 
 
-def _follows(log: Entry) -> bool:
-    is_by_policy = log.kind == TransitionKind.REQUESTED and log.actor == SIGNOFF
-    return is_by_policy or log.kind == TransitionKind.HANDED_ON
+def _begins(fact: Fact) -> bool:
+    """Return whether a fact begins a chain.
+
+    A submission by policy that has a trace goes on with a chain; where that is not known here, it has ended, and was
+    sent by whoever read its begin.
+    """
+    goes_on = _is_by_policy(fact.log) and fact.requested is not None and fact.requested.traceparent is not None
+    return fact.log.kind in _BEGINNINGS and not goes_on
+
+
+def _is_by_policy(log: Entry) -> bool:
+    return log.kind == TransitionKind.REQUESTED and log.actor == SIGNOFF
 
 
 def fold(chain: Chain, *, content: bool = False) -> list[Span]:
