@@ -19,6 +19,8 @@ LOCAL: Final = frozenset(
     {
         *(
             "agents try",
+            "archive show",
+            "archive verify",
             "backup",
             "completion",
             "demo",

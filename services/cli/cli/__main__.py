@@ -70,6 +70,7 @@ COMMANDS: Final = {
         "Print the keys of facts, for SIGNOFF_FACT_KEYS where facts are checked without the jobstore's secrets.",
         "recovery",
     ),
+    "archive": Entry("Read an archive of facts: what stands in it, and whether it is whole."),
     "kafka": Entry("Prepare Kafka: its users, and what each may do."),
     "doctor": Entry("Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."),
     "jobs": Entry("Create, execute and follow jobs."),

@@ -273,3 +273,5 @@ class VerifySettings(ServiceSettings):
     rebuilt_url: DatabaseUrl
     live_url: DatabaseUrl
     fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
+    #: Where facts are archived, that are read before those of the topics.
+    archive: ArchivePlace | None = None

@@ -34,12 +34,16 @@ from signoff.status import JobLogKind, JobLogStatus, View
 
 if TYPE_CHECKING:
     from signoff.judging import Verdict
+    from signoff.keeping import RemovedJob
     from signoff.types import Job, JobLog, PastWait, Waiting
 
 app = make_app("Show all of one job.")
 
 Submission = Annotated[
     int | None, typer.Option("--submission", min=1, help="Show this one; the last with a result when not given.")
+]
+FromArchive = Annotated[
+    bool, typer.Option("--archived", help="Of a job that was removed, by its whole id, as the archive has it.")
 ]
 #: The largest number of entries of a log that are read.
 _ENTRIES_MAX = 50_000
@@ -63,14 +67,37 @@ async def show(
     job_id: JobId,
     submission: Submission = None,
     full: Annotated[bool, typer.Option("--full", help="Show the whole result.")] = False,
+    archived: FromArchive = False,
 ) -> None:
     """Show a job: the verdict criterion by criterion, the result, why it waits, and where the time went."""
+    if archived:
+        await _show_archived(cli, jobstore, job_id, submission, in_full=full)
+        return
     job = await find_job(jobstore, job_id)
     waiting = None if job.live is False else await jobstore.explain_job(job.id)
     logs = await read_log(jobstore, job.id)
     causes = [*(waiting.reasons if waiting else ()), *(wait for log in logs for wait in log.waited or ())]
     await cli.learn_agents(jobstore, [job.agent_id, *list_agents_of(causes)])
     show_job(cli.out, job, waiting, logs, submission, in_full=full)
+
+
+async def _show_archived(
+    cli: Session, jobstore: AsyncClient, job_id: str, submission: int | None, *, in_full: bool
+) -> None:
+    found = await jobstore.get_removed_job(job_id, page_size=500)
+    logs, token = found.logs, found.next_page_token
+    while token and len(logs) < _ENTRIES_MAX:
+        page = await jobstore.get_removed_job(job_id, page_size=500, page_token=token)
+        logs, token = [*logs, *page.logs], page.next_page_token
+    await cli.learn_agents(jobstore, [found.job.agent_id])
+    cli.out.print_line(describe_origin(found))
+    show_job(cli.out, found.job, None, logs, submission, in_full=in_full)
+
+
+def describe_origin(found: "RemovedJob") -> str:
+    """Return in words where a removed job was read from."""
+    parts = ", ".join(map(str, found.parts))
+    return f"removed at {format_time(found.removed_at)}; from the archive, part {parts}"
 
 
 @command(app, "diff")

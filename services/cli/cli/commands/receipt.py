@@ -1,5 +1,6 @@
 """Commands of `signoff receipt`: signed statements about verdicts, and whether one is genuine."""
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands.job_views import FromArchive
 from cli.errors import CommandError, ExitStatus
 from cli.output import to_json
 from cli.parameters import JobId, find_job_id
@@ -23,7 +25,7 @@ app = make_app("Signed statements about verdicts: `signoff receipt JOB` prints o
 
 
 @command(app, "get")
-async def get(  # noqa: PLR0917 - each is an option
+async def get(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     jobstore: AsyncClient,
     job_id: JobId,
@@ -37,6 +39,7 @@ async def get(  # noqa: PLR0917 - each is an option
         View, typer.Option("--view", case_sensitive=False, help="basic states hashes of the criteria, not their texts.")
     ] = View.FULL,
     without_texts: Annotated[bool, typer.Option("--without-texts", hidden=True, help="As --view basic.")] = False,
+    archived: FromArchive = False,
     out: Annotated[Path | None, typer.Option("--output", help="Write it to this file.")] = None,
 ) -> None:
     """Print the receipt of the verdict that ended a job: `signoff receipt JOB` is enough.
@@ -44,19 +47,37 @@ async def get(  # noqa: PLR0917 - each is an option
     It is a DSSE envelope of an in-toto statement, signed by the jobstore. It holds hashes of the result and of the
     criteria, the criteria themselves unless left out, and the outcome of each; no word of the result.
     """
+    if without_texts:
+        view = View.BASIC
+    if archived:
+        if submission is not None or version is not None:
+            raise typer.BadParameter("has the verdict that ended a job", param_hint="--archived")
+        _write(cli, job_id, *await _get_archived(jobstore, job_id, view), out)
+        return
     job_id = await find_job_id(jobstore, job_id)
-    receipt = await jobstore.get_receipt(
-        job_id, version=version, submission=submission, view=View.BASIC if without_texts else view
-    )
+    receipt = await jobstore.get_receipt(job_id, version=version, submission=submission, view=view)
+    _write(cli, job_id, receipt.envelope, receipt.version, out)
+
+
+async def _get_archived(jobstore: AsyncClient, job_id: str, view: View) -> tuple[str, int]:
+    """Return the receipt of a removed job, and the version of its verdict. Raise CommandError if it has none."""
+    found = await jobstore.get_removed_job(job_id, view=view, page_size=1)
+    if found.receipt is None:
+        raise CommandError(f"the job {job_id} did not end with a verdict", code=ErrorCode.NO_VERDICT)
+    statement = json.loads(base64.b64decode(json.loads(found.receipt)["payload"]))
+    return found.receipt, statement["predicate"]["version"]
+
+
+def _write(cli: Session, job_id: str, envelope: str, version: int, out: Path | None) -> None:
     if out is None:
-        cli.out.print(json.loads(receipt.envelope), receipt.envelope)
+        cli.out.print(json.loads(envelope), envelope)
         return
     try:
-        out.write_text(receipt.envelope + "\n", "utf-8")
+        out.write_text(envelope + "\n", "utf-8")
     except OSError as error:
         raise CommandError(f"cannot write the receipt: {error}", code=ErrorCode.UNWRITABLE) from None
-    cli.out.print_json({"file": str(out), "job_id": job_id, "version": receipt.version})
-    cli.out.print_line(f"the receipt of {job_id}, version {receipt.version}, is in {out}")
+    cli.out.print_json({"file": str(out), "job_id": job_id, "version": version})
+    cli.out.print_line(f"the receipt of {job_id}, version {version}, is in {out}")
 
 
 @command(app, "keys")

@@ -201,6 +201,7 @@ async def verify(
         str | None,
         typer.Option(metavar="URL", help="The live database; `postgres` of the endpoints file when not given."),
     ] = None,
+    archive: Archived = None,
 ) -> None:
     """Compare a rebuilt database with the live one, row by row; succeed if they are the same.
 
@@ -213,14 +214,14 @@ async def verify(
     is older than it.
 
     With a key (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file) and a Kafka, the facts are read, too, and
-    those without a valid signature are counted: a rebuild leaves them out.
+    those without a valid signature are counted: a rebuild leaves them out. With an archive, its facts are read first.
     """
     live_url = live or cli.target.postgres
     if live_url is None:
         raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
     settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
-        settings |= {"FACT_KEYS": str(keys), **_list_kafka(cli)}
+        settings |= {"FACT_KEYS": str(keys), **_list_kafka(cli), **({"ARCHIVE": archive} if archive else {})}
     async with aclosing(run("verify", settings)) as lines:
         result = [line async for line in lines if "error" not in line]
     if not result:

@@ -11,7 +11,8 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
-from cli.commands.recovery import HOW_TO_GIVE, describe_unread, find_fact_keys
+from cli.commands.archive import load_parts
+from cli.commands.recovery import HOW_TO_GIVE, Archived, describe_unread, find_fact_keys
 from cli.errors import CommandError, ExitStatus
 from cli.options import Options, option, parse_past_time, validate_resource
 from cli.output import Output, format_time
@@ -26,6 +27,7 @@ from signoff.status import LetterOutcome
 from signoff.values import time_text
 
 if TYPE_CHECKING:
+    from servicekit.archive.history import ArchivedParts
     from servicekit.kafka.access import KafkaAccess
     from servicekit.kafka.history import History
     from servicekit.kafka.publisher import Outgoing, Publisher
@@ -200,11 +202,12 @@ def _parse_record_time(text: str, flag: str) -> datetime | None:
         option("--execution-id", str, "Only records of this execution.", metavar="UUID", parse=parse_execution_id),
     )
 )
-async def replay(
+async def replay(  # noqa: PLR0917 - each is an option
     cli: Session,
     topic_name: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic to read.")],
     selection: dict[str, Any],
     headers: Annotated[bool, typer.Option("--headers", help="Show headers, too.")] = False,
+    archive: Archived = None,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the selected records again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,
 ) -> None:
@@ -214,6 +217,8 @@ async def replay(
     changes nothing, and the services' logs name it, a request with what it would have been answered. Facts and dead
     letters are never published again.
 
+    With an archive, facts that the topic does not hold any more are shown from there.
+
     Each fact is shown with the secret that signed it, where a key is known (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the
     endpoints file). `signoff verify` reads all facts, and checks which secret may have signed which.
     """
@@ -222,11 +227,14 @@ async def replay(
     if publish and selected.topic.dlq is None:
         message = f"{topic_name} is never published again: no service consumes it"
         raise CommandError(message, code=ErrorCode.NOT_REPLAYABLE)
-    await _replay(cli, selected, headers=headers, publish=publish, asks=not yes)
+    parts = None if publish or topic_name not in FACT_TOPICS else await load_parts(cli, archive)
+    await _replay(cli, selected, parts, headers=headers, publish=publish, asks=not yes)
 
 
-async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
-    async with open_history(cli, selection.topic.name) as history:
+async def _replay(
+    cli: Session, selection: Selection, parts: "ArchivedParts | None", *, headers: bool, publish: bool, asks: bool
+) -> None:
+    async with open_history(cli, selection.topic.name, parts) as history:
         offsets = selection.limit_offsets(await history.offsets(selection.since))
         if not publish:
             await _show(cli, selection, select(history, selection, offsets), headers=headers)
@@ -249,7 +257,7 @@ async def select(history: "History", selection: Selection, offsets: Mapping[int,
     """Yield the records at `offsets` that are selected; the records of each partition come in their order."""
     async for records in history.read(offsets):
         for record in map(parse_record, records):
-            if selection.has(record):
+            if selection.partition in {None, record.record.partition} and selection.has(record):
                 yield record
 
 
@@ -355,13 +363,18 @@ def _show_counts(cli: Session, published: int, skipped: int) -> None:
     cli.out.print_line(f"{published} published again" + (f"; {skipped} skipped, replays themselves" if skipped else ""))
 
 
-def open_history(cli: Session, topic: str) -> "History":
-    """Return a topic's reader. Raise CommandError if Kafka's address is unknown, or its topics have another prefix."""
-    from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
+def open_history(cli: Session, topic: str, parts: "ArchivedParts | None" = None) -> "History":
+    """Return a topic's reader, which begins with what is archived if `parts` are given.
+
+    Raise CommandError if Kafka's address is unknown, or its topics have another prefix.
+    """
+    from servicekit.archive.history import ArchivedHistory  # noqa: PLC0415 - with the next, heavy, and only needed here
+    from servicekit.kafka.history import History  # noqa: PLC0415
     from servicekit.patches import survive_lost_connections  # noqa: PLC0415 - same
 
     survive_lost_connections()
-    return History(cli.require_kafka(), topic)
+    kafka = cli.require_kafka()
+    return History(kafka, topic) if parts is None else ArchivedHistory(kafka, topic, parts)
 
 
 if TYPE_CHECKING:

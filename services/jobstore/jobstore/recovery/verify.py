@@ -21,6 +21,9 @@ from jobstore.jobs.model import TransitionKind
 from jobstore.jobs.transitions import NO_ENDING
 from jobstore.recovery import process
 from jobstore.schema import tables
+from servicekit.archive.history import ArchivedHistory, ArchivedParts
+from servicekit.archive.objects import Objects
+from servicekit.archive.parts import Archive
 from servicekit.errors import PermanentError
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.history import History, describe_unread
@@ -328,8 +331,12 @@ async def main() -> Mapping[str, object]:
         result = await Verify(rebuilt, live).run()
     if settings.fact_keys is None:
         return {**result, "left": None, "unread": None, "missing": None}
-    facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
-    return {**result, **await check_facts(partial(History, KafkaAccess.of(settings), check_crcs=False), facts)}
+    keys, kafka = FactKeys.parse(settings.fact_keys.get_secret_value()), KafkaAccess.of(settings)
+    history: Callable[[str], History] = partial(History, kafka, check_crcs=False)
+    if settings.archive is not None:
+        parts = await ArchivedParts.load(Archive(Objects.open(settings.archive), keys))
+        history = partial(ArchivedHistory, kafka, parts=parts, check_crcs=False)
+    return {**result, **await check_facts(history, FactFilter(keys))}
 
 
 if __name__ == "__main__":
