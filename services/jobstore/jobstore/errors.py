@@ -47,9 +47,9 @@ class InvalidError(PermanentError):
         self.violations = [] if field is None else [Violation(field, message)]
 
 
-def make_removed_error(job_id: str) -> NotFoundError:
-    """Return the NotFoundError of a job that was removed: its id stays taken."""
-    return NotFoundError(f"the job {job_id} was removed", code=ErrorCode.JOB_REMOVED)
+def make_removed_error(job_id: str, how: str = "") -> NotFoundError:
+    """Return the NotFoundError of a job that was removed: its id stays taken. `how`: when, by whom, with which end."""
+    return NotFoundError(f"the job {job_id} was removed{how}", code=ErrorCode.JOB_REMOVED)
 
 
 def make_unknown_tenant_error(name: str, field: str | None = None) -> InvalidError:

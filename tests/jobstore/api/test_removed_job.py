@@ -1,6 +1,7 @@
 """Each door says that a job was removed, tells nothing of it, and has watches begin anew that are behind the cut."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -53,6 +54,12 @@ async def test_each_method_that_names_it_says_that_it_was_removed(jobs: Any, gon
         status, code, message = await refused(call)
         assert (status, code) == (Status.NOT_FOUND, "job_removed")
         assert job_id in message
+
+
+async def test_a_read_says_when_by_which_rule_and_with_which_end_it_went(jobs: Any, gone: Steps) -> None:
+    _, _, message = await refused(jobs.GetJob(pb.GetJobRequest(job_id=gone.job_id), metadata=ADMINISTRATOR))
+    said = rf"the job {gone.job_id} was removed at \d{{4}}-\S+Z by retention \(.+\); it stood at COMPLETED"
+    assert re.fullmatch(said, message)
 
 
 async def seen(watch: Any, job_id: str) -> list[Any]:

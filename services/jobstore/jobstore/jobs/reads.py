@@ -31,6 +31,7 @@ from jobstore.schema.scopes import TENANT_OF_REMOVED, OfAll
 from jobstore.schema.tables import LOG_NAMES, jobs
 from signoff.errors import ErrorCode
 from signoff.status import ExecutionState, JobLogKind, JobStatus
+from signoff.values import time_text
 
 _VERDICT: Final = text(
     f"""
@@ -173,7 +174,9 @@ _CURSORS: Final = text(
 )
 #: The highest number of an entry that was cut: what follows a cursor below it is not all there.
 _CUT_BELOW: Final = text("SELECT cut_below FROM keeping")
-_IS_REMOVED: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_id = :job_id AND kind = 'removed')")
+_REMOVAL: Final = text(
+    "SELECT created_at, actor, message, job_status FROM job_logs WHERE job_id = :job_id AND kind = 'removed'"
+)
 NO_BODIES: Final = "NULL AS request, NULL AS response"
 #: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
 _OF_JOBS: Final = """
@@ -244,8 +247,10 @@ async def get_cursors(connection: Connection) -> Cursors:
 
 async def make_missing_error(connection: Connection, job_id: str) -> NotFoundError:
     """Return the error of a job that is not there: it was removed (`job_removed`), or never was (`unknown_job`)."""
-    if await connection.scalar(_IS_REMOVED, {"job_id": job_id}):
-        return make_removed_error(job_id)
+    if removal := (await connection.execute(_REMOVAL, {"job_id": job_id})).one_or_none():
+        rule = f" ({removal.message})" if removal.message else ""
+        how = f" at {time_text(removal.created_at)} by {removal.actor}{rule}; it stood at {removal.job_status}"
+        return make_removed_error(job_id, how)
     return NotFoundError(f"no job has the id {job_id}", code=ErrorCode.UNKNOWN_JOB)
 
 

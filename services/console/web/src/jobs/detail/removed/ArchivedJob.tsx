@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import { buildCurl, copyOfLink } from "@/api/copies";
-import type { JobLog, RemovedJob } from "@/api/types";
+import type { RemovedJob } from "@/api/types";
 import { useJobFacts } from "@/jobs/detail/header/JobFacts";
 import { HistoryTabs } from "@/jobs/detail/history/HistoryTabs";
 import { JobInputs } from "@/jobs/detail/result/JobInputs";
@@ -14,15 +14,15 @@ import { ThingHead } from "@/ui/display/ThingHead";
 import { ExactTime } from "@/ui/display/time";
 import { ENTRIES_MAX, isRemoval } from "./queries";
 
-type ArchivedJobProps = { removed: RemovedJob & { isCut: boolean }; removal?: JobLog };
+type ArchivedJobProps = { removed: RemovedJob & { isCut: boolean } };
 
 /** A removed job as the archive has it: head, verdict, result and history, in the parts that show them of other jobs. */
-export function ArchivedJob({ removed, removal }: ArchivedJobProps) {
+export function ArchivedJob({ removed }: ArchivedJobProps) {
   const { job, logs, parts, receipt, removed_at: removedAt, isCut } = removed;
   const [isWide, setWide] = useState(false);
   const known = useMemo(() => logs.filter((log) => !isRemoval(log)), [logs]); // what follows its end is no part of it
   const submissions = useMemo(() => groupBySubmission(known), [known]);
-  const last = removal ?? logs.findLast(isRemoval);
+  const removal = logs.findLast(isRemoval);
   const facts = useJobFacts(job);
   const path = "/api/removed-jobs/{job_id}";
   return (
@@ -31,9 +31,15 @@ export function ArchivedJob({ removed, removal }: ArchivedJobProps) {
         <b className="font-medium">From the archive</b>
         {parts.length > 0 && `, ${parts.length === 1 ? "part" : "parts"} ${parts.map(formatCount).join(", ")}`}: as it
         stood when it was removed, <ExactTime at={removedAt} />
-        {last?.message && (
+        {removal?.actor && (
           <>
-            : <bdi>{last.message}</bdi>
+            {" "}
+            by <bdi>{removal.actor}</bdi>
+          </>
+        )}
+        {removal?.message && (
+          <>
+            : <bdi>{removal.message}</bdi>
           </>
         )}
         .{isCut && ` Only the first ${formatCount(ENTRIES_MAX)} entries of its log are shown.`}

@@ -1,23 +1,11 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
-import type { JobLog, Page, RemovedJob } from "@/api/types";
+import type { JobLog, RemovedJob } from "@/api/types";
 
 const PAGE_SIZE = 500;
 /** So many entries of a log are read at most. */
 export const ENTRIES_MAX = 5_000;
-
-/** Query of the entry that removed a job: the line that stays. Null where it has gone, too. */
-export const removalQuery = (id: string) =>
-  queryOptions({
-    queryKey: [...jobKeys.entries(id), "removal"],
-    retry: false,
-    queryFn: async ({ signal }): Promise<JobLog | null> => {
-      const query = { newest_first: "true", page_size: 1 };
-      const page: Page<JobLog> = await api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal });
-      return page.items.find(isRemoval) ?? null;
-    },
-  });
 
 export const isRemoval = ({ kind }: JobLog) => kind === "removed";
 
