@@ -101,6 +101,7 @@ class Judge:
     port: int = 0
     runner: web.AppRunner | None = None
     asked: int = 0
+    traceparents: list[str | None] = field(default_factory=list)
 
     async def start(self) -> None:
         app = create_judge()
@@ -118,6 +119,7 @@ class Judge:
     @web.middleware
     async def _count(self, request: web.Request, handler: Any) -> Any:
         self.asked += 1
+        self.traceparents.append(request.headers.get("traceparent"))
         return await handler(request)
 
 

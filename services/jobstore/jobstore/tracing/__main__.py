@@ -8,4 +8,4 @@ if __name__ == "__main__":
     from servicekit.process.settings import read_settings
 
     settings = read_settings(Settings)
-    run("traces", partial(main, settings=settings), log_level=settings.log_level)
+    run("traces", partial(main, settings=settings), **settings.of_logs)

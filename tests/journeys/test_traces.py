@@ -1,0 +1,69 @@
+"""What a job did is one trace, of whoever asked for it, of its agent and of its judge, at a receiver of OTLP."""
+
+import psutil
+from support.fakes import until
+from support.otlp import Collector, find, roots
+from support.system import Agent, Judge, System, another
+
+from contracts.events import ExecuteRequested
+from contracts.topics import TOPIC_OF
+from contracts.traceparent import TraceContext, derive_trace_id
+from signoff.status import JobStatus
+from signoff.values import new_execution_id
+
+GIVEN = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+async def test_a_job_is_a_trace_of_who_asked_its_agent_and_its_judge(
+    system: System, agent: Agent, judge: Judge
+) -> None:
+    """Asked for by each door with a traceparent; one of the three is submitted again by policy."""
+    doors = ["a" * 31 + str(number) for number in range(3)]
+    jobs = [await system.create(policy={"resubmit": "automatic"}) for _ in doors]
+    agent.answers[jobs[0].id] = lambda body: {"text": "blue" if body["feedback"] else "red"}
+    texts = [str(GIVEN._replace(trace_id=trace_id)) for trace_id in doors]
+    asked_before = len(judge.traceparents)
+
+    async with system.http.post(f"/api/jobs/{jobs[0].id}/execute", headers={"traceparent": texts[0]}) as answer:
+        assert answer.status == 201, await answer.text()
+    token = system.endpoints["token"]
+    await system.client.with_token(token, traceparent=texts[1]).execute_job(jobs[1].id)
+    event = ExecuteRequested(execution_id=new_execution_id(), job_id=jobs[2].id)
+    headers = [("traceparent", texts[2].encode())]
+    await system.producer.send_and_wait(
+        TOPIC_OF[ExecuteRequested], event.model_dump_json().encode(), jobs[2].id.encode(), headers=headers
+    )
+    hostile = await system.create()
+    async with system.http.post(
+        f"/api/jobs/{hostile.id}/execute", headers={"traceparent": "00-" + "f" * 900}
+    ) as answer:
+        execution_id = (await answer.json())["id"]
+    for job in (*jobs, hostile):
+        await system.logged(job.id, lambda entry: entry.status == JobStatus.COMPLETED)
+
+    collector = Collector()
+    environment = psutil.Process(system.endpoints["processes"]["jobstore"]).environ()
+    system.environments["jobstore.tracing"] = environment
+    async with collector.serving() as url:
+        sending = await another(system, "jobstore.tracing", SIGNOFF_OTLP_ENDPOINT=url)
+        wanted = {job.id for job in (*jobs, hostile)}
+        await until(lambda: wanted <= set(collector.jobs()))
+        sending.terminate()
+        assert await sending.wait() == 0
+
+    traces = collector.traces()
+    for job, trace_id in zip(jobs, doors, strict=True):
+        spans = traces[bytes.fromhex(trace_id)]
+        (root,) = roots(spans)
+        assert (root.name, find(root, "signoff.job.status")) == ("execute_job", "COMPLETED")
+        assert root.parent_span_id.hex() == GIVEN.span_id
+        told = [TraceContext.parse(headers["traceparent"]) for headers, _ in agent.calls[job.id]]
+        calls = {span.span_id.hex() for span in spans if span.name == "invoke_agent agent"}
+        assert {each.span_id for each in told if each} == calls
+        assert {each.trace_id for each in told if each} == {trace_id}
+        judgings = {span.span_id.hex() for span in spans if span.name == "judge"}
+        told = [TraceContext.parse(text) for text in judge.traceparents[asked_before:]]
+        assert {each.span_id for each in told if each and each.trace_id == trace_id} == judgings
+    assert len(agent.calls[jobs[0].id]) == 2
+    assert [span.name for span in traces[bytes.fromhex(derive_trace_id(execution_id))]].count("execute_job") == 1
+    assert all(len(roots(spans)) == 1 for spans in traces.values())
