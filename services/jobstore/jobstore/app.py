@@ -48,6 +48,7 @@ from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
 from jobstore.judging.queue import JudgingQueue
 from jobstore.keeping.archiver import Archiver
+from jobstore.keeping.cutting import Cutting
 from jobstore.keeping.retention import Retention
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -213,6 +214,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             storages.run(),
             TextIndex(database).run(),
             Retention(database, runner).run(),
+            Cutting(database, settings.removed_kept_s).run(),
             _run_on_kafka(
                 kafka,
                 publisher,

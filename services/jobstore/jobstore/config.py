@@ -115,6 +115,8 @@ class Settings(ServiceSettings):
     #: removed. And how often that is done.
     archive: ArchivePlace | None = None
     archive_every_s: float = Field(60.0, ge=1, le=3_600)
+    #: How long the last entry of a removed job stays, and its id taken: 30 days at least.
+    removed_kept_s: float = Field(400 * 86_400.0, ge=30 * 86_400.0)
     create_topics: bool = True
     topic_replication: int = 1
     #: The partitions of topics of work; more are made at a start, and none are taken away.

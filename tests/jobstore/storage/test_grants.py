@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from sqlalchemy import text
+from support.jobstore.removed import archived, removed
 from support.jobstore.roles import PASSWORDS, name_jobstore, name_migrating
 from support.jobstore.steps import new_job
 from support.jobstore.terms import TERMS
@@ -105,6 +106,22 @@ async def test_what_a_jobstore_never_does_is_refused(
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await jobstore.execute(statement)
+
+
+async def test_a_jobstore_cuts_what_is_archived_and_nothing_else(
+    database: Database,
+    jobstore: asyncpg.Connection,  # type: ignore[type-arg]
+) -> None:
+    runner = CommandRunner(database, STORES, TERMS)
+    for job_id in ("gone", "there"):
+        await runner.submit.run_one(CreateJob(new_job(agent_id=None), job_id, actor=SIGNOFF))
+    assert await removed(database, runner, "gone") == {}
+    assert await jobstore.fetchval("SELECT signoff_cut(10, 0)") == 0
+    await archived(database)
+    assert await jobstore.fetchval("SELECT signoff_cut(10, 0)") == 1
+    kinds = await jobstore.fetch("SELECT job_id, kind FROM job_logs ORDER BY job_id")
+    assert [tuple(row) for row in kinds] == [("gone", "removed"), ("there", "created")]
+    assert await jobstore.fetchval("SELECT signoff_forget_removed(10, 0)") == 0
 
 
 async def test_a_jobstore_does_its_work_by_its_role(database: Database) -> None:

@@ -32,6 +32,10 @@ RELAY, ARCHIVE, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders t
 for. RELAY, ARCHIVE and MIGRATION are held by a session, and are free as soon as its process is gone or, but for
 MIGRATION, its epoch has ended (Epochs); all others end with their transaction.
 
+CUTTING is held to delete what is left of the logs of removed jobs; the row of `keeping` is locked behind it, as by the
+archiver, and then rows of `job_logs` that nobody else locks. Rows of `executions` and `reusable` of a job that is
+removed are locked in their places above, while its row of `jobs` is.
+
 RETENTION is held by a session, too, by the jobstore that removes what retentions let go; nobody waits for it.
 """
 
@@ -56,6 +60,7 @@ class Lock(IntEnum):
     TENANTS = 0x51_6E_0F_09
     ARCHIVE = 0x51_6E_0F_0A
     RETENTION = 0x51_6E_0F_0C
+    CUTTING = 0x51_6E_0F_0D
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
