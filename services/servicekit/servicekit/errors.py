@@ -35,6 +35,10 @@ class DoubtfulError(TransientError):
     """An error that may or may not pass: an item that alone causes it is tried again separately from the others."""
 
 
+class PostponedError(DoubtfulError):
+    """An error that passes for all items of a kind at once, such as new work: others are handled meanwhile."""
+
+
 class RefusedError(TransientError):
     """A refusal by another part, for what this process is or may: it passes only if somebody changes that.
 

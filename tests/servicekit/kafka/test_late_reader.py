@@ -6,7 +6,8 @@ import time
 from subscribing import body, subscribed
 from support.fakes import until
 
-from servicekit.kafka.subscription import BEHIND_RECORDS, count_unread
+from servicekit.kafka.delays import BEHIND_RECORDS
+from servicekit.kafka.subscription import count_unread
 
 DELAY_S = 1.0
 

@@ -142,7 +142,8 @@ class Publisher:
         enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S,
         message_max_bytes: int = MESSAGE_MAX_BYTES,
     ) -> None:
-        self._kafka = kafka
+        #: How brokers are reached.
+        self.kafka = kafka
         self._message_max_bytes = message_max_bytes
         self._part = source
         self._installation = installation
@@ -177,7 +178,7 @@ class Publisher:
         task.add_done_callback(self._closing.discard)
 
     async def _connect(self) -> AIOKafkaProducer:
-        producer = self._kafka.make_producer(
+        producer = self.kafka.make_producer(
             client_id=f"signoff-{self._part}",
             acks="all",
             enable_idempotence=True,
@@ -191,7 +192,7 @@ class Publisher:
             await producer.start()
         except (KafkaError, OSError) as error:
             await producer.stop()
-            raise await self._kafka.explain(error) from error
+            raise await self.kafka.explain(error) from error
         except asyncio.CancelledError:
             await producer.stop()
             raise
@@ -251,7 +252,7 @@ class Publisher:
         if isinstance(ack, UnacknowledgedError):
             return ack
         if isinstance(ack, FORBIDDEN):
-            return self._kafka.forbid(ack)
+            return self.kafka.forbid(ack)
         if isinstance(ack, BaseException):
             return TransientError(repr(ack), code=ErrorCode.KAFKA_UNAVAILABLE)
         metadata: RecordMetadata = ack

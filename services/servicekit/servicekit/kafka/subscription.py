@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
@@ -22,8 +22,8 @@ from contracts.fields import code_of_problem, describe_problem, find_problem
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from contracts.traceparent import TRACEPARENT, TRACEPARENT_CHARS
-from servicekit import clock, retry
-from servicekit.errors import DoubtfulError, PermanentError, ServiceError
+from servicekit import retry
+from servicekit.errors import DoubtfulError, PermanentError, PostponedError, ServiceError
 from servicekit.kafka.access import FORBIDDEN, KafkaAccess
 from servicekit.kafka.dead_letters import (
     REASON_MAX,
@@ -35,6 +35,8 @@ from servicekit.kafka.dead_letters import (
     names_execution,
     to_dead_letter,
 )
+from servicekit.kafka.delays import BatchDelay
+from servicekit.kafka.postponed import Postponed
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
 from servicekit.patches import UnreadableBatch, note_failed_polls, skip_unreadable_batches
@@ -183,48 +185,12 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._on_assigned()
 
 
-#: Unread records beyond which a reader is behind, and delays no batch.
-BEHIND_RECORDS: Final = 500
-
-
-class BatchDelay:
-    """The delay of batches until their records have reached an age; a caller that waits can cut it short."""
-
-    def __init__(self) -> None:
-        self._over = asyncio.Event()
-        self._is_ended = False
-
-    def hurry(self) -> None:
-        """End the delay under way; later batches are delayed again."""
-        self._over.set()
-        if not self._is_ended:
-            self._over.clear()
-
-    def end(self) -> None:
-        """End the delay, and all later ones."""
-        self._is_ended = True
-        self._over.set()
-
-    async def wait(self, records: Sequence[ConsumerRecord[Any, Any]], delay_s: float, unread: int | None) -> bool:
-        """Wait until the newest record is `delay_s` old, and return whether the delay was cut short.
-
-        The wait is at most `delay_s`, whatever timestamps records have. There is no wait if one is twice as old, or if
-        `unread` is None or above BEHIND_RECORDS: timestamps in the future must not make this reader fall behind.
-        """
-        now = clock.now().timestamp()
-        ages_s = [now - record.timestamp / 1000 for record in records]
-        if unread is None or unread > BEHIND_RECORDS or max(ages_s) > 2 * delay_s:
-            return False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(delay_s - min(ages_s), delay_s)):
-                return await self._over.wait()
-        return False
-
-
 _BEGIN_OF_JSON: Final = re.compile(rb'[ \t\r\n]*[{\["0-9tfn-]')
 
 V = TypeVar("V", bound=Event)
 
+#: Stands for the records that are handled later, beside those that are parked one by one.
+_POSTPONED: Final[Place] = ("", -1, -1)
 #: Records that may be parked at once; beyond, the next batch waits.
 PARKED_MAX = 100
 #: Bytes of a record's key in the log.
@@ -316,10 +282,11 @@ class Subscription(Generic[E]):
     """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`.
 
     `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; a record with a
-    DoubtfulError is parked, and tried again beside the others. Each record that names an execution has its own dead
-    letter; a run of records of a partition that name none, and fail alike, has one with their number. A TransientError
-    is retried while the partitions wait. Any other error that `handle` raises splits the batch until one record stands
-    alone, which goes to the dead-letter queue.
+    DoubtfulError is parked, and tried again beside the others. Records with a PostponedError wait in their topic, any
+    number of them, while those behind are handled. Each record that names an execution has its own dead letter; a run
+    of records of a partition that name none, and fail alike, has one with their number. A TransientError is retried
+    while the partitions wait. Any other error that `handle` raises splits the batch until one record stands alone,
+    which goes to the dead-letter queue.
 
     `check_record` checks the signature of a record, unless this is a replay, before the record is parsed, and raises a
     PermanentError if the signature is not valid. `choose_dead` returns the refused records that become dead letters.
@@ -350,11 +317,18 @@ class Subscription(Generic[E]):
     _runs: dict[tuple[str, int, str], Run] = field(default_factory=dict)
     #: First records of runs whose dead letter is not published; a stop waits for it, else the next process repeats it.
     _unburied: set[Place] = field(default_factory=set)
+    _postponed: Postponed = field(init=False)
     _offsets: HandledOffsets = field(init=False)
 
     def __post_init__(self) -> None:
         # Others are attached later.
-        self._offsets = HandledOffsets(lambda: self.consumer(), self._parked, lambda: self.on_assigned())  # noqa: PLW0108
+        self._postponed = Postponed(self.topic.name, lambda: self.publisher.kafka, self._handle_records)
+        held = ChainMap[Place, Any](self._parked, self._postponed.first)
+        self._offsets = HandledOffsets(lambda: self.consumer(), held, self._note_assigned)  # noqa: PLW0108
+
+    def _note_assigned(self) -> None:
+        self._postponed.forget()
+        self.on_assigned()
 
     @property
     def topic(self) -> Topic:
@@ -449,6 +423,9 @@ class Subscription(Generic[E]):
         if ending := [self._parked[place] for place in self._unburied]:
             await asyncio.wait(ending, timeout=LAST_COMMIT_TIMEOUT_S)
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
+        if (waiting := self._parked.get(_POSTPONED)) is not None:
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
     async def _on_records(self, records: list[ConsumerRecord[Any, Any]]) -> None:
         assignment = self._offsets.assignment
@@ -471,8 +448,21 @@ class Subscription(Generic[E]):
 
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]], assignment: int) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
+        for record in await self._handle_records(records):
+            self._postponed.add(record)
+            if _POSTPONED not in self._parked:
+                self._begin_parked(_POSTPONED, self._postponed.run())
+        self._offsets.note_handled(records, assignment)
+        if self._stopping.is_set():
+            await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
+        while len(parked := [task for task in self._parked.values() if not task.done()]) > PARKED_MAX:
+            await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _handle_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> list[ConsumerRecord[Any, Any]]:
+        """Handle records, and return those that are to be handled later."""
         good: list[Incoming[E]] = []
         bad: list[Refused] = []
+        later: list[ConsumerRecord[Any, Any]] = []
         for record in records:
             try:
                 good.append(self._read(record))
@@ -483,16 +473,14 @@ class Subscription(Generic[E]):
                 lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
             )
             for incoming, result in zip(good, results, strict=True):
-                if isinstance(result, DoubtfulError):
+                if isinstance(result, PostponedError):
+                    later.append(incoming.record)
+                elif isinstance(result, DoubtfulError):
                     self._park(incoming, result)
                 elif isinstance(result, PermanentError):
                     bad.append((incoming.record, result))
         await self._bury(bad)
-        self._offsets.note_handled(records, assignment)
-        if self._stopping.is_set():
-            await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
-        while len(parked := [task for task in self._parked.values() if not task.done()]) > PARKED_MAX:
-            await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
+        return later
 
     def _read(self, record: ConsumerRecord[Any, Any]) -> Incoming[Any]:
         if isinstance(record, UnreadableBatch):

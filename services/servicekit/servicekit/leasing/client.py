@@ -12,9 +12,10 @@ import grpc
 from google.protobuf.message import Message
 
 from contracts.signing import SigningKey
-from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, PostponedError, TransientError
 from servicekit.leasing.worker import GivenBackLease, HeldLease, Lease, LeaseState, Renewal, Worker
 from servicekit.retry import chunk_by_size, retry_transient
+from signoff.errors import ErrorCode
 from signoff.worker.v1 import work_service_pb2 as pb
 
 
@@ -32,6 +33,8 @@ class ClaimDenied:
         match self.outcome:
             case "INVALID":
                 return PermanentError(self.message, code=self.code)
+            case "DOUBTFUL" if self.code == ErrorCode.STORAGE_FULL:
+                return PostponedError(self.message, code=self.code)
             case "DOUBTFUL":
                 return DoubtfulError(self.message, code=self.code)
         return None
