@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from contracts.topics import EXECUTOR_GROUP, JOBSTORE_GROUPS, TOPICS, UPSTREAM_GROUPS, VALIDATOR_GROUP
+from contracts.topics import EXECUTOR_GROUP, FACT_TOPICS, JOBSTORE_GROUPS, TOPICS, UPSTREAM_GROUPS, VALIDATOR_GROUP
 
 #: The users of Kafka, by their default names; consoles have one, and need no ACL: they do not call Kafka.
 USERS: Final = ("jobstore", "executor", "validator", "console", "upstream", "operator")
@@ -23,6 +23,7 @@ class Operation(StrEnum):
     READ = "Read"
     WRITE = "Write"
     CREATE = "Create"
+    DELETE = "Delete"
     ALTER = "Alter"
     DESCRIBE = "Describe"
     DESCRIBE_CONFIGS = "DescribeConfigs"
@@ -58,6 +59,8 @@ def _list_topics() -> list[Grant]:
         grants.append(Grant("jobstore", Operation.CREATE, Resource.TOPIC, name))
         grants += [Grant(user, Operation.DESCRIBE_CONFIGS, Resource.TOPIC, name) for user in ("jobstore", "operator")]
         grants.append(Grant("jobstore", Operation.ALTER_CONFIGS, Resource.TOPIC, name))  # how long it keeps records
+        if name in FACT_TOPICS:  # whose records go once a checkpoint and the archive have them
+            grants.append(Grant("jobstore", Operation.DELETE, Resource.TOPIC, name))
         if topic.is_of_work:  # their partitions grow (SIGNOFF_WORK_PARTITIONS)
             grants.append(Grant("jobstore", Operation.ALTER, Resource.TOPIC, name))
     return grants
@@ -68,5 +71,7 @@ def _list_groups() -> list[Grant]:
     members = [Grant(user, Operation.READ, Resource.GROUP, name) for name, user in groups]
     prefixes = [(JOBSTORE_GROUPS, "jobstore"), (UPSTREAM_GROUPS, "upstream")]
     members += [Grant(user, Operation.READ, Resource.GROUP, name, is_prefix=True) for name, user in prefixes]
-    # The jobstore asks how far workers have read, and who reads.
-    return [*members, *(Grant("jobstore", Operation.DESCRIBE, Resource.GROUP, name) for name, _ in groups)]
+    # The jobstore asks how far workers and upstreams have read, and who reads.
+    described = [Grant("jobstore", Operation.DESCRIBE, Resource.GROUP, name) for name, _ in groups]
+    of_upstreams = Grant("jobstore", Operation.DESCRIBE, Resource.GROUP, UPSTREAM_GROUPS, is_prefix=True)
+    return [*members, *described, of_upstreams]

@@ -7,7 +7,7 @@ from aiokafka.protocol.admin import (
     AlterConfigsRequest,
     CreatePartitionsRequest,
     CreateTopicsRequest,
-    DeleteTopicsRequest,
+    DeleteRecordsRequest,
     DescribeConfigsRequest,
     DescribeGroupsRequest,
 )
@@ -45,7 +45,7 @@ REQUESTS: Final[Mapping[tuple[Resource, str], Callable[[str], Any]]] = {
     (TOPIC, Operation.DESCRIBE): lambda name: MetadataRequest([name], False),
     (TOPIC, Operation.DESCRIBE_CONFIGS): lambda name: DescribeConfigsRequest([(TOPIC_RESOURCE, name, None)]),
     (TOPIC, Operation.ALTER_CONFIGS): lambda name: AlterConfigsRequest([(TOPIC_RESOURCE, name, [])], True),
-    (TOPIC, "Delete"): lambda name: DeleteTopicsRequest([name], WAIT_MS),
+    (TOPIC, Operation.DELETE): lambda name: DeleteRecordsRequest([(name, [(0, 0)])], WAIT_MS),
     (GROUP, Operation.READ): lambda name: HeartbeatRequest(name, 1, "nobody"),
     (GROUP, Operation.DESCRIBE): lambda name: DescribeGroupsRequest([name]),
     (Resource.CLUSTER, Operation.DESCRIBE): lambda _: acls._DescribeAcls(),

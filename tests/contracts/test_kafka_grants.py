@@ -46,12 +46,14 @@ def test_who_is_in_which_group() -> None:
         "validator": {"signoff-validator"},
         "upstream": {"upstream*"},
     }
-    assert names_of(Operation.DESCRIBE, Resource.GROUP) == {"jobstore": {"signoff-executor", "signoff-validator"}}
+    described = {"signoff-executor", "signoff-validator", "upstream*"}
+    assert names_of(Operation.DESCRIBE, Resource.GROUP) == {"jobstore": described}
 
 
 def test_the_jobstore_alone_makes_topics_and_nobody_changes_more_than_their_partitions() -> None:
     assert names_of(Operation.CREATE) == {"jobstore": WORK | DEAD | FACTS}
     assert names_of(Operation.ALTER) == {"jobstore": WORK}
+    assert names_of(Operation.DELETE) == {"jobstore": FACTS}
     assert {grant.user for grant in list_grants()} == set(USERS) - {"console"}
 
 

@@ -48,13 +48,16 @@ from jobstore.jobs.texts import TextIndex
 from jobstore.judging import store as judgings
 from jobstore.judging.queue import JudgingQueue
 from jobstore.keeping.archiver import Archiver
+from jobstore.keeping.checkpoints import Checkpoints, CheckpointTerms
 from jobstore.keeping.cutting import Cutting
 from jobstore.keeping.retention import Retention
+from jobstore.keeping.snapshots import Snapshots
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import FactSigner, Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
+from jobstore.recovery.verify import open_snapshot
 from jobstore.subjects import STORES
 from jobstore.tasks import store as tasks
 from jobstore.tasks.queue import TaskQueue
@@ -64,7 +67,15 @@ from servicekit.archive.objects import Objects
 from servicekit.archive.parts import Archive
 from servicekit.certificates import export_ends
 from servicekit.kafka.access import KafkaAccess
-from servicekit.kafka.broker import LogDirs, Readers, Topics, ensure_topics, start_consuming
+from servicekit.kafka.broker import (
+    LogDirs,
+    Readers,
+    Topics,
+    delete_records,
+    ensure_topics,
+    read_committed,
+    start_consuming,
+)
 from servicekit.kafka.dead_letters import Forgeries
 from servicekit.kafka.history import History
 from servicekit.kafka.publisher import BoundedPublisher, Publisher
@@ -113,8 +124,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(kafka)
         stack.push_async_callback(_disconnect, topics.close)
-        make_topics = partial(_make_topics, settings)
-        fact_keys = FactKeys.derive(secrets)
+        make_topics, fact_keys = partial(_make_topics, settings), FactKeys.derive(secrets)
+        checkpoints = _make_checkpoints(database, kafka, fact_keys, settings)
         check_age = partial(refuse_older_database, kafka, database, fact_keys)
         bounded, bounded_offers = BoundedPublisher(publisher), BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         await_kafka, signer = partial(bounded.wait, make_topics), FactSigner(fact_keys, terms.ids.installation)
@@ -143,7 +154,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 settings.health_address,
                 settings,
                 checks,
-                {"limits": dispatcher.advise, "storage": storages.find_full},
+                {
+                    "limits": dispatcher.advise,
+                    "storage": storages.find_full,
+                    **({} if checkpoints is None else {"facts": checkpoints.advise}),
+                },
             )
         batches = Batches(callers, runner, operation_worker)
         await run_until_first(_prepare(database, keys), database.availability.run())
@@ -229,6 +244,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                     partial(dispatcher.run, runner, partial(bounded_offers.wait, make_topics)),
                     relay.run,
                     groups.run,
+                    *([] if checkpoints is None else [checkpoints.run]),
                     *_make_archiver(stack, database, kafka, open_archive, fact_keys, settings),
                 ],
                 close=dispatcher.close,
@@ -332,6 +348,22 @@ def _make_archiver(
         every_s=settings.archive_every_s,
     )
     return [archiver.run]
+
+
+def _make_checkpoints(database: Database, kafka: KafkaAccess, keys: FactKeys, settings: Settings) -> Checkpoints | None:
+    """Return the loop that writes checkpoints into the archive; None: there is no archive."""
+    if (place := settings.archive) is None:
+        return None
+    groups = tuple(name.strip() for name in settings.facts_groups.split(",") if name.strip())
+    return Checkpoints(
+        database,
+        partial(open_snapshot, settings.database_url.get_secret_value()),
+        lambda: Snapshots(Objects.open(place, creates=True), keys, settings.ids.installation),
+        history=partial(History, kafka, check_crcs=False),
+        read_committed=partial(read_committed, kafka),
+        delete_records=partial(delete_records, kafka),
+        terms=CheckpointTerms(settings.checkpoint_every_s, settings.facts_kept_s, settings.archive_kept_s, groups),
+    )
 
 
 def _open_database(settings: Settings) -> Database:

@@ -117,6 +117,11 @@ class Settings(ServiceSettings):
     archive_every_s: float = Field(60.0, ge=1, le=3_600)
     #: How long the last entry of a removed job stays, and its id taken: 30 days at least.
     removed_kept_s: float = Field(400 * 86_400.0, ge=30 * 86_400.0)
+    #: How often a checkpoint is written into the archive, and how long older ones are kept there. None: for ever.
+    checkpoint_every_s: float = Field(86_400.0, ge=AGE_MIN_S)
+    archive_kept_s: float | None = Field(None, ge=AGE_MIN_S)
+    #: The groups, with commas between, that have read facts before these leave their topics.
+    facts_groups: str = ""
     create_topics: bool = True
     topic_replication: int = 1
     #: The partitions of topics of work; more are made at a start, and none are taken away.

@@ -28,9 +28,9 @@ Rows of `retentions` are locked by commands that change them, in the order of th
 
 TRIES, exclusive, is held to ask for a try of an agent, once all else that this needs is locked.
 
-RELAY, ARCHIVE, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that anybody waits
-for. RELAY, ARCHIVE and MIGRATION are held by a session, and are free as soon as its process is gone or, but for
-MIGRATION, its epoch has ended (Epochs); all others end with their transaction.
+RELAY, ARCHIVE, CHECKPOINT, ROLLUPS, DEAD_LETTERS and MIGRATION stand alone: their holders take no other lock that
+anybody waits for. RELAY, ARCHIVE, CHECKPOINT and MIGRATION are held by a session, and are free as soon as its process
+is gone or, but for MIGRATION, its epoch has ended (Epochs); all others end with their transaction.
 
 CUTTING is held to delete what is left of the logs of removed jobs; the row of `keeping` is locked behind it, as by the
 archiver, and then rows of `job_logs` that nobody else locks. Rows of `executions` and `reusable` of a job that is
@@ -59,6 +59,7 @@ class Lock(IntEnum):
     TRIES = 0x51_6E_0F_08
     TENANTS = 0x51_6E_0F_09
     ARCHIVE = 0x51_6E_0F_0A
+    CHECKPOINT = 0x51_6E_0F_0D
     RETENTION = 0x51_6E_0F_0C
     CUTTING = 0x51_6E_0F_0D
 

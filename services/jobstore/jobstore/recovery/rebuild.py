@@ -530,6 +530,8 @@ async def main() -> Mapping[str, object]:
         parts = await _find_parts(settings, snapshot)
         if parts is not None:
             history = partial(ArchivedHistory, kafka, parts=parts, check_crcs=False)
+        if snapshot is None and not settings.accept_gaps:
+            await refuse_cut_topics(history)
         rebuild = Rebuild(
             database,
             history,
@@ -542,6 +544,22 @@ async def main() -> Mapping[str, object]:
         return await rebuild.run()
     finally:
         await database.close()
+
+
+async def refuse_cut_topics(history: OpenHistory) -> None:
+    """Raise PermanentError if topics do not hold their first facts any more: of what is gone, nothing else may tell."""
+    for topic in (JOBS, *FACTS):
+        async with history(topic) as held:
+            with suppress(PermanentError):  # it is missing, which the rebuild says
+                if cut := [n for n, span in (await held.offsets()).items() if span.start > 0]:
+                    break
+    else:
+        return
+    raise PermanentError(
+        f"{topic}/{cut[0]} has let its first facts go, which a checkpoint and the archive have: give the archive "
+        "(--archive), or a backup (signoff restore); or accept gaps to rebuild without them",
+        code=ErrorCode.GAPS,
+    )
 
 
 async def _find_snapshot(settings: RebuildSettings) -> Snapshot | None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
@@ -201,6 +201,25 @@ async def _grow(admin: AIOKafkaAdminClient, counts: Mapping[str, int], wanted: i
         with contextlib.suppress(InvalidPartitionsError):  # another jobstore was first, and has grown them all
             await admin.create_partitions(fewer)
             log.info("topics of work have more partitions now", extra={"topics": list(fewer), "partitions": wanted})
+
+
+async def read_committed(kafka: KafkaAccess, groups: Collection[str]) -> Mapping[str, dict[tuple[str, int], int]]:
+    """Return by group, and by topic and partition, the next offset that the group reads, where it has committed one."""
+    async with _administer(kafka) as admin:
+        return {
+            group: {
+                (place.topic, place.partition): max(0, at.offset)
+                for place, at in (await admin.list_consumer_group_offsets(group)).items()
+            }
+            for group in groups
+        }
+
+
+async def delete_records(kafka: KafkaAccess, before: Mapping[tuple[str, int], int]) -> None:
+    """Delete the records of partitions that stand in front of these offsets."""
+    asked = {TopicPartition(*place): RecordsToDelete(before_offset=offset) for place, offset in before.items()}
+    async with _administer(kafka) as admin:
+        await admin.delete_records(asked)
 
 
 @contextlib.asynccontextmanager
