@@ -1,10 +1,11 @@
 """What retentions let go is removed once it is due by the database's time and by the facts' times alike."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,8 +16,19 @@ from support.jobstore.steps import Steps
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock, try_hold_by_session
 from jobstore.engine.runner import CommandRunner
+from jobstore.jobs.model import SIGNOFF
 from jobstore.keeping import retention
 from jobstore.keeping.retention import PERIOD_S, Retention
+from jobstore.operations import store
+from jobstore.operations.commands import (
+    AnswerItems,
+    CreateOperation,
+    EndOperation,
+    Item,
+    ItemAnswer,
+    OperationSpec,
+)
+from signoff.status import OperationKind
 
 DAY_S, YEAR = 86_400.0, timedelta(days=365)
 Rest = Callable[..., Awaitable[str]]
@@ -25,7 +37,17 @@ Rest = Callable[..., Awaitable[str]]
 @pytest.fixture(autouse=True)
 async def _empty(database: Database) -> None:
     async with database.transaction() as connection:
-        for table in ("holds", "retentions", "operation_items", "operations", "executions", "job_logs", "jobs"):
+        for table in (
+            "facts",
+            "judgings",
+            "holds",
+            "retentions",
+            "operation_items",
+            "operations",
+            "executions",
+            "job_logs",
+            "jobs",
+        ):
             await connection.execute(text(f"DELETE FROM {table}"))
         await connection.execute(text("DELETE FROM archive_parts"))
 
@@ -231,3 +253,82 @@ async def test_it_rests_for_four_fifths_of_the_time(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(retention.time, "monotonic", lambda: 10.0)
     await retention._pause(9.0)
     assert paused == [pytest.approx(4.0)]
+
+
+async def ended(runner: CommandRunner, *job_ids: str, name: str = "") -> UUID:
+    """Make an operation on these jobs that has ended."""
+    operation_id = uuid4()
+    items = [Item(number, job_id) for number, job_id in enumerate(job_ids)]
+    spec = OperationSpec(OperationKind.CANCEL, items=items, name=name, tenant="default")
+    await runner.administer.run_one(CreateOperation(operation_id, spec, actor=SIGNOFF))
+    answers = [ItemAnswer(item.item, None, "no_live_execution", "a message") for item in items]
+    await runner.administer.run_one(AnswerItems(operation_id, answers, 0.0, actor=SIGNOFF))
+    await runner.administer.run_one(EndOperation(operation_id, actor=SIGNOFF))
+    return operation_id
+
+
+async def facts_of(database: Database, operation_id: UUID) -> list[Any]:
+    async with database.session() as session:
+        asked = {"key": str(operation_id)}
+        return list(await session.execute(text("SELECT body FROM facts WHERE key = :key ORDER BY seq"), asked))
+
+
+async def operations(database: Database) -> set[UUID]:
+    async with database.session() as session:
+        return set(await session.scalars(text("SELECT id FROM operations")))
+
+
+async def test_an_operation_past_its_own_retention_goes_with_its_items_and_its_jobs_stay(
+    database: Database, runner: CommandRunner, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = [await rest(1) for _ in range(5)]
+    old, new = await ended(runner, *job_ids, name="canary-5c0b"), await ended(runner, job_ids[0])
+    await run(database, "UPDATE operations SET finished_at = signoff_now() - interval '10 days' WHERE id = :id", id=old)
+    await keep(database, operations_s=9 * DAY_S)
+    looks = Retention(database, runner)
+    await archived(database)
+    await looks.look()
+    assert await operations(database) == {old, new}, "it is not as old by the facts' times"
+    await run(database, "UPDATE archive_parts SET facts_at = facts_at - interval '10 days'")
+    monkeypatch.setattr(store, "FORGOTTEN_AT_ONCE", 2)
+    await looks.look()
+    assert await operations(database) == {new}
+    assert await left(database) == set(job_ids)
+    async with database.session() as session:
+        asked = {"id": old}
+        assert not await session.scalars(text("SELECT item FROM operation_items WHERE operation_id = :id"), asked)
+    told = await facts_of(database, old)
+    last = json.loads(told[-1].body)
+    assert (last["kind"], last["removed"], last["rows"]) == ("operations", True, [{"id": str(old)}])
+    assert "canary-5c0b" not in told[-1].body
+    await Retention(database, runner).look()
+    assert len(await facts_of(database, old)) == len(told), "that it is removed is not archived yet"
+    await archived(database)
+    await Retention(database, runner).look()
+    assert await facts_of(database, old) == [], "another jobstore finds what is to be cut"
+    assert await facts_of(database, new)
+
+
+async def test_an_operation_that_is_under_way_or_not_counted_stays(
+    database: Database, runner: CommandRunner, rest: Rest
+) -> None:
+    operation_id = await ended(runner, await rest(1))
+    await run(database, "UPDATE operations SET finished_at = signoff_now() - interval '10 days'")
+    await keep(database, operations_s=60)
+    await age(database, 10)
+    await run(
+        database,
+        """
+        INSERT INTO judgings (id, kind, group_id, item, urgency, state)
+        VALUES (uuidv7(), 'shadow', :id, 0, 1, 'DONE')
+        """,
+        id=operation_id,
+    )
+    looks = Retention(database, runner)
+    await looks.look()
+    assert await operations(database) == {operation_id}
+    await run(database, "UPDATE judgings SET is_counted = true")
+    await looks.look()
+    assert await operations(database) == set()
+    async with database.session() as session:
+        assert not await session.scalars(text("SELECT id FROM judgings"))

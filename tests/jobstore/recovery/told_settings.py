@@ -16,7 +16,14 @@ from jobstore.jobs.model import BOOTSTRAP, SIGNOFF
 from jobstore.judging.commands import PromoteVersion, PutVersion, RetireName
 from jobstore.judging.rules import Kind, Named, NewEvaluation, Policies
 from jobstore.limits.commands import PauseLimit, RemoveLimit, SetLimit
-from jobstore.operations.commands import CreateOperation, EndOperation, Item, MoveOperation, OperationSpec
+from jobstore.operations.commands import (
+    CreateOperation,
+    EndOperation,
+    Item,
+    MoveOperation,
+    OperationSpec,
+    RemoveOperation,
+)
 from jobstore.operations.worker import OperationWorker, make_items
 from jobstore.schema import tables
 from signoff.status import OperationKind, OperationState
@@ -64,9 +71,10 @@ async def set_everything(database: Database, runner: CommandRunner) -> UUID:
     await change.run_one(RetireName(criteria, "too short", actor=BOOTSTRAP))
     await change.run_one(PutVersion(golden, '{"id": "1"}\n{"id": "2"}', actor=BOOTSTRAP))
     await change.run_one(_Keep(actor=BOOTSTRAP))
-    for parameters in ({"reason": "late"}, {"x": 1e300}):
+    for parameters in ({"reason": "late"}, {"x": 1e300}, {}):
         ended = await made(runner, OperationSpec(OperationKind.CANCEL, parameters=parameters))
         await change.run_one(EndOperation(ended, actor=SIGNOFF))
+    assert await change.run_one(RemoveOperation(ended, actor=BOOTSTRAP))
     for table, columns, rows in (
         (tables.retentions, "name, completed_s", "('tenant:*', 3600.5), ('tenant:press', NULL), ('tenant:a', 60)"),
         (tables.holds, "job_id, actor", "('held', 'token:a'), ('held, too', 'token:b'), ('kept', 'token:a')"),

@@ -94,6 +94,7 @@ CHANGES: dict[str, Callable[[UnitOfWork], Any]] = {
     "new_operations": lambda uow: uow[Operations].new,
     "request_keys": lambda uow: uow[RequestKeys].hashes,
     "moves": lambda uow: uow[Operations].moves,
+    "removed_operations": lambda uow: uow[Operations].removed,
     "item_answers": lambda uow: uow[Operations].answers,
     "rests_s": lambda uow: uow[Operations].rests_s,
     "new_judgings": lambda uow: uow[Judgings].new,

@@ -84,6 +84,16 @@ def tell(table: Table, rows: str, *, removed: bool = False, beside: str = "") ->
     )
 
 
+def forget(table: Table, where: str) -> TextClause:
+    """Return the statement that deletes rows and adds facts of that, which have their keys and nothing else of them."""
+    keys = [column.name for column in table.primary_key]
+    nothing = ", ".join(
+        name if name in keys else f"CAST(NULL AS {kind}) AS {name}" for name, kind in told_columns(table).items()
+    )
+    gone = f"gone AS (DELETE FROM {table.name} WHERE {where} RETURNING {', '.join(keys)}),"  # noqa: S608 - our own
+    return tell(table, f"SELECT {nothing} FROM gone", removed=True, beside=gone)  # noqa: S608 - our own
+
+
 _COMPLETE: Final = text(
     f"""
     WITH added AS (

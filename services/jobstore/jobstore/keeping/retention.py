@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 
 from jobstore.engine.database import Database
+from jobstore.engine.facts import ADMINISTRATION
 from jobstore.engine.locks import Lock, try_hold_by_session
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection, Row
@@ -22,6 +24,7 @@ from jobstore.jobs.model import Actor
 from jobstore.keeping.due import KEEPS_BACK, RULES_OF_JOBS, is_due, is_under, join_retentions, kept_s
 from jobstore.keeping.removal import REMOVED_MAX, RemoveJobs
 from jobstore.keeping.rules import GENERAL, Rule, name_retention
+from jobstore.operations.commands import RemoveOperation
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 RETENTION: Final = Actor("retention")
 #: Rows of an index that one statement walks.
 WALKED_MAX: Final = 2_000
+#: Operations that are removed in one pass.
+OPERATIONS_MAX: Final = 100
 #: It works for so much of the time at most.
 SHARE: Final = 0.2
 #: Seconds between two passes, and while nothing is ever removed. A pass comes sooner where things are kept for less.
@@ -73,6 +78,46 @@ _SETTLED: Final = text(
     FROM unnest(CAST(:kept_s AS float8[])) AS kept (s)
     """
 )
+#: Operations that ended and are past their retention, the oldest first, with the number of the last fact of each.
+#: Judgings that are not counted yet would be lost to the figures of quality.
+_ENDED: Final = text(
+    f"""
+    WITH ended AS (
+        SELECT o.id, kept.s AS kept_s FROM operations o {join_retentions("o.tenant")}
+            CROSS JOIN LATERAL (SELECT {kept_s(Rule.OPERATION)} AS s) AS kept
+        WHERE o.state IN ('CANCELLED', 'DONE')
+            AND o.finished_at <= signoff_now() - make_interval(secs => kept.s)
+            AND NOT EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE')
+            AND NOT EXISTS (SELECT FROM judgings g WHERE g.group_id = o.id AND NOT (g.state = 'DONE' AND g.is_counted))
+        ORDER BY o.finished_at, o.id LIMIT :limit
+    )
+    SELECT ended.*, coalesce(told.seq, 0) AS seq FROM ended LEFT JOIN (
+        SELECT key, max(seq) AS seq FROM facts
+        WHERE topic = '{ADMINISTRATION}' AND key = ANY(ARRAY(SELECT id::text FROM ended)) GROUP BY key
+    ) AS told ON told.key = ended.id::text
+    """  # noqa: S608 - words of our own
+)
+#: Operations that are removed, of which there may be facts in the table still.
+_REMOVED: Final = text(
+    f"""
+    SELECT DISTINCT key FROM facts
+    WHERE topic = '{ADMINISTRATION}' AND body ->> 'kind' = 'operations' AND body ->> 'removed' = 'true'
+    """  # noqa: S608 - a name of our own
+)
+#: The facts of these go once the last of them, which says that it is removed, is archived.
+_CUT: Final = text(
+    f"""
+    WITH last AS (
+        SELECT key, max(seq) AS seq FROM facts
+        WHERE topic = '{ADMINISTRATION}' AND key = ANY(CAST(:keys AS text[])) GROUP BY key
+    ), cut AS (
+        DELETE FROM facts USING last WHERE facts.topic = '{ADMINISTRATION}' AND facts.key = last.key
+            AND last.seq <= (SELECT archived_seq FROM keeping) RETURNING facts.key
+    )
+    SELECT DISTINCT key FROM cut
+    """  # noqa: S608 - a name of our own
+)
+_IS_THERE: Final = text("SELECT EXISTS (SELECT FROM operations WHERE id = :id)")
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -89,6 +134,8 @@ class Retention:
         self._aside: dict[str, float] = {}
         #: What is known in this pass of `_SETTLED`.
         self._settled: dict[float, int] = {}
+        #: The removed operations of which facts are still in the table; None: it is not known of which.
+        self._uncut: set[str] | None = None
 
     async def run(self) -> None:
         """Remove what is due, for ever."""
@@ -116,6 +163,8 @@ class Retention:
         for rule in RULES_OF_JOBS:
             if (least_s := least[rule.name.lower()]) is not None:
                 await self._remove_by(session, rule, least_s)
+        if least[Rule.OPERATION.name.lower()] is not None:
+            await self._remove_operations(session)
 
     async def _remove_by(self, session: Connection, rule: Rule, least_s: float) -> None:
         """Remove the jobs that are due by a rule, which keeps none for less than `least_s` seconds."""
@@ -140,6 +189,30 @@ class Retention:
             asked = {"now": self._clock(), "kept_s": sorted(missing)}
             self._settled |= {row.s: row.seq or 0 for row in await session.execute(_SETTLED, asked)}
         return [row for row in due if row.seq <= self._settled[row.kept_s]]
+
+    async def _remove_operations(self, session: Connection) -> None:
+        """Remove the operations that are due, each with its items and judgings, and then the facts of these."""
+        if self._uncut is None:
+            self._uncut = set(await session.scalars(_REMOVED))
+        began = time.monotonic()
+        found = await session.execute(_ENDED, {"limit": OPERATIONS_MAX})
+        due = await self._choose_settled(session, found)
+        await _pause(began)
+        for row in due:
+            while await self._is_there(session, row.id):
+                began = time.monotonic()
+                if not await self._runner.administer.run_one(RemoveOperation(row.id, actor=RETENTION)):
+                    break
+                await _pause(began)
+            else:
+                self._uncut.add(str(row.id))
+        if self._uncut:
+            began = time.monotonic()
+            self._uncut -= set(await session.scalars(_CUT, {"keys": sorted(self._uncut)}))
+            await _pause(began)
+
+    async def _is_there(self, session: Connection, operation_id: UUID) -> bool:
+        return bool(await session.scalar(_IS_THERE, {"id": operation_id}))
 
     async def _remove(self, reason: str, versions: Mapping[str, int]) -> None:
         began = time.monotonic()

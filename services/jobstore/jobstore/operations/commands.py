@@ -121,6 +121,8 @@ class Operations(Part):
     new: list[NewOperation] = field(default_factory=list)
     moves: list[OperationMove] = field(default_factory=list)
     answers: defaultdict[UUID, list[ItemAnswer]] = field(default_factory=lambda: defaultdict(list))
+    #: Ended ones that are removed, with who removes them.
+    removed: dict[UUID, Actor] = field(default_factory=dict)
     #: In how many seconds a worker may carry out the next items of an operation.
     rests_s: dict[UUID, float] = field(default_factory=dict)
 
@@ -323,6 +325,25 @@ class EndOperation(Command[None]):
         if ended is not None and self.operation_id not in uow[Operations].unfinished:
             uow[Limits].remove(batch_limit(self.operation_id), self.actor)
             uow[Operations].move(self.operation_id, ended, {})
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOperation(Command[bool]):
+    """Remove an operation that has ended, with its items and judgings, some of these at a time.
+
+    Return whether it may go, or is gone already: one that is under way stays. Its jobs are as they were.
+    """
+
+    operation_id: UUID
+
+    def locks(self) -> Wishes:
+        return (OperationsWish(locked=frozenset({self.operation_id})),)
+
+    def decide(self, uow: UnitOfWork) -> bool:
+        stored = uow[Operations].operations.get(self.operation_id)
+        if stored is not None and stored.state in ENDED:
+            uow[Operations].removed[self.operation_id] = self.actor
+        return stored is None or stored.state in ENDED
 
 
 def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:

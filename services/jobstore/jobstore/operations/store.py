@@ -1,4 +1,4 @@
-"""Lock the operations of a transaction, find unfinished operations, and write new operations, moves and answers."""
+"""Lock the operations of a transaction, find unfinished ones, write new ones, moves and answers, and remove some."""
 
 from dataclasses import asdict
 from typing import Final
@@ -7,7 +7,7 @@ from sqlalchemy import Select, literal, text
 
 from jobstore.engine import sql
 from jobstore.engine.database import Wake, notify
-from jobstore.engine.facts import tell
+from jobstore.engine.facts import forget, tell
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Store
 from jobstore.engine.scoped import ScopedConnection
@@ -80,6 +80,23 @@ _ANSWER_ITEMS: Final = tell(
     ),
     """,
 )
+#: Of an operation that is removed, how many items, and judgings, go at once.
+FORGOTTEN_AT_ONCE: Final = 1_000
+_FORGET_ITEMS: Final = forget(
+    tables.operation_items,
+    "operation_id = :id AND item IN (SELECT item FROM operation_items WHERE operation_id = :id LIMIT :limit)",
+)
+_FORGET_JUDGINGS: Final = text(
+    "DELETE FROM judgings WHERE id IN (SELECT id FROM judgings WHERE group_id = :id AND state = 'DONE' LIMIT :limit)"
+)
+#: It goes with the last of them.
+_FORGET_OPERATION: Final = forget(
+    tables.operations,
+    """
+    id = :id AND NOT EXISTS (SELECT FROM operation_items WHERE operation_id = :id)
+        AND NOT EXISTS (SELECT FROM judgings WHERE group_id = :id)
+    """,
+)
 _NOTIFY_OPERATIONS: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 
 
@@ -119,6 +136,10 @@ class OperationsStore(Store):
             rows = [asdict(answer) for answer in answers]
             about = {"id": operation_id, "rest_s": operations.rests_s.get(operation_id, 0.0), "actor": SIGNOFF}
             await connection.execute(_ANSWER_ITEMS, {**about, **sql.arrays(_ANSWER, "u", rows)})
+        for operation_id, actor in operations.removed.items():
+            about = {"id": operation_id, "limit": FORGOTTEN_AT_ONCE, "actor": actor}
+            for statement in (_FORGET_ITEMS, _FORGET_JUDGINGS, _FORGET_OPERATION):
+                await connection.execute(statement, about)
 
 
 async def _insert_operation(connection: Connection, new: NewOperation) -> None:

@@ -13,7 +13,7 @@ from contracts.signing import FactFilter, FactKeys
 from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
 from jobstore.engine.database import Database
-from jobstore.engine.facts import ADMINISTERED
+from jobstore.engine.facts import ADMINISTERED, ADMINISTRATION
 from jobstore.engine.facts import UNTOLD as UNTOLD_OF_ADMINISTERED
 from jobstore.engine.sql import Connection, Row
 from jobstore.executions.store import REMEMBERED
@@ -124,8 +124,10 @@ class ComparedTable:
 #: Removal entries that are this old may have gone, with what stayed of their executions.
 _OLD: Final = "created_at <= signoff_now() - interval '30 days'"
 #: Which rows of a table are compared. Answers that are kept for a time are not published as facts; what is left of a
-#: removed job's log until it is cut is told by no fact any more.
+#: removed job's log until it is cut is told by no fact any more, and facts of a removed operation are cut, too.
 _COMPARED: Final[Mapping[str, str]] = {
+    "facts": f"""NOT (topic = '{ADMINISTRATION}' AND key IN (SELECT key FROM facts WHERE topic = '{ADMINISTRATION}'
+        AND body ->> 'kind' = 'operations' AND body ->> 'removed' = 'true'))""",  # noqa: S608 - a name of our own
     "executions": f"NOT ({REMEMBERED}) AND NOT EXISTS (SELECT FROM job_logs r WHERE r.job_id = executions.job_id "
     f"AND r.kind = 'removed' AND r.{_OLD})",
     "job_logs": "CASE WHEN kind = 'removed' "

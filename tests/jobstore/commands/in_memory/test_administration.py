@@ -31,6 +31,7 @@ from jobstore.operations.commands import (
     Operations,
     OperationSpec,
     OperationsWish,
+    RemoveOperation,
     StoredOperation,
 )
 from jobstore.tenants.rules import Tenants, TenantsWish
@@ -546,3 +547,19 @@ def test_the_strongest_lock_of_limits_counts() -> None:
 
 def test_whether_anything_of_a_batch_is_left_is_read_once_it_is_locked() -> None:
     assert EndOperation(ID, actor=SIGNOFF).reads(unit_of_work()) == (OperationsWish(unfinished=frozenset({ID})),)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_an_operation_that_has_ended_is_removed_and_no_other(state: OperationState) -> None:
+    command = RemoveOperation(ID, actor=SIGNOFF)
+    assert command.locks() == (OperationsWish(locked=frozenset({ID})),)
+    uow = unit_of_work(**operation(state))
+    has_ended = state in {OperationState.CANCELLED, OperationState.DONE}
+    assert command.decide(uow) is has_ended
+    assert uow[Operations].removed == ({ID: SIGNOFF} if has_ended else {})
+
+
+def test_an_operation_that_is_gone_is_removed_already() -> None:
+    uow = unit_of_work()
+    assert RemoveOperation(ID, actor=SIGNOFF).decide(uow)
+    assert list_changes(uow) == {}
