@@ -26,7 +26,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers, of_all
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.jobs.model import DEFAULT_TENANT
-from jobstore.jobs.reads import list_job_logs, make_receipt
+from jobstore.jobs.reads import get_removal, make_receipt
 from jobstore.keeping import reads
 from jobstore.keeping.commands import DeleteRetention, SetRetention, apply_change, make_unknown_retention_error
 from jobstore.keeping.removed_jobs import find_removal, find_verdict, make_job, make_logs, read_facts
@@ -140,7 +140,7 @@ class KeepingService(KeepingServiceServicer):
             entry = await find_removal(everywhere, request.job_id)
             if entry is None or (tenants is not None and entry.tenant not in tenants):
                 raise NotFoundError(f"no job {request.job_id[:200]} was removed", code=ErrorCode.UNKNOWN_JOB)
-            removal, _next = await list_job_logs(everywhere, request.job_id, entry.version - 1, 1)
+            removal = await get_removal(everywhere, request.job_id)
         if self._open_archive is None:
             raise RefusedError("no archive is configured: set SIGNOFF_ARCHIVE", code=ErrorCode.NO_ARCHIVE)
         async with self._reading_archive:
@@ -152,7 +152,7 @@ class KeepingService(KeepingServiceServicer):
         key = self._receipt_key
         return pb.GetRemovedJobResponse(
             job=write_message(resources_pb2.Job, make_job(facts, texts=texts)),
-            logs=[*logs, *(write_row(resources_pb2.JobLog, log) for log in removal if is_last)],
+            logs=[*logs, write_row(resources_pb2.JobLog, removal)] if is_last else logs,
             next_page_token=make_page_token(request, None if is_last else (chosen[-1].event.version,)),
             removed_at=write_time(entry.removed_at),
             receipt_json=None if key is None or verdict is None else make_receipt(key, verdict, texts=texts),

@@ -266,6 +266,13 @@ class LogFilter:
 ALL_ENTRIES: Final = LogFilter()
 
 
+async def get_removal(connection: Connection, job_id: str) -> LogView:
+    """Return the entry that removed a job, as `write_row` sends it. Call within a transaction."""
+    where = f"job_id = :job_id AND kind = '{JobLogKind.REMOVED}'"
+    query = _compose("job_logs", ":job_id", where, "version", payloads=True)
+    return _view((await connection.execute(query, {"job_id": job_id, "limit": 1})).one())
+
+
 async def list_job_logs(
     connection: Connection,
     job_id: str,
