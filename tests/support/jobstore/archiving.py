@@ -31,10 +31,12 @@ class Archiving:
         self.part_bytes = 1 << 20
         #: The first offset that the topics still hold.
         self.first = 0
+        #: The archive; None: the one in the folder.
+        self.opened: Archive | None = None
 
     @property
     def archive(self) -> Archive:
-        return Archive(Objects.open(str(self.folder), creates=True), KEYS, self.installation)
+        return self.opened or Archive(Objects.open(str(self.folder), creates=True), KEYS, self.installation)
 
     @property
     def archiver(self) -> Archiver:

@@ -312,7 +312,8 @@ class Archiver:
                             draft = _Draft()
                         await asyncio.sleep(0)
             state.offsets |= {f"{topic}/{number}": end for number, end in numbers.items()}
-        if is_new:
+        # Perhaps all stands in full parts that a process wrote which was killed: then a part without records says so.
+        if is_new or state.published_seq > state.archived_seq:
             await self._write(session, archive, state, draft, chosen, state.published_seq)
 
     async def _write(

@@ -222,15 +222,18 @@ class Archive:
         return self._objects.place
 
     async def write(self, manifest: Manifest, data: bytes) -> Part | None:
-        """Write a part, and read it back; return None if another writer has written one with its number."""
+        """Write a part, and read it back; return None if another writer has written one with its number.
+
+        The data is read back first, so that a manifest is there only if the data was.
+        """
         name, document = _NAME.format(manifest.number), _sign(manifest, self._keys)
         await self._objects.put(name + _DATA, data)
+        await self.read_data(Part(manifest=manifest, sha256=hashlib.sha256(document).hexdigest(), is_signed=True))
         if not await self._objects.create(name + _MANIFEST, document):
             return None
         part = await self.read_part(manifest.number)
         if part.manifest != manifest:
             raise self._refuse(manifest.number, "is not as it was written a moment ago")
-        await self.read_data(part)
         return part
 
     async def find_part(self, number: int) -> Part | None:
