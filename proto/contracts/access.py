@@ -126,6 +126,8 @@ ACCESS: Final[Mapping[str, Access]] = {
     **_list(_KEEPING, VIEWERS, Of.TENANT, ("ListRetentions", "GetRetention", "PreviewRetention")),
     **_list(_KEEPING, VIEWERS, Of.TENANT, ("GetRemovedJob",), payloads=View.FULL),
     **_list(_KEEPING, ADMINISTRATORS, Of.TENANT, ("SetRetention", "DeleteRetention"), audited=True),
+    **_list(_KEEPING, VIEWERS, Of.TENANT, ("ListHolds",)),
+    **_list(_KEEPING, OPERATORS, Of.TENANT, ("HoldJob", "ReleaseJob")),
     **_list(_KEEPING, VIEWERS, Of.ALL, ("GetKept",)),
     **_list(_OPERATIONS, VIEWERS, Of.ALL, ("Diagnose", "GetWorkers", "ListDeadLetters")),
     **_list(_OPERATIONS, OPERATORS, Of.ALL, ("ResolveDeadLetters",), audited=True),

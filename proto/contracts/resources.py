@@ -427,7 +427,7 @@ NAMED_MAX = 10_000
 _KINDS_OF = {
     "agent_id": {OperationKind.ASSIGN},
     "comment": {OperationKind.RESUBMIT},
-    "reason": {OperationKind.CANCEL},
+    "reason": {OperationKind.CANCEL, OperationKind.REMOVE},
     "judge": {OperationKind.REJUDGE},
     "criteria": {OperationKind.REJUDGE},
     "criteria_set": {OperationKind.REJUDGE},
@@ -437,20 +437,27 @@ _KINDS_OF = {
 }
 
 
+class NewHold(StrictModel):
+    """Why a job is kept from being removed."""
+
+    reason: Annotated[Text, StringConstraints(max_length=500)] | None = optional("for people")
+
+
 class NewOperation(StrictModel):
     """What to do to many jobs: those that exist and match a filter as the operation is made, or those named."""
 
     kind: OperationKind = Field(
         description="each job gets what one call of that name would do to it; `retry` executes jobs that stand at "
         "FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a "
-        "filter names by that code; `rejudge` judges their results again, and calls no agent"
+        "filter names by that code; `rejudge` judges their results again, and calls no agent; `remove` removes them "
+        "for good, which administrators alone may ask for"
     )
     name: OperationName | None = None
     filter: JobFilter | None = optional("with one condition at least; 100,000 jobs at most may match")
     job_ids: list[str] = Field(default_factory=list, max_length=NAMED_MAX, description="instead of a filter")
     agent_id: AgentId | None = optional("of `assign`: to whom")
     comment: Text | None = optional("of `resubmit`: told to the agents beside the verdict's feedback")
-    reason: Text | None = optional("of `cancel`")
+    reason: Text | None = optional("of `cancel` and `remove`")
     judge: Reference | None = optional(
         "of `rejudge`: the judge policy, or one version; when not set, for each job the version that it "
         "was judged by, and the validators' own settings where that was none"

@@ -21,6 +21,15 @@ class Retention(Model):
     updated_at: Time
 
 
+class Hold(Model):
+    """A job that is not removed until it is released."""
+
+    job_id: str
+    reason: str | None = None
+    actor: str = Field(description="who asked for it")
+    created_at: Time
+
+
 class KeptBack(Model):
     """What keeps back the removal of what is due."""
 

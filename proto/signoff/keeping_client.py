@@ -9,7 +9,7 @@ from signoff.status import View
 from signoff.v1.keeping_service_pb2 import Retention as RetentionMessage
 
 if TYPE_CHECKING:
-    from signoff.keeping import Kept, RemovedJob, Retention, RetentionPreview
+    from signoff.keeping import Hold, Kept, RemovedJob, Retention, RetentionPreview
 
 
 class KeepingClient(Connection):
@@ -64,6 +64,21 @@ class KeepingClient(Connection):
         """Return a job that was removed, with a page of its log and its receipt, as the archive has it."""
         removed: RemovedJob = await self._ask("GetRemovedJob", job_id=job_id, view=view, **page)
         return removed
+
+    async def list_holds(self, *, tenant: str = "", **page: Unpack[Page]) -> tuple[list[Hold], str]:
+        """Return a page of the jobs that are held, by their ids, and the next page's token or ""."""
+        return await self._ask_page("ListHolds", "holds", tenant=tenant, **page)
+
+    iter_holds = iterate(list_holds)
+
+    async def hold_job(self, job_id: str, reason: str | None = None, **call: Unpack[Call]) -> Hold:
+        """Keep a job from being removed until it is released; one that is held already keeps its hold."""
+        hold: Hold = await self._ask("HoldJob", "hold", job_id=job_id, reason=reason, **call)
+        return hold
+
+    async def release_job(self, job_id: str, **call: Unpack[Call]) -> None:
+        """Let a job that is held be removed again."""
+        await self._call("ReleaseJob", job_id=job_id, **call)
 
 
 def _make_parameters(name: str, change: Any) -> dict[str, Any]:

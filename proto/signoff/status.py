@@ -121,6 +121,7 @@ class OperationKind(StrEnum):
     ASSIGN = "assign"
     RETRY = "retry"
     REJUDGE = "rejudge"
+    REMOVE = "remove"
 
 
 class InboxKind(StrEnum):

@@ -460,7 +460,7 @@ MODELS: Final[Mapping[str, type[Model]]] = {
             *(Agent, AgentStats, AgentTry, Execution, Inbox, Job, JobLog, Limit),
             *(Operation, OperationItem, Policy, Waiting),
             *(judging.Judging, judging.ReceiptKey),
-            *(keeping.Retention, keeping.KeptBack),
+            *(keeping.Hold, keeping.Retention, keeping.KeptBack),
             *(identity.AccessToken, identity.AuditEntry, identity.Caller, identity.Session, identity.Tenant),
         )
     },

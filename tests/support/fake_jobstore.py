@@ -54,7 +54,7 @@ class FakeJobStore(
         super().__init__()
         self.callers[TOKEN] = BOOTSTRAP
         self.add_caller(CONSOLE_TOKEN, Role.CONSOLE)
-        self.retentions, self.removed = {}, {}
+        self.retentions, self.removed, self.holds = {}, {}, {}
         self.receipts: dict[str, str] = {}
         self.receipt_keys: list[PublicKey] = []
         self.jobs: dict[str, Job] = {}

@@ -9,7 +9,7 @@ import grpc
 
 from contracts.resources import NewRetention, RetentionPatch, patch_of
 from jobstore.keeping.commands import apply_change
-from signoff.keeping import Kept, KeptBack, RemovedJob, Retention, RetentionEffect
+from signoff.keeping import Hold, Kept, KeptBack, RemovedJob, Retention, RetentionEffect
 from signoff.v1 import keeping_service_pb2 as pb
 from signoff.v1.keeping_service_pb2_grpc import KeepingServiceServicer
 from signoff.wire import read_fields, write_message
@@ -21,6 +21,7 @@ class FakeKeeping(KeepingServiceServicer):
 
     retentions: dict[str, Retention]
     removed: dict[str, RemovedJob]
+    holds: dict[str, Hold]
     effect = RetentionEffect()
     kept_back: list[KeptBack] = []  # noqa: RUF012 - replaced, and never changed
     kept: Kept | None = None
@@ -52,6 +53,18 @@ class FakeKeeping(KeepingServiceServicer):
             raise Refusal(grpc.StatusCode.NOT_FOUND, "unknown_job")
         removed = dict(self.removed[request.job_id])
         return write_message(pb.GetRemovedJobResponse, removed)
+
+    async def ListHolds(self, request, context):
+        return write_message(pb.ListHoldsResponse, {"holds": list(self.holds.values())})
+
+    async def HoldJob(self, request, context):
+        reason = request.reason or None
+        held = Hold(job_id=request.job_id, reason=reason, actor="token:test", created_at=datetime.now(UTC))
+        return write_message(pb.HoldJobResponse, {"hold": self.holds.setdefault(request.job_id, held)})
+
+    async def ReleaseJob(self, request, context):
+        self.holds.pop(request.job_id, None)
+        return pb.ReleaseJobResponse()
 
     def _find(self, name: str) -> Retention:
         if name not in self.retentions:

@@ -70,6 +70,21 @@ class KeepingServiceStub:
                 request_serializer=signoff_dot_v1_dot_keeping__service__pb2.GetRemovedJobRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_keeping__service__pb2.GetRemovedJobResponse.FromString,
                 _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/signoff.v1.KeepingService/ListHolds',
+                request_serializer=signoff_dot_v1_dot_keeping__service__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_keeping__service__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
+        self.HoldJob = channel.unary_unary(
+                '/signoff.v1.KeepingService/HoldJob',
+                request_serializer=signoff_dot_v1_dot_keeping__service__pb2.HoldJobRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_keeping__service__pb2.HoldJobResponse.FromString,
+                _registered_method=True)
+        self.ReleaseJob = channel.unary_unary(
+                '/signoff.v1.KeepingService/ReleaseJob',
+                request_serializer=signoff_dot_v1_dot_keeping__service__pb2.ReleaseJobRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_keeping__service__pb2.ReleaseJobResponse.FromString,
+                _registered_method=True)
 
 
 class KeepingServiceServicer:
@@ -127,6 +142,27 @@ class KeepingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHolds(self, request, context):
+        """Returns the jobs that are held, by their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldJob(self, request, context):
+        """Keeps a job from being removed, whatever says so, until it is released. A job that is held already keeps its hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseJob(self, request, context):
+        """Lets a job go again. One that is not held is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KeepingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +200,21 @@ def add_KeepingServiceServicer_to_server(servicer, server):
                     servicer.GetRemovedJob,
                     request_deserializer=signoff_dot_v1_dot_keeping__service__pb2.GetRemovedJobRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_keeping__service__pb2.GetRemovedJobResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=signoff_dot_v1_dot_keeping__service__pb2.ListHoldsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_keeping__service__pb2.ListHoldsResponse.SerializeToString,
+            ),
+            'HoldJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldJob,
+                    request_deserializer=signoff_dot_v1_dot_keeping__service__pb2.HoldJobRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_keeping__service__pb2.HoldJobResponse.SerializeToString,
+            ),
+            'ReleaseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseJob,
+                    request_deserializer=signoff_dot_v1_dot_keeping__service__pb2.ReleaseJobRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_keeping__service__pb2.ReleaseJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -356,6 +407,87 @@ class KeepingService:
             '/signoff.v1.KeepingService/GetRemovedJob',
             signoff_dot_v1_dot_keeping__service__pb2.GetRemovedJobRequest.SerializeToString,
             signoff_dot_v1_dot_keeping__service__pb2.GetRemovedJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.KeepingService/ListHolds',
+            signoff_dot_v1_dot_keeping__service__pb2.ListHoldsRequest.SerializeToString,
+            signoff_dot_v1_dot_keeping__service__pb2.ListHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.KeepingService/HoldJob',
+            signoff_dot_v1_dot_keeping__service__pb2.HoldJobRequest.SerializeToString,
+            signoff_dot_v1_dot_keeping__service__pb2.HoldJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.KeepingService/ReleaseJob',
+            signoff_dot_v1_dot_keeping__service__pb2.ReleaseJobRequest.SerializeToString,
+            signoff_dot_v1_dot_keeping__service__pb2.ReleaseJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,12 @@ class KeepingServiceStub:
     """Returns a job that was removed, with its log and its receipt, as the archive has it. NOT_FOUND: `unknown_job` where no
     job was removed under that id, `not_archived` where the archive does not have it.
     """
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_keeping_service_pb2.ListHoldsRequest, _keeping_service_pb2.ListHoldsResponse]
+    """Returns the jobs that are held, by their ids."""
+    HoldJob: _grpc.UnaryUnaryMultiCallable[_keeping_service_pb2.HoldJobRequest, _keeping_service_pb2.HoldJobResponse]
+    """Keeps a job from being removed, whatever says so, until it is released. A job that is held already keeps its hold."""
+    ReleaseJob: _grpc.UnaryUnaryMultiCallable[_keeping_service_pb2.ReleaseJobRequest, _keeping_service_pb2.ReleaseJobResponse]
+    """Lets a job go again. One that is not held is no error."""
 
 @_typing.type_check_only
 class KeepingServiceAsyncStub(KeepingServiceStub):
@@ -75,6 +81,12 @@ class KeepingServiceAsyncStub(KeepingServiceStub):
     """Returns a job that was removed, with its log and its receipt, as the archive has it. NOT_FOUND: `unknown_job` where no
     job was removed under that id, `not_archived` where the archive does not have it.
     """
+    ListHolds: _aio.UnaryUnaryMultiCallable[_keeping_service_pb2.ListHoldsRequest, _keeping_service_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Returns the jobs that are held, by their ids."""
+    HoldJob: _aio.UnaryUnaryMultiCallable[_keeping_service_pb2.HoldJobRequest, _keeping_service_pb2.HoldJobResponse]  # type: ignore[assignment]
+    """Keeps a job from being removed, whatever says so, until it is released. A job that is held already keeps its hold."""
+    ReleaseJob: _aio.UnaryUnaryMultiCallable[_keeping_service_pb2.ReleaseJobRequest, _keeping_service_pb2.ReleaseJobResponse]  # type: ignore[assignment]
+    """Lets a job go again. One that is not held is no error."""
 
 class KeepingServiceServicer(metaclass=_abc_1.ABCMeta):
     """For administrators: how long jobs are kept, how much is kept, and jobs that were removed (docs/operations/retention.md)."""
@@ -138,5 +150,29 @@ class KeepingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns a job that was removed, with its log and its receipt, as the archive has it. NOT_FOUND: `unknown_job` where no
         job was removed under that id, `not_archived` where the archive does not have it.
         """
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _keeping_service_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keeping_service_pb2.ListHoldsResponse, _abc.Awaitable[_keeping_service_pb2.ListHoldsResponse]]:
+        """Returns the jobs that are held, by their ids."""
+
+    @_abc_1.abstractmethod
+    def HoldJob(
+        self,
+        request: _keeping_service_pb2.HoldJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keeping_service_pb2.HoldJobResponse, _abc.Awaitable[_keeping_service_pb2.HoldJobResponse]]:
+        """Keeps a job from being removed, whatever says so, until it is released. A job that is held already keeps its hold."""
+
+    @_abc_1.abstractmethod
+    def ReleaseJob(
+        self,
+        request: _keeping_service_pb2.ReleaseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keeping_service_pb2.ReleaseJobResponse, _abc.Awaitable[_keeping_service_pb2.ReleaseJobResponse]]:
+        """Lets a job go again. One that is not held is no error."""
 
 def add_KeepingServiceServicer_to_server(servicer: KeepingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

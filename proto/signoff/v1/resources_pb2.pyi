@@ -331,6 +331,7 @@ class _OperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operati
     OPERATION_KIND_ASSIGN: _OperationKind.ValueType  # 4
     OPERATION_KIND_RETRY: _OperationKind.ValueType  # 5
     OPERATION_KIND_REJUDGE: _OperationKind.ValueType  # 6
+    OPERATION_KIND_REMOVE: _OperationKind.ValueType  # 7
 
 class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
     """What an operation does to each of its jobs."""
@@ -342,6 +343,7 @@ OPERATION_KIND_RESUBMIT: OperationKind.ValueType  # 3
 OPERATION_KIND_ASSIGN: OperationKind.ValueType  # 4
 OPERATION_KIND_RETRY: OperationKind.ValueType  # 5
 OPERATION_KIND_REJUDGE: OperationKind.ValueType  # 6
+OPERATION_KIND_REMOVE: OperationKind.ValueType  # 7
 Global___OperationKind: _TypeAlias = OperationKind  # noqa: Y015
 
 class _ItemOutcome:

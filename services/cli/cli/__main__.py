@@ -73,7 +73,7 @@ COMMANDS: Final = {
     "archive": Entry("Read an archive of facts: what stands in it, and whether it is whole."),
     "kafka": Entry("Prepare Kafka: its users, and what each may do."),
     "doctor": Entry("Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."),
-    "jobs": Entry("Create, execute and follow jobs."),
+    "jobs": Entry("Create, execute and follow jobs.", "removal"),
     "executions": Entry("Requests to run a job, each with what became of it.", "jobs", "executions_app"),
     "receipt": Entry("Signed statements about verdicts: `signoff receipt JOB` prints one."),
     "agents": Entry("Register and change agents."),

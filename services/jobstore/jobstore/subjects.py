@@ -8,6 +8,7 @@ from jobstore.engine.runner import Stores
 from jobstore.executions.store import ExecutionsStore, WorkersStore
 from jobstore.jobs.store import JobsStore, KeysStore, LogStore
 from jobstore.judging.store import JudgingsStore, PoliciesStore, ReuseStore
+from jobstore.keeping.hold_store import HoldsStore
 from jobstore.keeping.removal_store import RemovalsStore
 from jobstore.keeping.store import RetentionsStore
 from jobstore.limits.store import LimitsStore, QueuesStore, SpendingStore, StartsStore
@@ -32,6 +33,7 @@ STORES: Final = Stores(
     JudgingsStore(),
     TasksStore(),
     ReuseStore(),
+    HoldsStore(),
     RemovalsStore(),
     WorkersStore(),
     SpendingStore(),

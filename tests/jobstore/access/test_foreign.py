@@ -38,7 +38,7 @@ WITH_OTHERS = {
     *("judging_counts", "judging_evaluations", "judging_versions"),
 }
 #: It is kept by what is not served here, and has tests of its own.
-UNNOTICED = {"audit", "holds"}
+UNNOTICED = {"audit"}
 #: Of these nothing is made here.
 UNMADE = {"GetRemovedJob", "ListAudit"}
 
@@ -99,6 +99,7 @@ async def fill(world: World, database: Database, runner: CommandRunner) -> None:
     ids["operation"] = (await world.make("CreateOperation", operation=operation))["operation"]["id"]
     await world.make("SetLimit", limit={"name": "tenant:games", "weight": 2.0})
     await world.make("SetLimit", limit={"name": "agent:{agent}", "concurrency": 3})
+    await world.make("HoldJob", job_id="{job}", reason=CANARY)
     await world.make("SetRetention", retention={"name": "tenant:games", "completed_s": 60.0})
     await world.make("CreateToken", token={"name": "{token}", "role": "ROLE_VIEWER", "tenants": ["games"]})
     policy = {"name": "{policy}", "stages": [{"kind": "single", "judges": [{"model": CANARY}]}]}

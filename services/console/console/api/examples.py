@@ -98,6 +98,7 @@ _TRY: Final[dict[str, Any]] = {
     "actor": "administrator",
 }
 _LIMIT: Final = {"name": "tenant:press", "concurrency": 4, "rate_period_s": 1.0, "version": 2, "updated_at": _AT}
+_HOLD: Final = {"job_id": "poem-1", "reason": "an audit", "actor": "token:eve", "created_at": _AT}
 _RETENTION: Final = {
     "name": "tenant:press",
     "completed_s": 7776000,
@@ -260,6 +261,7 @@ _ITEMS: Final[dict[str, Any]] = {
         "outcome": "COMPLETED",
         "execution_id": _EXECUTION_ID,
     },
+    "Hold": _HOLD,
     "Retention": _RETENTION,
     "ReceiptKey": {
         "keyid": "sha256:5c0b7a9d",
@@ -461,6 +463,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "NewJudgings": {"cases": [{"result": "Rain on the roof ..", "acceptance_criteria": _CRITERIA}]},
     "NewLimit": {"concurrency": 4},
     "NewOperation": {"kind": "cancel", "filter": {"labels": {"team": "press"}}, "reason": "no longer needed"},
+    "NewHold": _pick(_HOLD, "reason"),
     "NewRetention": _pick(_RETENTION, "completed_s", "failed_s"),
     "NewTenant": {"name": "press", "title": "The press office"},
     "Tenant": _TENANT,
@@ -540,6 +543,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "ResolvedDeadLetters": {"letters": 12, "skipped": 0, "forgotten": 0},
     "TokenRotation": {"overlap_s": 3600},
     "RemovedJob": {"job": _JOB, "logs": [], "removed_at": _LATER, "parts": [41, 42]},
+    "Hold": _HOLD,
     "Retention": _RETENTION,
     "RetentionDraft": _pick(_RETENTION, "name", "completed_s"),
     "RetentionPatch": {"completed_s": 7776000, "failed_s": None},

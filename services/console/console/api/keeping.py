@@ -8,8 +8,8 @@ from console.api.auth import CallersJobStore
 from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, show
 from console.api.schemas import OfTenant, Page, RemovedJobQuery, RetentionDraft
 from contracts.fields import RetentionName, Strict
-from contracts.resources import NewRetention, RetentionPatch
-from signoff.keeping import Kept, RemovedJob, Retention, RetentionPreview
+from contracts.resources import NewHold, NewRetention, RetentionPatch
+from signoff.keeping import Hold, Kept, RemovedJob, Retention, RetentionPreview
 
 retentions_router = APIRouter(prefix="/api/retentions", tags=["keeping"], route_class=JsonRoute)
 kept_router = APIRouter(prefix="/api", tags=["keeping"], route_class=JsonRoute)
@@ -63,6 +63,24 @@ async def delete_retention(jobstore: CallersJobStore, name: NameInPath, change: 
 async def get_kept(jobstore: CallersJobStore) -> Kept:
     """What is kept, how much it is, how it grows, what goes next and when, and what keeps removal back."""
     return await jobstore.get_kept()
+
+
+@kept_router.get("/holds")
+async def list_holds(jobstore: CallersJobStore, query: OfTenant) -> Page[Hold]:
+    """Jobs that are held, by their ids: nothing removes them until they are released."""
+    return Page[Hold].of(await jobstore.list_holds(**query.page))
+
+
+@kept_router.put("/jobs/{job_id}/hold")
+async def hold_job(jobstore: CallersJobStore, job_id: str, hold: Strict[NewHold]) -> Hold:
+    """Keep a job from being removed until it is released; one that is held already keeps its hold."""
+    return await jobstore.hold_job(job_id, hold.reason)
+
+
+@kept_router.delete("/jobs/{job_id}/hold", status_code=204)
+async def release_job(jobstore: CallersJobStore, job_id: str) -> None:
+    """Let a job be removed again; one that is not held is no error."""
+    await jobstore.release_job(job_id)
 
 
 @kept_router.get("/removed-jobs/{job_id}")

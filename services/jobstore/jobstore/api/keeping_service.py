@@ -15,12 +15,14 @@ from jobstore.access.audited import ENTRY
 from jobstore.access.callers import find_actor, find_tenants
 from jobstore.api.requests import (
     Context,
+    check_text_size,
     is_full,
     make_page,
     make_page_token,
     parse_page,
     read_change,
     read_version,
+    reject_nul,
 )
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers, of_all
@@ -29,6 +31,8 @@ from jobstore.jobs.model import DEFAULT_TENANT
 from jobstore.jobs.reads import get_removal, make_receipt
 from jobstore.keeping import reads
 from jobstore.keeping.commands import DeleteRetention, SetRetention, apply_change, make_unknown_retention_error
+from jobstore.keeping.hold_store import list_holds
+from jobstore.keeping.holds import HoldJob, ReleaseJob
 from jobstore.keeping.removed_jobs import find_removal, find_verdict, make_job, make_logs, read_facts
 from jobstore.keeping.rules import GENERAL, find_tenant
 from jobstore.keeping.store import get_retentions, list_retentions
@@ -41,11 +45,13 @@ from signoff.status import View
 from signoff.v1 import keeping_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.keeping_service_pb2_grpc import KeepingServiceServicer
-from signoff.wire import write_message, write_row, write_time
+from signoff.wire import read_field, write_message, write_row, write_time
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(RetentionName)
 #: Seconds after which it is read again what is kept, which takes up to a second where there is much.
 KEPT_AGE_S: Final = 10.0
+#: Bytes of the reason of a hold.
+REASON_MAX_BYTES: Final = 2_000
 
 
 class KeepingService(KeepingServiceServicer):
@@ -122,6 +128,22 @@ class KeepingService(KeepingServiceServicer):
             for each, effect in (("now", preview.now), ("later", preview.later))
         }
         return write_message(pb.PreviewRetentionResponse, {"retention": changed, "kept_back": obstacles}, **effects)
+
+    async def ListHolds(self, request: pb.ListHoldsRequest, _: Context) -> pb.ListHoldsResponse:
+        size, after = parse_page(request, 100, str)
+        async with self._database.session(request.tenant) as session:
+            rows = await list_holds(session, size, after or "")
+        return make_page(pb.ListHoldsResponse, request, size, "holds", rows, lambda last: (last.job_id,))
+
+    async def HoldJob(self, request: pb.HoldJobRequest, _: Context) -> pb.HoldJobResponse:
+        reason = reject_nul(read_field(request, "reason"))
+        check_text_size(reason or "", REASON_MAX_BYTES)
+        hold = await self._runner.administer.run_one(HoldJob(request.job_id, reason, actor=find_actor()))
+        return write_message(pb.HoldJobResponse, {"hold": hold})
+
+    async def ReleaseJob(self, request: pb.ReleaseJobRequest, _: Context) -> pb.ReleaseJobResponse:
+        await self._runner.administer.run_one(ReleaseJob(request.job_id, actor=find_actor()))
+        return pb.ReleaseJobResponse()
 
     async def GetKept(self, _request: pb.GetKeptRequest, _: Context) -> pb.GetKeptResponse:
         async with self._reading:

@@ -39,7 +39,7 @@ from jobstore.api.requests import (
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.engine.sql import Connection
-from jobstore.errors import InvalidError, NotFoundError
+from jobstore.errors import ForbiddenError, InvalidError, NotFoundError
 from jobstore.insights import overview, quality
 from jobstore.insights.dead_letters import DeadLetterTopics, find_dlq
 from jobstore.insights.inbox import Inboxes, read_batch_groups
@@ -64,7 +64,7 @@ from jobstore.schema.scopes import OfAll
 from servicekit.errors import TransientError
 from servicekit.process.runtime import VERSION
 from signoff.errors import ErrorCode
-from signoff.status import JobStatus, OperationState
+from signoff.status import JobStatus, OperationKind, OperationState, Role
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
@@ -178,6 +178,8 @@ class OperationsService(OperationsServiceServicer):
 
     async def CreateOperation(self, request: pb.CreateOperationRequest, context: Context) -> pb.CreateOperationResponse:
         new = NewOperation(**read_fields(request.operation))
+        if new.kind is OperationKind.REMOVE and CALLER.get().role is not Role.ADMINISTRATOR:
+            raise ForbiddenError("jobs are removed for administrators alone")
         answer = await self._batches.create(new, read_key(request), find_actor())
         return write_message(pb.CreateOperationResponse, {"operation": mark_replay(context, answer)})
 

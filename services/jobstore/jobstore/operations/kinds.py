@@ -20,6 +20,7 @@ from jobstore.jobs.commands import AssignAgent, CreateJob
 from jobstore.jobs.model import DEFAULT_TENANT, UNPROVEN, Actor, Job, Refusal
 from jobstore.judging.judgings import QueueRejudging
 from jobstore.judging.rules import NewJudging
+from jobstore.keeping.removal import RemoveJob
 from jobstore.operations.commands import CarryOutItem, Item
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
@@ -125,6 +126,11 @@ def _rejudge(operation: ClaimedOperation, item: Item, judging_id: UUID) -> _Made
     return QueueRejudging(judging, actor=operation.actor), None, None
 
 
+def _remove(operation: ClaimedOperation, item: Item, _: UUID) -> _Made:
+    reason = operation.parameters.get("reason") or f"the operation {operation.id}"
+    return RemoveJob(item.job_id, reason, actor=operation.actor), None, None
+
+
 def _request(
     operation: ClaimedOperation,
     item: Item,
@@ -162,6 +168,7 @@ _KINDS: Final[Mapping[OperationKind, Callable[[ClaimedOperation, Item, UUID], _M
     OperationKind.CANCEL: _cancel,
     OperationKind.ASSIGN: _assign,
     OperationKind.REJUDGE: _rejudge,
+    OperationKind.REMOVE: _remove,
 }
 
 

@@ -49,7 +49,8 @@ _LAST: Final = f"""
             WHEN e.stage = 'EXECUTING' AND e.attempt = 0 THEN '{JobStatus.ASSIGNED}'
             ELSE '{JobStatus.IN_PROGRESS}' END AS stand
         FROM (SELECT * FROM executions WHERE job_id = i.job_id AND {_IS_REQUESTED} OFFSET 0) AS e
-        WHERE e.batch_id = i.operation_id ORDER BY e.request_version DESC NULLS LAST LIMIT 1
+        WHERE e.batch_id = i.operation_id
+        ORDER BY e.request_version DESC NULLS LAST, e.submission DESC, e.created_at DESC LIMIT 1
     ) AS last ON true
 """
 _JUDGING: Final = f"""
@@ -62,10 +63,12 @@ _OUTCOME: Final = f"""
         WHEN {_CODE} IS NOT NULL THEN '{REFUSED}' WHEN o.kind NOT IN ({_BATCH_KINDS}) THEN '{DONE}'
         ELSE coalesce(last.stand, j.status) END
 """
-#: The cost of the executions of an item: of the one that was requested, and of those that followed it by policy.
+#: The cost of the executions of an item: of the one that was requested, and of those that followed it by policy,
+#: also of a job that was removed since.
 _SPENT: Final = """
     SELECT sum(e.cost_nanos) AS nanos, sum(e.tokens) AS tokens FROM executions e
-    WHERE (j.cost_nanos > 0 OR j.tokens > 0) AND e.job_id = i.job_id AND e.batch_id = i.operation_id
+    WHERE (j.cost_nanos > 0 OR j.tokens > 0 OR j.id IS NULL AND last.execution_id IS NOT NULL)
+        AND e.job_id = i.job_id AND e.batch_id = i.operation_id
 """
 #: The answer to an item that is judged again only says that it is queued: its judging has the outcome. Judgings are
 #: counted by their group, since a look-up for each item would cost more.

@@ -907,6 +907,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Holds
+         * @description Jobs that are held, by their ids: nothing removes them until they are released.
+         */
+        get: operations["list_holds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Hold Job
+         * @description Keep a job from being removed until it is released; one that is held already keeps its hold.
+         */
+        put: operations["hold_job"];
+        post?: never;
+        /**
+         * Release Job
+         * @description Let a job be removed again; one that is not held is no error.
+         */
+        delete: operations["release_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/removed-jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -2352,6 +2396,20 @@ export interface components {
             /** @description what to do about that */
             remedy?: string;
         };
+        /** @description A job that is not removed until it is released. */
+        Hold: {
+            job_id: string;
+            reason?: string;
+            /** @description who asked for it */
+            actor: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        HoldPage: {
+            items: components["schemas"]["Hold"][];
+            /** @description of the next page, if there is one */
+            next_page_token?: string;
+        };
         /** @description What needs somebody, the urgent first, and what happened since the viewer's last visit. */
         Inbox: {
             groups: components["schemas"]["InboxGroup"][];
@@ -3568,6 +3626,11 @@ export interface components {
             /** @description what is noted about the set */
             note?: string | null;
         };
+        /** @description Why a job is kept from being removed. */
+        NewHold: {
+            /** @description for people */
+            reason?: string | null;
+        };
         /** @description What somebody asks for. */
         NewJob: {
             /** @description chosen by whoever creates it, or by the jobstore */
@@ -3644,7 +3707,7 @@ export interface components {
         };
         /** @description What to do to many jobs: those that exist and match a filter as the operation is made, or those named. */
         NewOperation: {
-            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a filter names by that code; `rejudge` judges their results again, and calls no agent */
+            /** @description each job gets what one call of that name would do to it; `retry` executes jobs that stand at FAILED, or at one of the statuses of the filter, and of what is unproven (`verdict_unproven`) only what a filter names by that code; `rejudge` judges their results again, and calls no agent; `remove` removes them for good, which administrators alone may ask for */
             kind: components["schemas"]["OperationKind"];
             name?: string | null;
             /** @description with one condition at least; 100,000 jobs at most may match */
@@ -3655,7 +3718,7 @@ export interface components {
             agent_id?: string | null;
             /** @description of `resubmit`: told to the agents beside the verdict's feedback */
             comment?: string | null;
-            /** @description of `cancel` */
+            /** @description of `cancel` and `remove` */
             reason?: string | null;
             /** @description of `rejudge`: the judge policy, or one version; when not set, for each job the version that it was judged by, and the validators' own settings where that was none */
             judge?: string | null;
@@ -3834,7 +3897,7 @@ export interface components {
          * @description What an operation does to each of its jobs.
          * @enum {string}
          */
-        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry" | "rejudge";
+        OperationKind: "execute" | "cancel" | "resubmit" | "assign" | "retry" | "rejudge" | "remove";
         OperationPage: {
             items: components["schemas"]["Operation"][];
             /** @description of the next page, if there is one */
@@ -9083,6 +9146,136 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_holds: {
+        parameters: {
+            query?: {
+                /** @description items a page, 500 at most; as many as are usual without it */
+                page_size?: number;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description of this tenant alone; of all that the caller may see without it */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "job_id": "poem-1",
+                     *           "reason": "an audit",
+                     *           "actor": "token:eve",
+                     *           "created_at": "2026-05-01T12:00:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HoldPage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    hold_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "an audit"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewHold"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "job_id": "poem-1",
+                     *       "reason": "an audit",
+                     *       "actor": "token:eve",
+                     *       "created_at": "2026-05-01T12:00:00.000000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    release_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
