@@ -15,7 +15,14 @@ from contracts.events import Event, ResultProduced, check_handle
 from contracts.resources import Usage
 from contracts.spending import CALL_COST_MAX_USD, bound_cost, with_cost
 from executor import outcomes
-from executor.errors import AgentAnswerError, AgentError, AgentProtocolError, AgentTimeoutError, ExecutorError
+from executor.errors import (
+    AgentAnswerError,
+    AgentDeclinedError,
+    AgentError,
+    AgentProtocolError,
+    AgentTimeoutError,
+    ExecutorError,
+)
 from executor.outcomes import AttemptReports, to_result_event
 from executor.ports import Agent, Call, Claim, Executions, Grant, Progress
 from servicekit.errors import PermanentError, ServiceError
@@ -218,7 +225,7 @@ class Attempt:
         self._budget.spend(self._usage)
 
     async def _handle_failure(self, number: int, error: AgentError, duration_s: float) -> Event | None:
-        extra = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
+        extra = {"job_id": self._grant.job_id, "code": error.code, "call": number, **_describe(error)}
         log.warning("agent failed", extra=extra)
         fields: dict[str, object] = {"duration_s": duration_s, "usage": self._usage, "handle": self._handle_now}
         wait_s = outcomes.wait_s(self._grant, number, error)
@@ -275,3 +282,10 @@ class Handlers:
         if answer.outcome == "REFUSED":
             log.warning("execution refused", extra=about | {"reason": answer.message})
         return answer.to_error()
+
+
+def _describe(error: AgentError) -> dict[str, object]:
+    """Return what a log may say of a failed call: nothing that the agent has answered, which the job's log has."""
+    if error.status is not None or isinstance(error, AgentAnswerError | AgentDeclinedError):
+        return {} if error.status is None else {"status": error.status}
+    return {"reason": str(error)[:500]}
