@@ -81,6 +81,7 @@ OPTIONS = {
     "--demo": _LOCAL,
     "--no-demo": _LOCAL,
     "--user": "the name that a broker knows a user by",
+    "--content": "of traces, which no service makes",
     "--create": _LOCAL,
     "--data-dir": _LOCAL,
     "--database-url": _LOCAL,

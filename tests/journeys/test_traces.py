@@ -3,7 +3,7 @@
 import psutil
 from support.fakes import until
 from support.otlp import Collector, find, roots
-from support.system import Agent, Judge, System, another
+from support.system import Agent, Judge, System, another, signoff
 
 from contracts.events import ExecuteRequested
 from contracts.topics import TOPIC_OF
@@ -67,3 +67,17 @@ async def test_a_job_is_a_trace_of_who_asked_its_agent_and_its_judge(
     assert len(agent.calls[jobs[0].id]) == 2
     assert [span.name for span in traces[bytes.fromhex(derive_trace_id(execution_id))]].count("execute_job") == 1
     assert all(len(roots(spans)) == 1 for spans in traces.values())
+
+
+async def test_traces_are_made_afterwards_with_the_same_ids_and_sent_where_one_says(system: System) -> None:
+    job = await system.create()
+    execution = await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await system.calm()
+    collector = Collector()
+    async with collector.serving() as url:
+        trace, result = await signoff(system, "traces", "export", "--job", job.id, "--to", url)
+    assert (trace["trace_id"], trace["job_id"], trace["ended"]) == (derive_trace_id(execution.id), job.id, True)
+    assert [span["name"] for span in trace["spans"]][:2] == ["execute_job", "submission"]
+    assert {span["span_id"] for span in trace["spans"]} == {span_id.hex() for span_id in collector.spans}
+    assert (result["traces"], result["sent"]) == (1, True)

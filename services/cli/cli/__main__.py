@@ -71,6 +71,7 @@ COMMANDS: Final = {
         "recovery",
     ),
     "archive": Entry("Read an archive of facts: what stands in it, and whether it is whole."),
+    "traces": Entry("Traces of jobs, as they are sent to a receiver of OpenTelemetry."),
     "kafka": Entry("Prepare Kafka: its users, and what each may do."),
     "doctor": Entry("Check every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."),
     "jobs": Entry("Create, execute and follow jobs.", "removal"),

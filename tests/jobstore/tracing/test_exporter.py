@@ -15,7 +15,7 @@ from support.otlp import Collector, roots
 from contracts.events import JobChanged
 from contracts.topics import TOPIC_OF
 from jobstore.tracing import otlp
-from jobstore.tracing.exporter import Exporter, Settings, make_consumer
+from jobstore.tracing.exporter import Exporter, OtelSettings, Settings, make_consumer
 from jobstore.tracing.otlp import Receiver
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics, wait_for_topics
@@ -130,4 +130,4 @@ def test_settings_are_those_of_opentelemetry_unless_given(monkeypatch: pytest.Mo
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x, tenant=a")
     settings = Settings()
     assert settings.url == "http://127.0.0.1:4318/v1/traces"
-    assert settings.headers == {"authorization": "Bearer x", "tenant": "a"}
+    assert OtelSettings().headers == {"authorization": "Bearer x", "tenant": "a"}

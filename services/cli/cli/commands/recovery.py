@@ -130,7 +130,7 @@ async def rebuild(
 
 def _make_rebuild_settings(cli: Session, database_url: str, *, create: bool, accept_gaps: bool) -> dict[str, str]:
     return {
-        **_list_kafka(cli),
+        **list_kafka(cli),
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
@@ -174,7 +174,7 @@ def _describe_beginning(line: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _list_kafka(cli: Session) -> dict[str, str]:
+def list_kafka(cli: Session) -> dict[str, str]:
     """Return the settings of a module of jobstore.recovery by which it reaches Kafka."""
     return {name.removeprefix("SIGNOFF_"): value for name, value in cli.require_kafka().to_environment().items()}
 
@@ -221,7 +221,7 @@ async def verify(
         raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
     settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
-        settings |= {"FACT_KEYS": str(keys), **_list_kafka(cli), **({"ARCHIVE": archive} if archive else {})}
+        settings |= {"FACT_KEYS": str(keys), **list_kafka(cli), **({"ARCHIVE": archive} if archive else {})}
     async with aclosing(run("verify", settings)) as lines:
         result = [line async for line in lines if "error" not in line]
     if not result:
@@ -292,15 +292,17 @@ async def print_fact_keys(cli: Session) -> None:
 LINE_MAX = 1 << 20
 
 
-async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-    """Run a module of jobstore.recovery in a process, and yield the JSON lines that it prints; the last has its result.
+async def run(
+    module: str, settings: Mapping[str, str], package: str = "jobstore.recovery"
+) -> AsyncGenerator[dict[str, Any]]:
+    """Run a module of `package` in a process, and yield the JSON lines that it prints; the last has its result.
 
     Raise CommandError with the error that the module prints, or if it ends without a result.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     settings = {"TOPIC_PREFIX": TOPIC_PREFIX, **settings}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"jobstore.recovery.{module}"),
+        *(sys.executable, "-m", f"{package}.{module}"),
         env=env | {f"SIGNOFF_{name}": value for name, value in settings.items()},
         stdout=asyncio.subprocess.PIPE,
         stderr=None,
@@ -319,7 +321,7 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
     if error := last.get("error"):
         raise CommandError(error["message"], code=error["code"], status=find_exit_status(error["code"]))
     if "ok" not in last:
-        command = f"{sys.executable} -m jobstore.recovery.{module}"
+        command = f"{sys.executable} -m {package}.{module}"
         message = f"`{command}` said nothing of how it ended; is the jobstore installed here?"
         raise CommandError(message, code=ErrorCode.NO_RESULT, status=ExitStatus.OUT_OF_REACH)
 

@@ -48,7 +48,7 @@ CUT: Final = Counter("signoff_trace_facts_cut", "Facts that were gone before the
 UNREAD: Final = Counter("signoff_trace_facts_unreadable", "Records that are no facts, or that no secret vouches for")
 
 
-class _Otel(EnvironmentSettings):
+class OtelSettings(EnvironmentSettings):
     """Settings that have OpenTelemetry's names."""
 
     model_config = SettingsConfigDict(env_prefix="OTEL_")
@@ -56,6 +56,23 @@ class _Otel(EnvironmentSettings):
     exporter_otlp_endpoint: str | None = None
     exporter_otlp_headers: SecretStr | None = None
     service_name: str = "signoff"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of requests, from OTEL_EXPORTER_OTLP_HEADERS: `name=value`, with commas between."""
+        given = self.exporter_otlp_headers.get_secret_value() if self.exporter_otlp_headers else ""
+        pairs = (pair.partition("=") for pair in given.split(",") if "=" in pair)
+        return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+
+    @property
+    def resource(self) -> dict[str, str]:
+        """The attributes of who sends."""
+        return {"service.name": self.service_name, "service.version": runtime.VERSION}
+
+
+def to_url(endpoint: str) -> str:
+    """Return the URL that spans are posted to."""
+    return f"{endpoint.rstrip('/')}/v1/traces"
 
 
 class Settings(ServiceSettings):
@@ -71,7 +88,7 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _find_endpoint(self) -> Self:
-        endpoint = self.otlp_endpoint or _Otel().exporter_otlp_endpoint
+        endpoint = self.otlp_endpoint or OtelSettings().exporter_otlp_endpoint
         if not endpoint:
             raise ValueError("SIGNOFF_OTLP_ENDPOINT is required: where traces are sent, such as http://localhost:4318")
         self.otlp_endpoint = endpoint
@@ -80,19 +97,7 @@ class Settings(ServiceSettings):
     @property
     def url(self) -> str:
         """The URL that spans are posted to."""
-        return f"{(self.otlp_endpoint or '').rstrip('/')}/v1/traces"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of requests, from OTEL_EXPORTER_OTLP_HEADERS: `name=value`, with commas between."""
-        given = _Otel().exporter_otlp_headers
-        pairs = (pair.partition("=") for pair in (given.get_secret_value() if given else "").split(",") if "=" in pair)
-        return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
-
-    @property
-    def resource(self) -> dict[str, str]:
-        """The attributes of who sends."""
-        return {"service.name": _Otel().service_name, "service.version": runtime.VERSION}
+        return to_url(self.otlp_endpoint or "")
 
     @property
     def keys(self) -> FactKeys | None:
@@ -186,7 +191,7 @@ class Exporter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
         ended = [chain for place, records in fetched.items() for chain in self._read(place, records)]
         for partition in self._partitions.values():
             ended += partition.end_held()
-        for batch in _divide(fold(chain, content=self._content) for chain in ended):
+        for batch in divide(fold(chain, content=self._content) for chain in ended):
             await self._receiver.send(batch)
             TRACES.inc(len(batch))
         OPEN.set(sum(map(len, self._partitions.values())))
@@ -233,7 +238,7 @@ class Exporter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 TIMEOUT_S: Final = 10.0
 
 
-def _divide(traces: Iterable[list[Span]]) -> Iterable[list[list[Span]]]:
+def divide(traces: Iterable[list[Span]]) -> Iterable[list[list[Span]]]:
     """Yield traces in lists of about SPANS_MAX spans."""
     batch, size = list[list[Span]](), 0
     for spans in traces:
@@ -269,7 +274,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stack.push_async_callback(runner.cleanup)
         kafka = KafkaAccess.of(settings)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
-        receiver.append(Receiver(session, settings.url, settings.headers, settings.resource))
+        otel = OtelSettings()
+        receiver.append(Receiver(session, settings.url, otel.headers, otel.resource))
         consumer = make_consumer(kafka)
         await _start(consumer, kafka)
         stack.push_async_callback(consumer.stop)

@@ -1,7 +1,7 @@
 """Fold the facts of jobs into spans: the same facts make the same spans, with the same ids, whoever folds them. Pure.
 
 A trace is of a chain: an execution that somebody asked for, with all submissions that follow by policy; or a verdict
-that was taken anew.
+that was taken anew. docs/tracing.md has the tree of spans.
 """
 
 from collections import OrderedDict
