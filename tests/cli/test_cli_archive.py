@@ -32,6 +32,8 @@ async def test_the_parts_of_an_archive_are_listed(signoff, folder):
     assert ran.out.endswith("2 parts\n")
     ran = await signoff("archive", "show", "--archive", str(folder), "--from", "2")
     assert ran.out.endswith("1 part\n")
+    ran = await signoff("archive", "show", "--archive", str(folder), "--from", "2", "--json")
+    assert (ran.json["number"], ran.json["records"], ran.json["topics"]) == (2, 2, {"job-changed": 2})
 
 
 async def test_an_archive_that_is_whole_is_verified(signoff, folder, env):

@@ -36,8 +36,8 @@ def _describe(part: "Part") -> dict[str, Any]:
     topics: dict[str, int] = {}
     for span in manifest.spans:
         topics[span.topic] = topics.get(span.topic, 0) + span.count
-    names = ("number", "installation", "incarnation", "first_seq", "last_seq", "seq", "bytes", "facts_at", "left")
-    return {**{name: getattr(manifest, name) for name in names}, "records": manifest.records, "topics": topics}
+    left_out = {"kind", "before", "spans", "newest", "offsets", "sha256"}
+    return {**manifest.model_dump(mode="json", exclude=left_out), "records": manifest.records, "topics": topics}
 
 
 @command(app, "show")
@@ -52,8 +52,8 @@ async def show(cli: Session, place: Archived = None, first: First = 1) -> None:
             found = _describe(part)
             cli.out.print_json(found)
             of = ", ".join(f"{count} {topic}" for topic, count in found["topics"].items())
-            at = "" if found["facts_at"] is None else format_time(found["facts_at"])
-            rows.append((str(part.number), at, f"{found['bytes']:,}", str(found["seq"]), of))
+            at = part.manifest.facts_at
+            rows.append((str(part.number), at and format_time(at), f"{found['bytes']:,}", str(found["seq"]), of))
     if not cli.out.as_json:
         cli.out.print_table(("part", "newest record", "bytes", "rows up to", "records"), rows)
         cli.out.print_line(f"{len(rows)} parts" if len(rows) != 1 else "1 part")
