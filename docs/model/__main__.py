@@ -1,4 +1,4 @@
-"""Explore both models with all rules, and once without each: `python docs/model [NAME ...]`.
+"""Explore the models with all rules, and once without each: `python docs/model [NAME ...]`.
 
 It fails where a violation is result with all rules, or none without one of them.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from execution_model import ExecutionModel, Scenario
 from relay_model import RELAY_SCENARIOS, RelayModel
+from removal_model import RemovalModel
 from search import Model, Search
 
 SCENARIOS = {
@@ -37,6 +38,9 @@ SCENARIOS = {
     "mixed": Scenario(("event", "none"), {"crash": 1, "freeze": 1, "empty": 1}),
 }
 
+#: How often the broker may come back empty while a job is removed.
+REMOVAL_SCENARIOS = {"removal": 0, "removal-empty": 2}
+
 #: By rule, a scenario that shows what goes wrong without it, and how that violation's text begins.
 WITHOUT = {
     "claim-begins": ("empty", "I1 never ends: the job is ASSIGNED"),
@@ -63,6 +67,10 @@ WITHOUT = {
     "older-epochs-end": ("relay-leaders", "I2 a reader"),
     "next-version-from-memory": ("relay-memory", "I2 a reader"),
     "recent-behind-looks": ("relay-memory", "I2 a watch that is told from memory"),
+    "archived-before-removed": ("removal-empty", "I2 a version of a removed job is nowhere"),
+    "reuse-goes-first": ("removal", "I4 a claim quotes a result that is gone"),
+    "rest-before-cut": ("removal", "I5 the id of a removed job may be created anew"),
+    "last-needs-none-before": ("removal-empty", "I2 a reader of the topic alone"),
 }
 
 STATES_MAX = 3_000_000  # of each exploration
@@ -70,6 +78,8 @@ STATES_MAX = 3_000_000  # of each exploration
 
 def model_of(name: str, without: str | None = None) -> Model[Any]:
     """Return the model of a scenario, without one of its rules if one is named."""
+    if name in REMOVAL_SCENARIOS:
+        return RemovalModel(REMOVAL_SCENARIOS[name], without)
     if name in RELAY_SCENARIOS:
         return RelayModel(RELAY_SCENARIOS[name], without)
     return ExecutionModel(SCENARIOS[name], without)
@@ -104,8 +114,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a scenario, or a rule to do without; all when none")
     parser.add_argument("--states-max", type=int, default=STATES_MAX, help="explore no more states of each")
     options = parser.parse_args(arguments)
-    names = options.names or [*RELAY_SCENARIOS, *SCENARIOS, *WITHOUT]
-    if unknown := set(names) - {*RELAY_SCENARIOS, *SCENARIOS, *WITHOUT}:
+    scenarios = [*RELAY_SCENARIOS, *REMOVAL_SCENARIOS, *SCENARIOS]
+    names = options.names or [*scenarios, *WITHOUT]
+    if unknown := set(names) - {*scenarios, *WITHOUT}:
         parser.error(f"no scenario and no rule: {', '.join(sorted(unknown))}")
     results = [(is_needed if name in WITHOUT else has_no_violation)(name, options.states_max) for name in names]
     print(f"{results.count(True)} of {len(results)} are as they must be")

@@ -17,7 +17,7 @@ from servicekit.process.runtime import run_forever
 #: Entries that one transaction deletes, and last entries of jobs.
 BATCH: Final = 1_000
 #: Seconds for which a log stays once its job is removed: longer than any transaction that had read it by then.
-REST_S: Final = 60.0
+REST_S: Final = 120.0
 #: It works for so much of the time at most.
 SHARE: Final = 0.2
 POLL_S: Final = 10.0
