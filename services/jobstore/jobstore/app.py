@@ -433,7 +433,9 @@ def _watch_storages(
 def _describe(subscriptions: Sequence[Subscription[Any]]) -> str:
     """Return the report of this process on itself, with its members of consumer groups, as JSON."""
     members = [each.member_id for each in subscriptions if each.member_id]
-    return Report(version=runtime.VERSION, clock=clock.now(), members=members).model_dump_json(exclude={"at"})
+    return Report(version=runtime.VERSION, clock=clock.now(), members=members, removes=True).model_dump_json(
+        exclude={"at"}
+    )
 
 
 async def _begin_administration(database: Database) -> None:

@@ -126,6 +126,20 @@ async def test_what_is_not_archived_stays(steps: Steps) -> None:
     await steps.runner.administer.run_one(remove)
 
 
+async def test_nothing_is_removed_while_a_jobstore_runs_that_would_make_the_id_anew(steps: Steps) -> None:
+    await judged(steps, Outcome.PASS)
+    for report, refused in (
+        ('{"version": "0.2.0"}', "not_archived"),
+        (None, "not_archived"),
+        ('{"removes": true}', None),
+    ):
+        await execute(steps, "DELETE FROM epochs")
+        epoch = "INSERT INTO epochs (until, report) VALUES (signoff_now() + interval '1 hour', CAST(:report AS jsonb))"
+        await execute(steps, epoch, report=report)
+        assert await refused_as(steps) == refused
+    await execute(steps, "DELETE FROM epochs")
+
+
 async def test_a_stub_is_not_archived(steps: Steps) -> None:
     await judged(steps, Outcome.PASS)
     await execute(

@@ -86,6 +86,8 @@ class Report(BaseModel):
     partitions: int | None = None
     bound: Annotated[str, StringConstraints(max_length=20)] = ""
     paced: int = 0
+    #: Of a jobstore: whether it knows that jobs are removed. Those of 0.2.0 would make their ids anew.
+    removes: bool = False
     at: datetime | None = None
 
     @property

@@ -81,7 +81,9 @@ class Removable(NamedTuple):
         if kept_seq is None:
             return Refusal(ErrorCode.NO_ARCHIVE, "there is no archive, or it has no part yet")
         if self.newest_seq > kept_seq or self.is_stub:
-            return Refusal(ErrorCode.NOT_ARCHIVED, "the job's last entry is not archived and counted yet")
+            return Refusal(
+                ErrorCode.NOT_ARCHIVED, "its last entry is not archived and counted yet, or an older jobstore runs"
+            )
         return None
 
     def describe(self) -> str:

@@ -62,11 +62,14 @@ _FIND: Final = text(
     WHERE j.id = ANY(CAST(:ids AS text[]))
     """  # noqa: S608 - words of our own
 )
-#: What is not indexed for searches, or not counted, would be lost, or come back, once its job is gone.
+#: What is not indexed for searches, or not counted, would be lost, or come back, once its job is gone. Nothing is
+#: removed while a jobstore runs that knows of no removal: it would pass over the entry, and make the id anew.
 _KEPT: Final = text(
     """
     SELECT CASE WHEN part > 0 THEN least(archived_seq, coalesce((SELECT seq FROM text_index), 0),
-        coalesce((SELECT seq FROM rollup), 0)) END FROM keeping
+        coalesce((SELECT seq FROM rollup), 0), CASE WHEN EXISTS (
+            SELECT FROM epochs WHERE until > signoff_now() AND report ->> 'removes' IS DISTINCT FROM 'true'
+        ) THEN 0 ELSE archived_seq END) END FROM keeping
     """
 )
 #: What stays of the executions of removed jobs: all other columns are empty, or as of a new row.
