@@ -11,6 +11,8 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 from support.system import WAIT_S, Agent, System
 
+from contracts.traceparent import find_own
+
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 ENDED = 'signoff_executions_ended_total{status="completed"}'
 EXECUTORS = 'signoff_processes{kind="executor"}'
@@ -82,6 +84,7 @@ async def test_lines_about_a_job_name_it_and_its_execution_and_hold_nothing_of_i
     lines = read_lines(Path(system.endpoints["data_dir"], "logs"))
     (failed,) = [line for line in lines["executor"] if line.get("job_id") == job.id]
     assert (failed["message"], failed["execution_id"]) == ("agent failed", str(ended.execution_id))
+    assert failed["trace_id"] == find_own(None, str(ended.execution_id)).trace_id
     for name, of_process in lines.items():
         of_job = [line for line in of_process if job.id in json.dumps(line)]
         assert all(line.get("job_id") == job.id for line in of_job), name

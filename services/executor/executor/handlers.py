@@ -14,6 +14,7 @@ from functools import partial
 from contracts.events import Event, ResultProduced, check_handle
 from contracts.resources import Usage
 from contracts.spending import CALL_COST_MAX_USD, bound_cost, with_cost
+from contracts.traceparent import find_own
 from executor import outcomes
 from executor.errors import (
     AgentAnswerError,
@@ -31,6 +32,7 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied, claim
 from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
+from servicekit.logs import note_about
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 from signoff.status import Delivery
@@ -110,6 +112,8 @@ class Attempt:
     async def run(self, held: HeldLease) -> PublishOutcome:
         """Call the agent until there is an outcome, and return the function that publishes the outcome."""
         self._held = held
+        if self._grant.traceparent:
+            note_about(trace_id=find_own(self._grant.traceparent, held.lease.execution_id).trace_id)
         if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
             self._report_begin()
         timer = asyncio.get_running_loop().call_later(BEGIN_REPORTED_AFTER_S, self._report_begin)

@@ -19,15 +19,15 @@ SELDOM_S: Final = 10.0
 MESSAGES_MAX: Final = 1_000
 #: Attributes of every record; all others were passed as `extra`.
 _RECORD: Final = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-#: The ids of the job and the execution that the running task is about.
+#: The ids of the job, the execution and the trace that the running task is about.
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
 #: Loggers of libraries, some of whose tasks begin while a job's is running and go on for others.
 _LIBRARIES: Final = ("aiokafka", "asyncio", "faststream", "grpc")
 
 
 def note_about(**ids: object) -> None:
-    """Note what the running task is about: each line that it and tasks begun by it write has these ids."""
-    _about.set({name: str(value) for name, value in ids.items() if value})
+    """Note what the running task is about, also: each line that it and tasks begun by it write has these ids."""
+    _about.set({**_about.get(), **{name: str(value) for name, value in ids.items() if value}})
 
 
 class JsonFormatter(logging.Formatter):

@@ -11,13 +11,14 @@ from typing import Any
 from contracts.checks import Finding
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging as name_reusable
-from contracts.traceparent import enter, name_judging
+from contracts.traceparent import enter, find_own, name_judging
 from servicekit import clock
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.client import ClaimDenied, claim
 from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
+from servicekit.logs import note_about
 from servicekit.retry import retry_transient
 from signoff.errors import ErrorCode
 from signoff.status import ReportKind
@@ -98,6 +99,7 @@ class Handlers:
         held.begun = True
         if grant.traceparent:
             execution_id, lease = grant.lease.execution_id, grant.lease.lease
+            note_about(trace_id=find_own(grant.traceparent, execution_id).trace_id)
             SENT_TRACE.set(enter(grant.traceparent, execution_id, name_judging(execution_id, lease)))
         started, began_at, tenant = time.monotonic(), clock.now(), f"tenant:{grant.tenant}"
         try:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
 from contracts.resources import Usage
+from contracts.traceparent import derive_trace_id
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.insights import measures
@@ -32,7 +33,7 @@ def entry(**fields: Any) -> Any:
         "execution_id": EXECUTION_ID,
         "tenant": "default",
         "agent_id": "an-agent",
-        **dict.fromkeys(("judge", "judged_by", "code", "kind")),
+        **dict.fromkeys(("judge", "judged_by", "code", "kind", "traceparent")),
         **dict.fromkeys(("tokens", "cost_nanos"), 0),
     }
     return SimpleNamespace(**shown | fields)
@@ -88,10 +89,12 @@ async def test_a_life_is_told_by_its_times_its_end_its_verdict_and_its_cost(
     assert by_tenant >= 7
 
 
-def test_an_exemplar_names_the_execution() -> None:
-    note(times={"waits": 0.2})
-    text_of_all = write("application/openmetrics-text; version=1.0.0", names=True)[0].decode()
-    assert f'# {{execution_id="{EXECUTION_ID}"}} 0.2' in text_of_all
+def test_an_exemplar_names_the_execution_and_its_trace() -> None:
+    given = "0af7651916cd43dd8448eb211c80319c"
+    for traceparent, trace_id in ((f"00-{given}-b7ad6b7169203331-01", given), (None, derive_trace_id(EXECUTION_ID))):
+        note(times={"waits": 0.2}, traceparent=traceparent)
+        told = write("application/openmetrics-text; version=1.0.0", names=True)[0].decode()
+        assert f'# {{execution_id="{EXECUTION_ID}",trace_id="{trace_id}"}} 0.2' in told
 
 
 @pytest.mark.usefixtures("few")

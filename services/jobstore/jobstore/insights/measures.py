@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from prometheus_client import Counter, Histogram
 
+from contracts.traceparent import find_own
 from jobstore.engine.sql import Row
 from jobstore.jobs.model import UNPROVEN, TransitionKind
 from servicekit.metrics import LIFE_BUCKETS, NAMED, Names
@@ -118,8 +119,11 @@ def _find(counter: Counter, *labels: str) -> Counter:
 
 
 def _make_exemplar(row: Row) -> dict[str, str] | None:
-    """Return what names an execution that took such a time."""
-    return None if row.execution_id is None else {"execution_id": str(row.execution_id)}
+    """Return what names an execution that took such a time, and its trace."""
+    if row.execution_id is None:
+        return None
+    trace_id = find_own(row.traceparent, row.execution_id).trace_id
+    return {"trace_id": trace_id, "execution_id": str(row.execution_id)}
 
 
 def find_outcome(row: Row) -> str:

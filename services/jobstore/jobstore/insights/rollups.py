@@ -113,7 +113,7 @@ _LOOK: Final = text(
 _ROWS: Final = text(
     f"""
     SELECT l.seq, (SELECT tenant FROM jobs WHERE id = l.job_id) AS tenant, l.kind, l.status, l.code, l.agent_id,
-        l.execution_id, l.attempt, l.created_at, l.duration_s, l.actor,
+        l.execution_id, e.traceparent, l.attempt, l.created_at, l.duration_s, l.actor,
         {STARTABLE_AT} AS startable_at,
         CASE WHEN l.kind = 'not_met' THEN (SELECT not_met_criteria FROM jobs WHERE id = l.job_id) END AS criteria,
         CASE WHEN {sql.is_verdict("l")} THEN coalesce(e.policy ->> 'judge', 'default') END AS judge,
