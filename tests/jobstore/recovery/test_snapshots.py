@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.removed import removed, rows_of
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps, verdict
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
@@ -95,6 +96,35 @@ async def test_a_snapshot_and_the_facts_behind_it_make_the_same_database(
     assert result["queued"] > 9
 
 
+async def test_jobs_that_were_removed_before_a_snapshot_or_after_it_stay_removed(
+    database: Database, database_url: str, runner: CommandRunner, facts: Facts, postgres: str, place: Objects
+) -> None:
+    before, after = Steps(database, runner), Steps(database, runner)
+    for steps in (before, after):
+        await steps.requested(title=f"Secret {steps.job_id}")
+        await claimed_and_judged(steps, Outcome.PASS)
+    async with database.transaction() as connection:
+        judging = "INSERT INTO judgings (id, kind, group_id, item, urgency, state, job_id) SELECT "
+        judging += "uuidv7(), 'rejudge', uuidv7(), 0, 0, 'DONE', :job_id"
+        await connection.execute(text(judging), {"job_id": after.job_id})
+    await facts.relay(database)
+    assert await removed(database, runner, before.job_id) == {}
+    await facts.relay(database)
+    await take(database_url, place)
+    assert await removed(database, runner, after.job_id) == {}
+    await facts.relay(database)
+    async with empty(postgres) as (made, url):
+        result = await rebuilding(
+            made, lambda topic: Since(KafkaAccess(facts.kafka), topic), snapshot=await reopen(place)
+        ).run()
+        assert result["gaps"] == 0
+        assert (await verified(url, database_url))["differences"] == []
+        for steps in (before, after):
+            rows = await rows_of(made, "job_logs", "job_id = :id", id=steps.job_id)
+            assert [row.kind for row in rows] == ["removed"]
+            assert await rows_of(made, "judgings", "job_id = :id", id=steps.job_id) == []
+
+
 async def test_on_a_broker_that_came_back_empty_every_fact_of_the_snapshot_is_published_again(
     live: dict[str, Steps], database_url: str, facts: Facts, postgres: str, place: Objects
 ) -> None:
@@ -156,6 +186,43 @@ async def test_snapshots_follow_each_other_and_the_newest_is_taken(database_url:
     assert (await reopen(place)).hash == second.hash
     await second.check()
     await first.check()
+
+
+class Dying(Objects):
+    """A place whose writer is killed after so many objects."""
+
+    left = 0
+
+    async def put(self, name: str, content: Any) -> None:
+        self._count()
+        await super().put(name, content)
+
+    async def create(self, name: str, content: bytes) -> bool:
+        self._count()
+        return await super().create(name, content)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KilledError
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+async def test_a_writer_that_is_killed_anywhere_leaves_the_snapshot_before(database_url: str, place: Objects) -> None:
+    first = await take(database_url, place)
+    dying = Dying.open(place.place)
+    for left in range(len(first.manifest.tables) + 1):
+        dying.left = left
+        with pytest.raises(KilledError):
+            await take(database_url, dying)
+        assert (await reopen(place)).hash == first.hash
+    second = await take(database_url, place)
+    await Snapshots(place, KEYS).forget(None)
+    named = {table.object for snapshot in (first, second) for table in snapshot.manifest.tables}
+    assert await list_names(place) == {*named, name_manifest(1), name_manifest(2)}
 
 
 async def list_names(place: Objects) -> set[str]:

@@ -141,10 +141,14 @@ _FORGET_OFFERS: Final = text(
     WHERE state <> 'DONE'
     """
 )
-#: Judgings of items that are queued to be judged anew.
+#: Judgings of items that are queued to be judged anew, and of jobs that were removed since.
 _FORGET_JUDGINGS: Final = text(
-    "DELETE FROM judgings j USING operation_items i "
-    "WHERE i.operation_id = j.group_id AND i.item = j.item AND NOT i.answered"
+    """
+    DELETE FROM judgings j
+    WHERE EXISTS (SELECT FROM operation_items i
+            WHERE i.operation_id = j.group_id AND i.item = j.item AND NOT i.answered)
+        OR EXISTS (SELECT FROM job_logs l WHERE l.job_id = j.job_id AND l.kind = 'removed')
+    """
 )
 _SINCE: Final = text(
     "SELECT (SELECT count(*) FROM job_logs WHERE seq > :last AND kind <> :rebuilt) "
