@@ -19,7 +19,7 @@ async def limit_topic(kafka: str, limit: int, topic: str = TOPIC_OF[JobChanged])
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     for bytes_max in (limit + 1, limit):
-        settings = TOPICS[topic].settings | {"max.message.bytes": str(bytes_max)}
+        settings = TOPICS[topic].list_settings(1) | {"max.message.bytes": str(bytes_max)}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=settings)])
         while not (await _shown(admin, topic)).items() >= settings.items():
             pass
