@@ -945,11 +945,11 @@ class GetRemovedJobResponse(_message.Message):
     LOGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REMOVED_AT_FIELD_NUMBER: _builtins.int
-    RECEIPT_JSON_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
-    receipt_json: _builtins.str
+    receipt: _builtins.str
     """The receipt of the verdict that ended it, as of GetReceipt; not set where it did not end with one."""
     @_builtins.property
     def job(self) -> _resources_pb2.Job:
@@ -972,15 +972,15 @@ class GetRemovedJobResponse(_message.Message):
         logs: _abc.Iterable[_resources_pb2.JobLog] | None = ...,
         next_page_token: _builtins.str = ...,
         removed_at: _timestamp_pb2.Timestamp | None = ...,
-        receipt_json: _builtins.str | None = ...,
+        receipt: _builtins.str | None = ...,
         parts: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_receipt_json", b"_receipt_json", "job", b"job", "receipt_json", b"receipt_json", "removed_at", b"removed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_receipt", b"_receipt", "job", b"job", "receipt", b"receipt", "removed_at", b"removed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_receipt_json", b"_receipt_json", "job", b"job", "logs", b"logs", "next_page_token", b"next_page_token", "parts", b"parts", "receipt_json", b"receipt_json", "removed_at", b"removed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_receipt", b"_receipt", "job", b"job", "logs", b"logs", "next_page_token", b"next_page_token", "parts", b"parts", "receipt", b"receipt", "removed_at", b"removed_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__receipt_json: _TypeAlias = _typing.Literal["receipt_json"]  # noqa: Y015
-    _WhichOneofArgType__receipt_json: _TypeAlias = _typing.Literal["_receipt_json", b"_receipt_json"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__receipt_json) -> _WhichOneofReturnType__receipt_json | None: ...
+    _WhichOneofReturnType__receipt: _TypeAlias = _typing.Literal["receipt"]  # noqa: Y015
+    _WhichOneofArgType__receipt: _TypeAlias = _typing.Literal["_receipt", b"_receipt"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__receipt) -> _WhichOneofReturnType__receipt | None: ...
 
 Global___GetRemovedJobResponse: _TypeAlias = GetRemovedJobResponse  # noqa: Y015

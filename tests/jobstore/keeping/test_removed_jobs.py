@@ -98,7 +98,7 @@ async def test_a_removed_job_its_log_and_its_receipt_are_as_the_doors_answered_b
     assert found.job == removed.job
     assert [*map(describe, found.logs[:-1])] == [*map(describe, removed.logs)]
     assert (found.logs[-1].version, found.logs[-1].removed.tenant) == (len(removed.logs) + 1, "default")
-    assert found.receipt_json == removed.receipt
+    assert found.receipt == removed.receipt
     assert found.removed_at == found.logs[-1].created_at
     assert list(found.parts) == [1]
 

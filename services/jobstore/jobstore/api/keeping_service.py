@@ -177,6 +177,6 @@ class KeepingService(KeepingServiceServicer):
             logs=[*logs, write_row(resources_pb2.JobLog, removal)] if is_last else logs,
             next_page_token=make_page_token(request, None if is_last else (chosen[-1].event.version,)),
             removed_at=write_time(entry.removed_at),
-            receipt_json=None if key is None or verdict is None else make_receipt(key, verdict, texts=texts),
+            receipt=None if key is None or verdict is None else make_receipt(key, verdict, texts=texts),
             parts=entry.parts,
         )
