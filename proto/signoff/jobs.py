@@ -252,6 +252,7 @@ class Execution(Model):
     created_at: Time = Field(description="when it was requested")
     ended_at: Time | None = None
     settings: dict[str, Json] | None = optional("what its agent is called with, frozen at the request")
+    trace_id: str | None = optional("the trace that it belongs to: that of whoever asked for it, or one of its own")
 
 
 class JobFilter(Model):

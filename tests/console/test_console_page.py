@@ -3,14 +3,17 @@
 import gzip
 import json
 import re
+from uuid import uuid4
 
 import pytest
 from starlette.requests import Request
 from yarl import URL
 
 from console.api.pages import MOVED, NONCE, PAGES, Page
+from console.config import check_trace_url
+from contracts.resources import NewJob
 
-INDEX = '<!doctype html><script type="module" nonce="NONCE" src="/assets/main-1a.js"></script>'
+INDEX = '<!doctype html><head></head><script type="module" nonce="NONCE" src="/assets/main-1a.js"></script>'
 SCRIPT = b"export {};" * 200
 
 
@@ -148,3 +151,24 @@ async def test_a_browser_that_goes_astray_is_shown_the_page(http, path, status):
         assert (answer.status, answer.content_type) == (status, "text/html")
     async with http.get(path, headers={"Authorization": ""}, allow_redirects=False) as answer:
         assert (answer.status, answer.content_type) == (status, "application/problem+json")
+
+
+async def test_a_job_leads_to_its_trace_where_the_console_knows_where_that_is(http, jobstore, page):
+    job = await jobstore.add(NewJob(title="t", acceptance_criteria="x", agent_id="writer", id="a.b:c"))
+    async with http.get(f"/jobs/{job.id}/trace", allow_redirects=False) as answer:
+        assert answer.status == 404
+    execution = await jobstore.execute(job.id, str(uuid4()))
+    jobstore.executions[str(execution.id)] = execution.model_copy(update={"trace_id": "a" * 32})
+    page.trace_url = "https://traces.example/{trace_id}?job={job_id}"
+    async with http.get(f"/jobs/{job.id}/trace", allow_redirects=False) as answer:
+        assert answer.status == 307, await answer.text()
+        assert answer.headers["Location"] == f"https://traces.example/{'a' * 32}?job=a.b%3Ac"
+    async with http.get("/jobs") as answer:
+        assert '<meta name="traces"' in await answer.text()
+
+
+@pytest.mark.parametrize("template", ["https://traces.example/", "ftp://x/{trace_id}", "javascript:{trace_id}"])
+def test_a_template_that_leads_to_no_trace_is_refused(template):
+    with pytest.raises(ValueError, match="trace_id"):
+        check_trace_url(template)
+    assert check_trace_url("https://x/{trace_id}")

@@ -1072,6 +1072,7 @@ class Execution(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     SETTINGS_JSON_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     """Not set where it was cancelled before anybody asked for it."""
@@ -1093,6 +1094,8 @@ class Execution(_message.Message):
     """What it had spent when it ended, or by now: calls of agents and judges, as far as they reported it."""
     tokens: _builtins.int
     settings_json: _builtins.str
+    trace_id: _builtins.str
+    """The trace that it belongs to, in hexadecimal: that of whoever asked for it, or one of its own."""
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """It begins no earlier."""
@@ -1131,10 +1134,11 @@ class Execution(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         settings: _struct_pb2.Value | None = ...,
         settings_json: _builtins.str | None = ...,
+        trace_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_settings_json", b"_settings_json", "_tokens", b"_tokens", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "settings", b"settings", "settings_json", b"settings_json", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_settings_json", b"_settings_json", "_tokens", b"_tokens", "_trace_id", b"_trace_id", "agent_id", b"agent_id", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "settings", b"settings", "settings_json", b"settings_json", "tokens", b"tokens", "trace_id", b"trace_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_settings_json", b"_settings_json", "_tokens", b"_tokens", "agent_id", b"agent_id", "attempt", b"attempt", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "id", b"id", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "settings", b"settings", "settings_json", b"settings_json", "spent_calls", b"spent_calls", "state", b"state", "submission", b"submission", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_code", b"_code", "_cost_usd", b"_cost_usd", "_job_id", b"_job_id", "_judge", b"_judge", "_max_calls", b"_max_calls", "_settings_json", b"_settings_json", "_tokens", b"_tokens", "_trace_id", b"_trace_id", "agent_id", b"agent_id", "attempt", b"attempt", "batch_id", b"batch_id", "code", b"code", "cost_usd", b"cost_usd", "created_at", b"created_at", "deadline_at", b"deadline_at", "ended_at", b"ended_at", "id", b"id", "job_id", b"job_id", "judge", b"judge", "max_calls", b"max_calls", "not_before", b"not_before", "settings", b"settings", "settings_json", b"settings_json", "spent_calls", b"spent_calls", "state", b"state", "submission", b"submission", "tokens", b"tokens", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -1154,6 +1158,8 @@ class Execution(_message.Message):
     _WhichOneofArgType__settings_json: _TypeAlias = _typing.Literal["_settings_json", b"_settings_json"]  # noqa: Y015
     _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
     _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__trace_id: _TypeAlias = _typing.Literal["trace_id"]  # noqa: Y015
+    _WhichOneofArgType__trace_id: _TypeAlias = _typing.Literal["_trace_id", b"_trace_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
@@ -1172,6 +1178,8 @@ class Execution(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settings_json) -> _WhichOneofReturnType__settings_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trace_id) -> _WhichOneofReturnType__trace_id | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
 

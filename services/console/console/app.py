@@ -159,7 +159,8 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         sessions = Sessions(settings.session_secret.keys, settings.session_s)
         client_limits = ClientLimits(connections_max=settings.connections_max)
         sign_ins, limit = _make_sign_ins(settings), settings.payload_max_bytes
-        app = create_app(jobstore, live, sessions, client_limits, payload_max_bytes=limit, sign_ins=sign_ins)
+        page = Page(provider_name=sign_ins.name if sign_ins else "", trace_url=settings.trace_url or "")
+        app = create_app(jobstore, live, sessions, client_limits, payload_max_bytes=limit, page=page, sign_ins=sign_ins)
         server = Server(app, live, settings.http_address, client_limits)
         watching = asyncio.create_task(live.run())
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts

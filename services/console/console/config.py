@@ -1,13 +1,20 @@
 """The settings of the console, read from variables that begin with SIGNOFF_, and the limits of its clients."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import AfterValidator, SecretStr, model_validator
 
 from contracts.topics import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.oidc import Address
 from servicekit.process.settings import JobstoreClientSettings, KeySetting, SecretSetting
+
+
+def check_trace_url(template: str) -> str:
+    """Return the template of a trace's address. Raise ValueError if it leads to no trace; empty, there is none."""
+    if template and not (template.startswith(("https://", "http://")) and "{trace_id}" in template):
+        raise ValueError("must be a URL with {trace_id} in it, such as https://traces.example/trace/{trace_id}")
+    return template
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class ConsoleSettings(JobstoreClientSettings):
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr | None = None
     oidc_name: str = ""
+    #: Where the trace of a job is shown, with `{trace_id}` in it, and `{job_id}` where that is wanted.
+    trace_url: Annotated[str, AfterValidator(check_trace_url)] | None = None
     http_address: str = "127.0.0.1:8080"
     #: The largest body of a request; a batch may have eight times as much.
     payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from console.api.auth import Sessions, find_session, keep_session, session_cookie_name, token_of
+from console.api.auth import CallersJobStore, Sessions, find_session, keep_session, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
 from servicekit.errors import DATABASE_OUTAGES
@@ -121,6 +121,18 @@ for path in MOVED:
     router.add_api_route(path, lead_on, include_in_schema=False)
 
 
+@router.get("/jobs/{job_id}/trace", include_in_schema=False)
+async def show_trace(request: Request, jobstore: CallersJobStore, job_id: str) -> Response:
+    """Lead on to where the trace of a job's last execution is shown."""
+    template: str = request.app.state.page.trace_url
+    execution_id = (await jobstore.get_job(job_id)).execution_id if template else None
+    trace_id = None if execution_id is None else (await jobstore.get_execution(execution_id)).trace_id
+    if trace_id is None:
+        raise ProblemError(ErrorCode.NOT_FOUND, "The job has no trace, or the console has no SIGNOFF_TRACE_URL.")
+    address = template.replace("{trace_id}", trace_id).replace("{job_id}", quote(job_id, safe=""))
+    return RedirectResponse(address, status_code=307)
+
+
 @router.get("/docs", include_in_schema=False)
 async def show_docs(request: Request) -> Response:
     """Return the page that describes the API."""
@@ -184,9 +196,13 @@ The API is described in <a href="/openapi.json">/openapi.json</a>.</p></body>
 class Page:
     """The built files of the page, which are listed once, so that a request can open no other file."""
 
-    def __init__(self, directory: Path = DIRECTORY, provider_name: str = "") -> None:
-        """Take the files of a directory; `provider_name` is that of the provider at which people sign in."""
+    def __init__(self, directory: Path = DIRECTORY, provider_name: str = "", trace_url: str = "") -> None:
+        """Take the files of a directory; `provider_name` is that of the provider at which people sign in.
+
+        `trace_url` is where traces are shown, with `{trace_id}` in it; empty: they are not.
+        """
         self._provider_name = provider_name
+        self.trace_url = trace_url
         self._index, self._docs = (_read(directory / name) for name in ("index.html", "docs.html"))
         self._files: Mapping[str, Path] = {
             str(path.relative_to(directory)): path for path in sorted(directory.rglob("*")) if path.is_file()
@@ -195,9 +211,10 @@ class Page:
     def show_index(self, problem: str = "") -> Response:
         """Return the page as HTML, with a new nonce for the styles that it may use.
 
-        It says where people sign in, and a problem of a sign-in that they came back from.
+        It says where people sign in, and a problem of a sign-in that they came back from; and if traces are shown.
         """
-        said = {"sign-in-provider": self._provider_name, "sign-in-problem": problem}
+        shown = "shown" if self.trace_url else ""
+        said = {"sign-in-provider": self._provider_name, "sign-in-problem": problem, "traces": shown}
         tags = "".join(f'<meta name="{name}" content="{escape(text)}">' for name, text in said.items() if text)
         return _respond(self._index.replace("</head>", f"{tags}</head>", 1), _POLICY)
 

@@ -11,6 +11,7 @@ from math import ceil
 from typing import Final
 from uuid import UUID
 
+from contracts.traceparent import find_own
 from jobstore.jobs.model import CANCELLED, Clock, Execution, ExecutionStage, ExecutionState, replace
 from jobstore.limits.rules import is_held_back, list_protocols
 from servicekit.leasing.slots import SHARE
@@ -185,7 +186,12 @@ def show(execution: Execution, requested_at: datetime) -> dict[str, object]:
         "code": code or (answer if answer == CANCELLED else None),
         "created_at": requested_at,
         "ended_at": requested_at if execution.request_version is None else None,
+        "trace_id": None if execution.request_version is None else _find_trace_id(execution),
     }
+
+
+def _find_trace_id(execution: Execution) -> str:
+    return find_own(execution.traceparent, execution.execution_id).trace_id
 
 
 def _find_place(execution: Execution) -> status.ExecutionState:

@@ -2369,6 +2369,8 @@ export interface components {
             settings?: {
                 [key: string]: unknown;
             };
+            /** @description the trace that it belongs to: that of whoever asked for it, or one of its own */
+            trace_id?: string;
         };
         /**
          * @description Where an execution stands: how far it is, or what its id was answered.

@@ -1,5 +1,5 @@
 import { screen } from "@testing-library/react";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { AgentNames } from "@/api/agents";
 import type { Job } from "@/api/types";
 import { JobLogItem } from "@/jobs/detail/history/JobLogItem";
@@ -58,4 +58,15 @@ it("the head has one button, of the likely step, and says in its menu why the re
   const edit = screen.getByRole("menuitem", { name: "Edit" });
   expect(edit).toHaveAttribute("aria-disabled", "true");
   expect(edit).toHaveAttribute("title", "A job that is completed cannot be edited; it can be duplicated.");
+});
+
+it("the menu leads to the job's trace, where the console knows where traces are shown", async () => {
+  const open = vi.spyOn(window, "open").mockReturnValue(null);
+  const meta = document.head.appendChild(Object.assign(document.createElement("meta"), { name: "traces" }));
+  const { user } = await renderPage(<Head job={aJob({ id: "a b", execution_id: "execution-1" })} />);
+  await user.click(screen.getByRole("button", { name: "More for A poem" }));
+  await user.click(screen.getByRole("menuitem", { name: "Open the trace" }));
+  expect(open).toHaveBeenCalledWith("/jobs/a%20b/trace", "_blank", "noopener");
+  meta.remove();
+  open.mockRestore();
 });

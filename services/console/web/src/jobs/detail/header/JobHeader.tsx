@@ -28,6 +28,16 @@ type JobHeaderProps = {
   onDuplicate: () => void;
 };
 
+/** Whether the console knows where traces are shown (SIGNOFF_TRACE_URL). */
+function areTracesShown(): boolean {
+  return document.querySelector('meta[name="traces"]') !== null;
+}
+
+/** Open the trace in a tab of its own; the console leads on to where it is. */
+function openTrace(jobId: string): void {
+  window.open(`/jobs/${encodeURIComponent(jobId)}/trace`, "_blank", "noopener");
+}
+
 /** Head of a job's page: status, title, facts, the likely step and all others in a menu. */
 export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
@@ -55,6 +65,9 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
       reason: refuse("create_operation") ?? explainRefusalOfAll("rejudge", [job]),
     },
   ];
+  if (areTracesShown() && job.execution_id) {
+    choices.push({ words: "Open the trace", onSelect: () => openTrace(job.id) });
+  }
   const { words, onSelect, reason } = actions.likely ?? duplicate;
   return (
     <>
