@@ -126,3 +126,11 @@ def test_ten_thousand_agents_and_a_thousand_tenants_are_few_series() -> None:
         note("completed", agent_id=f"agent-{number}", tenant=f"t-{number % 1_000}", tokens=1, cost_nanos=1)
     series = [line for line in write("", names=True)[0].decode().splitlines() if not line.startswith("#")]
     assert len(series) < 5_000
+
+
+def test_of_entries_that_are_counted_together_the_first_of_each_bucket_is_the_example() -> None:
+    first, second, slow = (uuid4() for _ in range(3))
+    told = ((first, 7.0), (second, 8.0), (slow, 200.0))
+    measures.note(Told(entry(execution_id=each), None, [("judgings", seconds)]) for each, seconds in told)
+    shown = write("application/openmetrics-text; version=1.0.0", names=True)[0].decode()
+    assert [str(each) in shown for each in (first, second, slow)] == [True, False, True]

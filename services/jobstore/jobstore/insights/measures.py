@@ -3,6 +3,7 @@
 What rollups count is counted here by the same rules, so that metrics and the overview tell the same times.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -75,15 +76,23 @@ class Told(NamedTuple):
 
 def note(entries: Iterable[Told]) -> None:
     """Count entries that rollups have counted; late ones are left out."""
-    since = datetime.now(UTC) - LATE
+    since, shown = datetime.now(UTC) - LATE, set[tuple[str, int]]()
     for row, column, times in entries:
         if row.created_at > since:
-            _note(row, column, times)
+            for name, seconds in times:
+                _note_time(row, name, max(0.0, seconds), shown)
+            _note(row, column)
 
 
-def _note(row: Row, column: str | None, times: Iterable[tuple[str, float]]) -> None:
-    for name, seconds in times:
-        TIMES[name].observe(max(0.0, seconds), _make_exemplar(row))
+def _note_time(row: Row, name: str, seconds: float, shown: set[tuple[str, int]]) -> None:
+    """Count a time, with an exemplar if it is the first of its bucket: `shown` has the buckets that have one."""
+    bucket = name, bisect_left(LIFE_BUCKETS, seconds)
+    exemplar = None if bucket in shown or row.execution_id is None else _make_exemplar(row)
+    shown.add(bucket)
+    TIMES[name].observe(seconds, exemplar)
+
+
+def _note(row: Row, column: str | None) -> None:
     if row.judge is not None:
         outcome = find_outcome(row)
         _find(VERDICTS, outcome).inc()
@@ -118,10 +127,8 @@ def _find(counter: Counter, *labels: str) -> Counter:
     return counter.labels(*labels)
 
 
-def _make_exemplar(row: Row) -> dict[str, str] | None:
+def _make_exemplar(row: Row) -> dict[str, str]:
     """Return what names an execution that took such a time, and its trace."""
-    if row.execution_id is None:
-        return None
     trace_id = find_own(row.traceparent, row.execution_id).trace_id
     return {"trace_id": trace_id, "execution_id": str(row.execution_id)}
 
