@@ -7,15 +7,11 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from support.jobstore.relays import make_relay
 from support.jobstore.removed import archived, removed, rows_of
-from support.jobstore.signed_facts import TopicsInMemory
 from support.jobstore.steps import Steps, new_job, verdict
 from support.rejudged import rejudged
 
-from contracts.events import JobChanged
 from contracts.resources import JobPatch, NewJob
-from contracts.topics import TOPIC_OF
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection
@@ -318,37 +314,3 @@ async def test_a_removal_that_is_cut_off_after_any_statement_leaves_the_job_and_
     assert (after["jobs"], after["job_texts"], len(after["executions"])) == ([], [], 1)
     assert (await steps.runner.administer.run_one(remove))[steps.job_id].code == "job_removed"
     assert await read() == after
-
-
-async def test_a_broker_that_comes_back_empty_is_told_the_last_entry_alone(steps: Steps) -> None:
-    other = await judged(Steps(steps.database, steps.runner), Outcome.PASS)
-    await judged(steps, Outcome.PASS)
-    topics = TopicsInMemory()
-    relay = make_relay(steps.database, topics)
-
-    async def told(job_id: str) -> list[int]:
-        facts = [r for r in topics.records if r.topic == TOPIC_OF[JobChanged] and r.key == job_id.encode()]
-        return [json.loads(fact.value)["version"] for fact in facts]
-
-    async def publish(session: Any) -> None:
-        while await relay.relay(session) or relay.has_gaps:
-            pass
-
-    async with steps.database.session() as session:
-        await relay.load(session)
-        await publish(session)
-        versions = await told(steps.job_id)
-        assert versions == list(range(1, len(versions) + 1))
-        await removed(steps.database, steps.runner, steps.job_id)
-        await publish(session)
-        last = versions[-1] + 1
-        assert (await told(steps.job_id))[-1] == last
-        assert CANARY not in str([r.value for r in topics.records if r.key == steps.job_id.encode()][-1])
-        for is_cut in (False, True):
-            if is_cut:
-                await execute(steps, "DELETE FROM job_logs WHERE job_id = :id AND kind <> 'removed'", id=steps.job_id)
-            topics.empty()
-            await relay._begin_again(session)
-            await publish(session)
-            assert await told(steps.job_id) == [last]
-            assert await told(other.job_id) == list(range(1, len(await other.logs()) + 1))

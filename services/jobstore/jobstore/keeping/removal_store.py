@@ -36,6 +36,16 @@ _PARTS: Final = """
         AND p.number <= (SELECT number FROM archive_parts WHERE seq >= log.last_seq ORDER BY seq, number LIMIT 1)
         AND EXISTS (SELECT FROM job_logs l WHERE l.job_id = j.id AND l.seq BETWEEN p.first_seq AND p.last_seq)
 """
+
+
+def _of_job(table: str) -> str:
+    """Return the rows `r` of a table that are of the job `j`: found by their index, however few jobs are asked for.
+
+    Without OFFSET 0 PostgreSQL may read those of all jobs once, and hash them.
+    """
+    return f"(SELECT * FROM {table} WHERE job_id = j.id OFFSET 0) AS r"  # noqa: S608 - names of our own
+
+
 _FIND: Final = text(
     f"""
     SELECT j.id, j.tenant, j.created_at, j.updated_at AS ended_at, log.last_seq AS newest_seq,
@@ -45,11 +55,9 @@ _FIND: Final = text(
                 'tokens', e.tokens) ORDER BY e.request_version)::text
             FROM executions e WHERE e.job_id = j.id AND e.request_version IS NOT NULL) AS executions,
         EXISTS (SELECT FROM holds h WHERE h.job_id = j.id) AS is_held,
-        EXISTS (SELECT FROM operation_items i JOIN operations o ON o.id = i.operation_id
-                WHERE i.job_id = j.id AND {_UNDER_WAY})
-            OR EXISTS (SELECT FROM executions e JOIN operations o ON o.id = e.batch_id
-                WHERE e.job_id = j.id AND {_UNDER_WAY})
-            OR EXISTS (SELECT FROM judgings g WHERE g.job_id = j.id AND (g.state <> 'DONE' OR NOT g.is_counted))
+        EXISTS (SELECT FROM {_of_job("operation_items")} JOIN operations o ON o.id = r.operation_id WHERE {_UNDER_WAY})
+            OR EXISTS (SELECT FROM {_of_job("executions")} JOIN operations o ON o.id = r.batch_id WHERE {_UNDER_WAY})
+            OR EXISTS (SELECT FROM {_of_job("judgings")} WHERE state <> 'DONE' OR NOT is_counted)
             AS is_in_operation,
         EXISTS (SELECT FROM judging_versions v WHERE v.kind = 'golden' AND (
             strpos(v.body, '"id":' || to_json(j.id)::text) > 0 OR strpos(v.body, '"id": ' || to_json(j.id)::text) > 0)
@@ -83,10 +91,13 @@ EMPTY: Final[Mapping[str, str]] = {
     for column, kind in zip(executions.c, sql.columns(executions).values(), strict=True)
     if column.name not in STAYS
 } | {"stage": "'EXECUTING'"}
+#: No index has the jobs of what is kept for reuse: all is read once, and joined, as an array is searched for each row.
 #: Lock what is kept for reuse in the order of its keys, when all else is written: no claim quotes it from then on.
 _REMOVE: Final = text(
     f"""
-    WITH slim AS (
+    WITH reused AS MATERIALIZED (
+        SELECT key FROM reusable JOIN unnest(CAST(:ids AS text[])) AS gone (id) ON gone.id = job_id
+    ), slim AS (
         UPDATE executions SET {", ".join(f"{name} = {value}" for name, value in EMPTY.items())}
         WHERE job_id = ANY(CAST(:ids AS text[])) AND request_version IS NOT NULL
     ), judged AS (
@@ -97,7 +108,7 @@ _REMOVE: Final = text(
         DELETE FROM jobs WHERE id = ANY(CAST(:ids AS text[]))
     )
     DELETE FROM reusable WHERE key = ANY(ARRAY(
-        SELECT key FROM reusable WHERE job_id = ANY(CAST(:ids AS text[])) ORDER BY key FOR UPDATE))
+        SELECT key FROM reusable WHERE key = ANY(ARRAY(SELECT key FROM reused)) ORDER BY key FOR UPDATE))
     """  # noqa: S608 - names of our own
 )
 
