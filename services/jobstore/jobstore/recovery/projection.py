@@ -291,7 +291,10 @@ _MAKE_GONE: Final = text(
     "CREATE TEMPORARY TABLE gone (job_id text PRIMARY KEY, version bigint NOT NULL) ON COMMIT DROP"
 )
 #: A snapshot has those of jobs that were removed before it.
-_FILL_GONE: Final = text("INSERT INTO gone SELECT job_id, version FROM job_logs WHERE kind = 'removed'")
+_FILL_GONE: Final = text(
+    "INSERT INTO gone SELECT job_id, version FROM job_logs WHERE kind = 'removed' AND seq > :cut_seq"
+)
+_CUT_SEQ: Final = text("SELECT cut_seq FROM keeping")
 _DROP_JOBS: Final = text(
     """
     WITH dropped AS (DELETE FROM jobs WHERE id = ANY(CAST(:ids AS text[])))
@@ -316,10 +319,15 @@ class Removed:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def begin(self) -> None:
-        """Make the temporary table of removed jobs, which is dropped at the commit."""
+    async def begin(self, *, with_cut: bool = True) -> None:
+        """Make the temporary table of removed jobs, which is dropped at the commit.
+
+        Those that a snapshot has without the entries before need not be known where facts of theirs cannot come again:
+        there may be millions.
+        """
         await self._connection.execute(_MAKE_GONE)
-        await self._connection.execute(_FILL_GONE)
+        cut_seq = 0 if with_cut else await self._connection.scalar(_CUT_SEQ)
+        await self._connection.execute(_FILL_GONE, {"cut_seq": cut_seq})
 
     async def apply(self, facts: Sequence[Fact]) -> None:
         """Apply the last facts of jobs, of which this entry and the outlines of executions stay."""

@@ -366,7 +366,8 @@ class Rebuild:
         aside = SetAside(connection)
         await aside.begin()
         removed = Removed(connection)
-        await removed.begin()
+        # Whatever was cut by then was published, and stands in front of the snapshot's positions.
+        await removed.begin(with_cut=not self._goes_on)
         jobs = Projection(connection, aside, removed)
         async with aclosing(prepare_ahead(self._read_facts(history, offsets))) as batches:
             async for facts in batches:
