@@ -30,9 +30,9 @@ export type AgentCheck = Schemas["AgentCheck"];
 export type NewAgentTry = Partial<Schemas["NewAgentTry"]>;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
-export type OperationKind = Schemas["OperationKind"];
+export type OperationKind = Schemas["OperationKind"] | "remove";
 /** What is to be done to many jobs: those named, or all that match. */
-export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
+export type NewOperation = Partial<Omit<Schemas["NewOperation"], "kind">> & { kind: OperationKind };
 export type OperationPreview = Schemas["OperationPreview"];
 export type OperationItem = Schemas["OperationItem"];
 export type JobFilter = Schemas["JobFilterInput"];

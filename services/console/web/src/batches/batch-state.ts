@@ -83,6 +83,7 @@ const VERBS: Record<string, readonly [doing: string, done: string]> = {
   cancel: ["Cancelling", "Cancelled"],
   assign: ["Assigning", "Assigned"],
   rejudge: ["Judging again", "Judged again"],
+  remove: ["Removing", "Removed"],
 };
 
 /** Describe what is done to how many: "Batch of 12 jobs", "Cancelling 102 jobs", "Cancelled 102 of 102 jobs". */

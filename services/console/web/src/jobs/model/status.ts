@@ -138,6 +138,10 @@ export function explainEditRefusal({ status, live }: Pick<Job, "status" | "live"
   return status === "IN_PROGRESS" || live ? "It is being executed; it can be edited afterwards." : null;
 }
 
+/** Explain why a job cannot be removed now; null when it can, as far as the page knows. */
+export const explainRemoveRefusal = ({ status, live }: Pick<Job, "status" | "live">) =>
+  status === "IN_PROGRESS" || live ? "It is being executed; it can be removed once that has ended." : null;
+
 const REASONS: Record<Action, (word: string) => string> = {
   execute: (word) =>
     word === "pending" ? "It needs an agent first: assign one." : `A job that is ${word} cannot be executed.`,

@@ -42,7 +42,7 @@ function openTrace(jobId: string): void {
 export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
   const [editing, edit] = useKeptState<Part | null>("editing", null);
-  const [isRejudging, rejudge] = useState(false);
+  const [operation, operate] = useState<"rejudge" | "remove" | null>(null);
   const navigate = useNavigate();
   const refuse = useRefusal();
   const actions = useJobActions(job, { openByKey, onOpenedByKey });
@@ -61,8 +61,13 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
     },
     {
       words: "Judge again",
-      onSelect: () => rejudge(true),
+      onSelect: () => operate("rejudge"),
       reason: refuse("create_operation") ?? explainRefusalOfAll("rejudge", [job]),
+    },
+    {
+      words: "Remove",
+      onSelect: () => operate("remove"),
+      reason: refuse("create_operation") ?? explainRefusalOfAll("remove", [job]),
     },
   ];
   if (areTracesShown() && job.execution_id) {
@@ -91,13 +96,13 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
       {actions.dialog}
       <Suspense>
         {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
-        {isRejudging && (
+        {operation && (
           <OperationDialog
-            kind="rejudge"
+            kind={operation}
             search={{}}
             selected={[job]}
             among="This job"
-            onClose={() => rejudge(false)}
+            onClose={() => operate(null)}
           />
         )}
       </Suspense>

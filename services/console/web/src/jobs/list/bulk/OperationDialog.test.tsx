@@ -64,6 +64,7 @@ it.each([
   ["Execute", "execute", {}],
   ["Cancel", "cancel", { reason: "too late" }],
   ["Assign", "assign", { agent_id: "ocr" }],
+  ["Remove", "remove", { reason: "of a trial" }],
 ])("does to all that match: %s, with number, sample and cost first", async (verb, kind, said) => {
   serveSome(JOBS);
   on("get", "/api/job-counts", () => json({ counts: { ASSIGNED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));

@@ -28,6 +28,14 @@ type OperationDialogProps = {
 /** What an operation is told at first: judging again changes nothing, unless somebody says so. */
 const INITIAL: Partial<Record<OperationKind, Details>> = { rejudge: { shadow: true } };
 
+const DANGERS: readonly OperationKind[] = ["cancel", "remove"];
+/** What is to be known of a kind before it is confirmed. */
+const NOTES: Partial<Record<OperationKind, string>> = {
+  rejudge: "No agent is called: the results that are there are judged again.",
+  remove:
+    "They go from here for good, with their logs, texts and results; their ids stay taken, and the archive keeps what they were. What is held, labelled, part of a batch that is under way or not archived yet is refused, and stays.",
+};
+
 /** Dialog that confirms something done to many jobs: to how many, which, and at what cost; then opens its page. */
 export default function OperationDialog(props: OperationDialogProps) {
   const { kind, search, selected, initial = INITIAL[kind] ?? {}, among, onClose } = props;
@@ -65,7 +73,7 @@ export default function OperationDialog(props: OperationDialogProps) {
       onOpenChange={(open) => !open && onClose(false)}
       title={preview.data ? `${verb} ${pluralize(total, "job")}?` : `${verb} many jobs?`}
       verb={verb}
-      kind={kind === "cancel" ? "danger" : "primary"}
+      kind={DANGERS.includes(kind) ? "danger" : "primary"}
       isPending={create.isPending}
       isReady={isReady}
       onConfirm={confirm}
@@ -94,7 +102,7 @@ export default function OperationDialog(props: OperationDialogProps) {
       {isTooMany && (
         <p className="text-failed">{pluralize(most, "job")} at most can be treated at once: filter further.</p>
       )}
-      {kind === "rejudge" && <p>No agent is called: the results that are there are judged again.</p>}
+      {NOTES[kind] && <p>{NOTES[kind]}</p>}
       <p className="text-muted">
         The service does one after the other and keeps to the limits, also when this page is closed; it can be paused
         and cancelled. Jobs that do not allow it by then are listed as refused, each with its code.
@@ -116,7 +124,7 @@ const toJudge = ({ judge }: Details) => (judge ? { judge } : {});
 /** Describe by what the cost of an operation is estimated, where it is not by what similar jobs have cost; null of one
  *  that costs nothing. */
 function describeBasis(kind: OperationKind, judge?: string | null): string | null {
-  if (kind === "cancel" || kind === "assign") return null;
+  if (kind === "cancel" || kind === "assign" || kind === "remove") return null;
   if (kind !== "rejudge") return "";
   return judge ? `, by what verdicts by ${judge} cost on average` : ", by what judging them cost last";
 }

@@ -39,6 +39,7 @@ export function OperationFields({ kind, details, onChange }: OperationFieldsProp
       )}
       {kind === "rejudge" && <RejudgeFields details={details} onChange={onChange} />}
       {kind === "cancel" && input("reason", "Reason", "Optional; recorded in the history of each job.")}
+      {kind === "remove" && input("reason", "Reason", "Optional; it stays with what stays of each job.")}
       {kind === "resubmit" && input("comment", "Comment for the agents", "Optional; sent with the verdict's feedback.")}
       {input("name", "Name", "Optional; to find it again by.")}
     </>

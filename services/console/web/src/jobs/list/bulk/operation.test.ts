@@ -9,7 +9,7 @@ it("likely is what most of the jobs allow, and executing what failed alone is a 
   const jobs = (...fields: Partial<Job>[]) => fields.map((each, index) => aJob({ id: String(index), ...each }));
   const [live, failed, sentBack] = [{ live: true }, { status: "FAILED" }, { status: "RESUBMISSION_REQUIRED" }] as const;
   expect(orderKinds(jobs(live, live, failed))[0]).toBe("cancel");
-  expect(orderKinds(jobs(failed))).toEqual(["retry", "cancel", "resubmit", "assign", "rejudge"]);
+  expect(orderKinds(jobs(failed))).toEqual(["retry", "cancel", "resubmit", "assign", "rejudge", "remove"]);
   expect(orderKinds(jobs(failed, {}))[0]).toBe("execute");
   expect(orderKinds(jobs(sentBack, sentBack, failed))[0]).toBe("resubmit");
   expect(orderKinds(jobs({ status: "REJECTED" }))[0]).toBe("assign");

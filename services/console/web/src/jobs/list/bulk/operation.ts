@@ -12,11 +12,19 @@ import type {
   OperationPreview,
 } from "@/api/types";
 import { findCancelled, type JobsSearch, parseLabel, toJobsQuery, withoutSort } from "@/jobs/list/search/jobs-search";
-import { ACTION_VERBS, ACTIONS, type Action, ALLOWED, explainRefusal } from "@/jobs/model/status";
+import {
+  ACTION_VERBS,
+  ACTIONS,
+  type Action,
+  ALLOWED,
+  explainRefusal,
+  explainRemoveRefusal,
+  JOB_STATUSES,
+} from "@/jobs/model/status";
 import { formatCount } from "@/lib/format";
 
 /** What can be done to many jobs, in the order of the menu. */
-const CHOICES = [...ACTIONS, "rejudge"] as const satisfies readonly OperationKind[];
+const CHOICES = [...ACTIONS, "rejudge", "remove"] as const satisfies readonly OperationKind[];
 /** What is likely to be done with jobs, if any of them allows it: what most of these do, else the last two in turn. */
 const LIKELY = ["execute", "resubmit", "cancel"] as const satisfies readonly OperationKind[];
 
@@ -25,6 +33,7 @@ export const KIND_VERBS = {
   ...ACTION_VERBS,
   retry: ACTION_VERBS.execute,
   rejudge: "Judge again",
+  remove: "Remove",
 } as const satisfies Record<OperationKind, string>;
 
 /** Statuses of jobs that each kind can be done to, so that nothing is refused needlessly. */
@@ -33,6 +42,7 @@ export const STATUSES: Record<OperationKind, readonly JobStatus[]> = {
   execute: ["PENDING", ...ALLOWED.execute],
   retry: ["FAILED"],
   rejudge: ["COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
+  remove: JOB_STATUSES.filter((status) => status !== "IN_PROGRESS"),
 };
 
 /** Query of how many jobs an operation would be about, some of them, and what they may cost: read once, when it is asked. */
@@ -91,6 +101,7 @@ const NONE: Record<OperationKind, string> = {
   assign: "None of the jobs that match can be assigned as they stand.",
   retry: "None of the jobs that match failed.",
   rejudge: "None of the jobs that match has a result and rests.",
+  remove: "None of the jobs that match rests.",
 };
 
 /** Describe how many jobs match, as far as they are counted: "412 match". */
@@ -121,7 +132,7 @@ export function orderKinds(jobs: readonly Job[], all?: JobsSearch): OperationKin
 }
 
 /** Action of which an operation's kind asks the same of a job; a retry is an execution of what failed. */
-const ASKED: Record<Exclude<OperationKind, "rejudge">, Action> = {
+const ASKED: Record<Exclude<OperationKind, "rejudge" | "remove">, Action> = {
   execute: "execute",
   cancel: "cancel",
   resubmit: "resubmit",
@@ -131,6 +142,7 @@ const ASKED: Record<Exclude<OperationKind, "rejudge">, Action> = {
 
 function explainRefusalOf(kind: OperationKind, job: Job): string | null {
   if (kind === "retry" && job.status !== "FAILED") return "Only a job that failed can be executed again so.";
+  if (kind === "remove") return explainRemoveRefusal(job);
   if (kind !== "rejudge") return explainRefusal(ASKED[kind], job);
   return STATUSES.rejudge.some((status) => status === job.status)
     ? null
