@@ -30,9 +30,9 @@ export type AgentCheck = Schemas["AgentCheck"];
 export type NewAgentTry = Partial<Schemas["NewAgentTry"]>;
 export type OperationState = Schemas["OperationState"];
 export type Operation = Schemas["Operation"];
-export type OperationKind = Schemas["OperationKind"] | "remove";
+export type OperationKind = Schemas["OperationKind"];
 /** What is to be done to many jobs: those named, or all that match. */
-export type NewOperation = Partial<Omit<Schemas["NewOperation"], "kind">> & { kind: OperationKind };
+export type NewOperation = Partial<Schemas["NewOperation"]> & Pick<Schemas["NewOperation"], "kind">;
 export type OperationPreview = Schemas["OperationPreview"];
 export type OperationItem = Schemas["OperationItem"];
 export type JobFilter = Schemas["JobFilterInput"];
@@ -76,6 +76,8 @@ export type RetentionPatch = Partial<Schemas["RetentionPatch"]>;
 export type RetentionEffect = Omit<Schemas["RetentionEffect"], "sample"> & { sample: Job[] };
 export type RetentionPreview = Omit<Schemas["RetentionPreview"], "now" | "later"> &
   Record<"now" | "later", RetentionEffect>;
+/** A job that nothing removes until it is released. */
+export type Hold = Schemas["Hold"];
 export type Kept = Schemas["Kept"];
 export type KeptBack = Schemas["KeptBack"];
 /** A job that was removed, as the archive has it. */

@@ -4,10 +4,12 @@ import { ReadState } from "@/api/ProblemState";
 import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
 import type { Kept } from "@/api/types";
+import { holdsQuery } from "@/jobs/model/holds";
 import { formatBytes, formatCount, formatDuration, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
+import { Holds } from "./Holds";
 import { KeptBackList } from "./KeptBackList";
 import { KeptTables, KeptTiles } from "./KeptFigures";
 import { keptQuery, retentionsQuery } from "./queries";
@@ -20,8 +22,9 @@ export function KeptPage() {
   const readsAll = me?.may.includes("get_kept") ?? false; // who reads some tenants sees how long theirs is kept
   const kept = useQuery({ ...keptQuery, enabled: readsAll });
   const retentions = useQuery(retentionsQuery(useTenant()));
-  // Both are shown at once, so that nothing moves as the other arrives.
-  const isPending = me === undefined || kept.isLoading || retentions.isPending;
+  const holds = useQuery(holdsQuery(useTenant()));
+  // All are shown at once, so that nothing moves as another arrives.
+  const isPending = me === undefined || kept.isLoading || retentions.isPending || holds.isPending;
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <SystemPages />
@@ -33,6 +36,8 @@ export function KeptPage() {
       ) : (
         <>
           <Retentions query={retentions} />
+          <ReadState query={holds} what="holds" />
+          <Holds holds={holds.data ?? []} />
           {readsAll && <ReadState query={kept} what="what is kept" />}
           {kept.data && <AllKept kept={kept.data} />}
         </>

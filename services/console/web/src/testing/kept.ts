@@ -1,4 +1,4 @@
-import type { Kept, Retention, RetentionEffect } from "@/api/types";
+import type { Hold, Kept, Retention, RetentionEffect } from "@/api/types";
 
 const AT = "2026-11-25T00:00:00Z";
 
@@ -27,4 +27,8 @@ export function aKept(fields: Partial<Kept> = {}): Kept {
 
 export function anEffect(fields: Partial<RetentionEffect> = {}): RetentionEffect {
   return { jobs: 0, counts: {}, has_more: false, operations: 0, bytes: 0, sample: [], ...fields };
+}
+
+export function aHold(fields: Partial<Hold> = {}): Hold {
+  return { job_id: "poem", actor: "token:eve", reason: "an audit", created_at: AT, ...fields };
 }

@@ -11,6 +11,7 @@ export const server = setupServer(
     HttpResponse.json({ items: [anAgent(), anAgent({ id: "ocr", name: "ocr" })], next_page_token: null }),
   ),
   http.get(`${BASE}/api/me`, () => HttpResponse.json(aMe())),
+  http.get(`${BASE}/api/holds`, () => HttpResponse.json({ items: [] })),
   http.get(`${BASE}/api/tenants`, () => HttpResponse.json({ items: [{ name: "default" }] })),
   http.get(`${BASE}/api/jobs/:id/waiting`, () => HttpResponse.json({ reasons: [] })),
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),

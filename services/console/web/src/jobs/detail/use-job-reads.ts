@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { agentsQuery } from "@/api/agents";
+import { holdsQuery } from "@/jobs/model/holds";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery, waitingQuery } from "@/jobs/model/queries";
 import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
@@ -12,10 +13,11 @@ export function useJobReads(id: string) {
   const job = useQuery(jobQuery(id));
   const logs = useQuery(logsQuery(id));
   const agents = useQuery(agentsQuery);
+  const holds = useQuery(holdsQuery(null));
   const isLive = job.data?.live ?? job.data?.status === "IN_PROGRESS";
   const waiting = useQuery({ ...waitingQuery(job.data ?? { id, version: 0 }), enabled: isLive });
   const [isWhole, setWhole] = useState(false);
-  if (!isWhole && ![job, logs, agents].some((read) => read.isPending) && !waiting.isLoading) setWhole(true);
+  if (!isWhole && ![job, logs, agents, holds].some((read) => read.isPending) && !waiting.isLoading) setWhole(true);
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
   const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);

@@ -3,10 +3,12 @@ import { lazy, Suspense, useState } from "react";
 import { copiesOf } from "@/api/copies";
 import { useRefusal } from "@/api/me";
 import type { Job } from "@/api/types";
+import { HeldBy } from "@/jobs/actions/HeldBy";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { useJobActions } from "@/jobs/actions/use-job-actions";
 import type { Part } from "@/jobs/form/EditJobDialog";
-import { explainRefusalOfAll } from "@/jobs/list/bulk/operation";
+import { explainRefusalOfAll, useRemovalRefusal } from "@/jobs/list/bulk/operation";
+import { useHold } from "@/jobs/model/holds";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
 import { useKeptState } from "@/lib/kept";
@@ -19,7 +21,10 @@ import { useJobFacts } from "./JobFacts";
 const EditJobDialog = lazy(() =>
   loadPart(async () => ({ default: (await import("@/jobs/form/EditJobDialog")).EditJobDialog })),
 );
+const HoldDialog = lazy(() => loadPart(() => import("@/jobs/actions/HoldDialog")));
 const OperationDialog = lazy(() => loadPart(() => import("@/jobs/list/bulk/OperationDialog")));
+
+const HELD = "It is held, and stays until it is released.";
 
 type JobHeaderProps = {
   job: Job;
@@ -43,8 +48,11 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
   const pending = usePendingAction(job.id);
   const [editing, edit] = useKeptState<Part | null>("editing", null);
   const [operation, operate] = useState<"rejudge" | "remove" | null>(null);
+  const hold = useHold(job.id);
+  const [isHolding, askHold] = useState(false);
   const navigate = useNavigate();
   const refuse = useRefusal();
+  const refuseRemoval = useRemovalRefusal();
   const actions = useJobActions(job, { openByKey, onOpenedByKey });
   const facts = useJobFacts(job);
   const editRefusal = refuse("edit_job") ?? explainEditRefusal(job);
@@ -65,9 +73,14 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
       reason: refuse("create_operation") ?? explainRefusalOfAll("rejudge", [job]),
     },
     {
+      words: hold ? "Release" : "Hold",
+      onSelect: () => askHold(true),
+      reason: refuse(hold ? "release_job" : "hold_job"),
+    },
+    {
       words: "Remove",
       onSelect: () => operate("remove"),
-      reason: refuse("create_operation") ?? explainRefusalOfAll("remove", [job]),
+      reason: refuseRemoval() ?? (hold ? HELD : explainRefusalOfAll("remove", [job])),
     },
   ];
   if (areTracesShown() && job.execution_id) {
@@ -79,7 +92,7 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
       <ThingHead
         badge={<JobStatusBadge status={job.status} pending={pending} isLive={job.live} isCancelled={job.cancelled} />}
         title={job.title}
-        facts={facts}
+        facts={hold ? [["Held", <HeldBy key="held" hold={hold} />], ...facts] : facts}
         step={
           <Button
             kind={words === "Cancel" || !actions.likely ? "plain" : "primary"}
@@ -95,6 +108,7 @@ export function JobHeader({ job, openByKey, onOpenedByKey, onDuplicate }: JobHea
       />
       {actions.dialog}
       <Suspense>
+        {isHolding && <HoldDialog jobId={job.id} title={job.title} hold={hold} onClose={() => askHold(false)} />}
         {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
         {operation && (
           <OperationDialog

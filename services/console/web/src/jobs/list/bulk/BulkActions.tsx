@@ -10,7 +10,14 @@ import { useKeptState } from "@/lib/kept";
 import { loadPart } from "@/lib/load-part";
 import { Button } from "@/ui/controls/button";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
-import { describeMatching, explainNone, explainRefusalOfAll, KIND_VERBS, orderKinds } from "./operation";
+import {
+  describeMatching,
+  explainNone,
+  explainRefusalOfAll,
+  KIND_VERBS,
+  orderKinds,
+  useRemovalRefusal,
+} from "./operation";
 
 /** Read when it is first opened: most visits do nothing to many jobs. */
 const OperationDialog = lazy(() => loadPart(() => import("./OperationDialog")));
@@ -32,12 +39,14 @@ export function BulkActions({ selected, isAll, hasMore, search, onClear }: BulkA
   const [isShownOnly, setShownOnly] = useState(false);
   const refuse = useRefusal();
   const refused = refuse("preview_operation") ?? refuse("create_operation");
+  const refuseRemoval = useRemovalRefusal();
   const canBeAll = isAll && hasMore;
   const counts = useQuery({ ...countsQuery(search), enabled: canBeAll }).data;
   if (selected.length === 0) return null;
   const ofAll = canBeAll && !isShownOnly;
   const explain = (kind: OperationKind) =>
-    refused ?? (ofAll ? explainNone(kind, counts, search) : explainRefusalOfAll(kind, selected));
+    (kind === "remove" ? refuseRemoval() : refused) ??
+    (ofAll ? explainNone(kind, counts, search) : explainRefusalOfAll(kind, selected));
   const [likely, ...others] = orderKinds(selected, ofAll ? search : undefined);
   const shown = pluralize(selected.length, "job");
   return (

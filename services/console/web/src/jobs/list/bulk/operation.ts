@@ -1,6 +1,7 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
+import { useRefusal } from "@/api/me";
 import type {
   Job,
   JobCounts,
@@ -44,6 +45,12 @@ export const STATUSES: Record<OperationKind, readonly JobStatus[]> = {
   rejudge: ["COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
   remove: JOB_STATUSES.filter((status) => status !== "IN_PROGRESS"),
 };
+
+/** Returns what explains why one may not remove jobs: administrators alone may, as retentions are theirs to delete. */
+export function useRemovalRefusal(): () => string | null {
+  const refuse = useRefusal();
+  return () => refuse("create_operation") ?? refuse("delete_retention");
+}
 
 /** Query of how many jobs an operation would be about, some of them, and what they may cost: read once, when it is asked. */
 export function previewQuery(body: NewOperation) {
