@@ -3,7 +3,7 @@ import type { UserEvent } from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import { aViewer } from "@/testing/callers";
 import { aJob } from "@/testing/factories";
-import { aHold, aKept, anEffect, aRetention } from "@/testing/kept";
+import { aKept, anEffect, aRetention } from "@/testing/kept";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem } from "@/testing/server";
 import { KeptPage } from "./KeptPage";
@@ -59,23 +59,6 @@ it("gives what keeps removal back with a way to what helps, or its command", asy
   const section = await screen.findByRole("region", { name: "What keeps removal back" });
   expect(within(section).getByRole("link", { name: "See the batches" })).toHaveAttribute("href", "/batches");
   expect(within(section).getByRole("button", { name: "Copy the command signoff archive verify" })).toBeVisible();
-});
-
-it("lists what is held, by whom and why, and releases it", async () => {
-  serve();
-  on("get", "/api/holds", () => items(aHold()));
-  const asked = on("delete", "/api/jobs/:id/hold", () => new Response(null, { status: 204 }));
-  const { user } = await renderPage(<KeptPage />);
-  const held = await screen.findByRole("region", { name: "Held" });
-  expect(held).toHaveTextContent(/by token:eve .*: an audit/);
-  expect(within(held).getByRole("link", { name: "poem" })).toHaveAttribute("href", "/jobs/poem");
-  await user.click(within(held).getByRole("button", { name: "Release poem" }));
-  on("get", "/api/holds", () => items());
-  await user.click(
-    within(screen.getByRole("alertdialog", { name: "Release this job?" })).getByRole("button", { name: "Release" }),
-  );
-  await waitFor(() => expect(held).not.toBeInTheDocument());
-  expect(new URL(asked[0]?.url ?? "").pathname).toBe("/api/jobs/poem/hold");
 });
 
 it("shows who reads some tenants how long theirs are kept, and asks for nothing else", async () => {

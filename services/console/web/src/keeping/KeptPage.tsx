@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { holdsQuery } from "@/api/holds";
 import { useMe } from "@/api/me";
 import { ReadState } from "@/api/ProblemState";
 import { SystemPages } from "@/api/SystemPages";
 import { useTenant } from "@/api/tenants";
 import type { Kept } from "@/api/types";
-import { holdsQuery } from "@/jobs/model/holds";
 import { formatBytes, formatCount, formatDuration, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Loading, Skeleton } from "@/ui/display/states";

@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
+import { holdKeys } from "@/api/holds";
 import { ProblemState } from "@/api/ProblemState";
 import type { Hold } from "@/api/types";
-import { holdKeys } from "@/jobs/model/holds";
 import { Field, TextArea } from "@/ui/controls/field";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { HeldBy } from "./HeldBy";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { agentsQuery } from "@/api/agents";
-import { holdsQuery } from "@/jobs/model/holds";
+import { holdsQuery } from "@/api/holds";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery, waitingQuery } from "@/jobs/model/queries";
 import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";

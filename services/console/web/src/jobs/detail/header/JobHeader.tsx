@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { copiesOf } from "@/api/copies";
+import { useHold } from "@/api/holds";
 import { useRefusal } from "@/api/me";
 import type { Job } from "@/api/types";
 import { HeldBy } from "@/jobs/actions/HeldBy";
@@ -8,7 +9,6 @@ import { usePendingAction } from "@/jobs/actions/mutations";
 import { useJobActions } from "@/jobs/actions/use-job-actions";
 import type { Part } from "@/jobs/form/EditJobDialog";
 import { explainRefusalOfAll, useRemovalRefusal } from "@/jobs/list/bulk/operation";
-import { useHold } from "@/jobs/model/holds";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Action, explainEditRefusal } from "@/jobs/model/status";
 import { useKeptState } from "@/lib/kept";

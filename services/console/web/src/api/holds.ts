@@ -1,8 +1,8 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { api } from "@/api/client";
-import { readAll } from "@/api/pages";
-import { ofTenant } from "@/api/tenants";
-import type { Hold } from "@/api/types";
+import { api } from "./client";
+import { readAll } from "./pages";
+import { ofTenant } from "./tenants";
+import type { Hold } from "./types";
 
 const STALE_MS = 30_000; // no event tells of a hold
 
