@@ -16,10 +16,10 @@ from localstack import kafka
 from servicekit.process.settings import split_address
 
 #: What is made of the image that has the command line.
-HELPERS = ["secrets", "kafka-users", "grpc", "judge", "agents", "signoff"]
+HELPERS = ["secrets", "kafka-users", "grpc", "traces", "judge", "agents", "signoff"]
 BACKING = ["kafka", "postgres"]
 #: Those that go on until they are stopped.
-LASTING = [*BACKING, *SERVICES, "grpc", "judge", "agents"]
+LASTING = [*BACKING, *SERVICES, "grpc", "traces", "judge", "agents"]
 #: Within this time one that is not ready is unhealthy.
 SEEN_WITHIN_S = 15
 
@@ -188,7 +188,7 @@ def test_services_begin_once_their_secrets_are_there_and_again_when_those_change
     first = {"condition": "service_completed_successfully"}
     # PostgreSQL's passwords count as its volume is made; Kafka's users are made anew each time.
     once = dict.fromkeys(["postgres", "kafka", "kafka-users"], first)
-    assert waiting == once | dict.fromkeys(SERVICES, first | {"restart": True})
+    assert waiting == once | dict.fromkeys([*SERVICES, "traces"], first | {"restart": True})
 
 
 def test_kafka_is_set_as_in_the_local_stack(compose):
@@ -222,6 +222,7 @@ def test_each_service_is_a_user_of_kafka_and_its_users_are_made_before(compose):
     assert {name: user for name, user in named.items() if user} == {
         "kafka-users": "admin",
         **{name: name for name in SERVICES if name != "console"},
+        "traces": "jobstore",
     }
     assert services["jobstore"]["depends_on"]["kafka-users"] == {"condition": "service_completed_successfully"}
     assert "jobstore" in services["executor"]["depends_on"].keys() & services["validator"]["depends_on"].keys()
@@ -247,7 +248,10 @@ def test_agents_of_the_network_agents_may_be_called(compose):
 
 
 def test_the_command_line_is_no_part_of_what_is_started(compose):
-    assert {name for name, service in compose["services"].items() if "profiles" in service} == {"signoff"}
+    assert {name for name, service in compose["services"].items() if "profiles" in service} == {
+        "signoff",
+        "traces",
+    }
     assert compose["services"]["signoff"]["environment"]["SIGNOFF_ENDPOINTS"] == f"{FOLDER}/endpoints.json"
 
 

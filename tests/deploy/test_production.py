@@ -63,7 +63,7 @@ def test_tls_is_in_front_and_nothing_else_is_published_but_the_dashboard_to_this
         "XDG_DATA_HOME": "/certificates",
     }
     assert running["secrets"]["environment"]["SIGNOFF_PAGE"] == "https://signoff.example.com"
-    assert sorted(composition.load({})["services"].keys() - running.keys() - {"signoff"}) == LEFT_OUT
+    assert sorted(composition.load({})["services"].keys() - running.keys() - {"signoff", "traces"}) == LEFT_OUT
 
 
 def test_a_broker_may_be_away_and_another_has_all_that_was_acknowledged(running: dict[str, Any]) -> None:
