@@ -291,5 +291,5 @@ class Handlers:
 def _describe(error: AgentError) -> dict[str, object]:
     """Return what a log may say of a failed call: nothing that the agent has answered, which the job's log has."""
     if error.status is not None or isinstance(error, AgentAnswerError | AgentDeclinedError):
-        return {} if error.status is None else {"status": error.status}
+        return {"status": error.status} if isinstance(error.status, int) else {}  # a code of the agent's is any text
     return {"reason": str(error)[:500]}
