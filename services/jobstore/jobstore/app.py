@@ -166,7 +166,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
         open_archive = _find_archive(settings, fact_keys)
-        _add_services(server, callers, runner, open_archive, keys)
+        _add_services(server, callers, runner, open_archive, keys, _measure_topics(stack, settings))
         add_ReceiptServiceServicer_to_server(ReceiptService(callers, keys), server)
         add_JudgeServiceServicer_to_server(JudgeService(callers, runner, settings.payload_max_bytes), server)
         add_JobServiceServicer_to_server(
@@ -516,16 +516,26 @@ def _make_id_tokens(settings: Settings) -> IdTokens | None:
     return IdTokens(provider, settings.oidc_rules, settings.oidc_client_id, device)
 
 
+def _measure_topics(stack: contextlib.AsyncExitStack, settings: Settings) -> Callable[[], Awaitable[Mapping[str, int]]]:
+    """Return the function that asks brokers for the bytes of each topic; its first call opens a connection."""
+    log_dirs = LogDirs(KafkaAccess.of(settings))
+    stack.push_async_callback(_disconnect, log_dirs.close)
+    return log_dirs.measure_topics
+
+
 def _add_services(
     server: SeveralServers,
     callers: Callers,
     runner: CommandRunner,
     open_archive: Callable[[], Archive] | None,
     keys: Sequence[ReceiptKey],
+    measure_topics: Callable[[], Awaitable[Mapping[str, int]]],
 ) -> None:
     """Add the services that need little but the database and the runner."""
     add_AgentServiceServicer_to_server(AgentService(callers, runner), server)
-    keeping = KeepingService(callers, runner, open_archive=open_archive, receipt_key=keys[0])
+    keeping = KeepingService(
+        callers, runner, open_archive=open_archive, receipt_key=keys[0], measure_topics=measure_topics
+    )
     add_KeepingServiceServicer_to_server(keeping, server)
 
 

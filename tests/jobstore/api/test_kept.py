@@ -14,6 +14,8 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.errors import InvalidError
 from jobstore.keeping import reads
+from servicekit.errors import TransientError
+from signoff.errors import ErrorCode
 from signoff.v1 import keeping_service_pb2 as pb
 
 NOBODY: Any = None
@@ -209,3 +211,18 @@ async def test_what_is_kept_is_read_every_ten_seconds_at_most(doors: KeepingServ
     first = await doors.GetKept(pb.GetKeptRequest(), NOBODY)
     await rest(1)
     assert await doors.GetKept(pb.GetKeptRequest(), NOBODY) == first
+
+
+async def test_topics_are_told_the_largest_first_and_none_while_the_broker_is_away(
+    database: Database, runner: CommandRunner
+) -> None:
+    async def measure() -> dict[str, int]:
+        return {"job-changed": 7, "execute-requested": 9, "somebody-elses": 99}
+
+    async def fail() -> dict[str, int]:
+        raise TransientError("away", code=ErrorCode.KAFKA_UNAVAILABLE)
+
+    for measured, topics in ((measure, [("execute-requested", 9), ("job-changed", 7)]), (fail, [])):
+        doors = KeepingService(Callers(database), runner, measure_topics=measured)
+        told = await doors.GetKept(pb.GetKeptRequest(), NOBODY)
+        assert [(each.topic, each.bytes) for each in told.topics] == topics

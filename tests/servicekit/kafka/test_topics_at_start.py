@@ -107,6 +107,9 @@ async def test_a_topic_that_exists_is_bounded_anew_and_its_other_settings_stay(
         await bound_topics(admin, {topic: bounds})
     finally:
         await admin.close()
+    log_dirs = LogDirs(KafkaAccess(kafka))
+    assert (await log_dirs.measure_topics())[topic] == 0, "among all that there are"
+    await log_dirs.close()
     assert settings["max.message.bytes"] == "9000000"
     assert [record.message for record in caplog.records[said:]] == []
 

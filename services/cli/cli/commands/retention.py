@@ -194,6 +194,7 @@ def _show_kept(out: Output, found: "Kept") -> None:
     parts = f"{format_bytes(archive.bytes)} in {archive.parts:,} parts{newest}; {archive.behind:,} rows behind"
     out.print_fields(
         ("database", format_bytes(found.database_bytes)),
+        ("topics", format_bytes(sum(each.bytes for each in found.topics)) if found.topics else None),
         ("archive", parts if archive.is_configured else "none: nothing is removed without (SIGNOFF_ARCHIVE)"),
         ("a day", f"{growth.jobs_per_day:,.0f} jobs, {format_bytes(growth.database_bytes_per_day)} of tables"),
         ("held", f"{found.holds:,} jobs" if found.holds else None),

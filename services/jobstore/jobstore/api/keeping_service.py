@@ -2,7 +2,7 @@
 
 import time
 from asyncio import Lock
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +11,8 @@ from pydantic import TypeAdapter
 from contracts.fields import RetentionName
 from contracts.receipts import ReceiptKey
 from contracts.resources import NewRetention, RetentionPatch, job_message
+from contracts.topic_prefix import bare_name
+from contracts.topics import TOPICS
 from jobstore.access.audited import ENTRY
 from jobstore.access.callers import find_actor, find_tenants
 from jobstore.api.requests import (
@@ -39,8 +41,9 @@ from jobstore.keeping.store import get_retentions, list_retentions
 from jobstore.schema.scopes import OfAll
 from jobstore.tenants.store import resolve_tenants
 from servicekit.archive.parts import Archive
+from servicekit.errors import TransientError
 from signoff.errors import ErrorCode
-from signoff.keeping import Kept, Retention
+from signoff.keeping import Kept, KeptTopic, Retention
 from signoff.status import View
 from signoff.v1 import keeping_service_pb2 as pb
 from signoff.v1 import resources_pb2
@@ -64,11 +67,12 @@ class KeepingService(KeepingServiceServicer):
         *,
         open_archive: Callable[[], Archive] | None = None,
         receipt_key: ReceiptKey | None = None,
+        measure_topics: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
     ) -> None:
         """Without `open_archive` no archive is configured; without `receipt_key` no receipt is made of what it has."""
         self._database, self._runner = database, runner
         self._open_archive, self._has_archive = open_archive, open_archive is not None
-        self._receipt_key = receipt_key
+        self._receipt_key, self._measure_topics = receipt_key, measure_topics
         self._reading_archive = Lock()  # parts are large
         self._kept: tuple[float, Kept] | None = None
         self._reading = Lock()
@@ -151,8 +155,17 @@ class KeepingService(KeepingServiceServicer):
             if self._kept is None or now - self._kept[0] > KEPT_AGE_S:
                 async with self._database.transaction() as session:
                     kept = await reads.read_kept(session, datetime.now(UTC), has_archive=self._has_archive)
-                self._kept = now, kept
+                self._kept = now, kept.model_copy(update={"topics": await self._list_topics()})
             return write_message(pb.GetKeptResponse, self._kept[1])
+
+    async def _list_topics(self) -> list[KeptTopic]:
+        """Return the installation's topics, the largest first; none while the broker is out of reach."""
+        try:
+            sizes = await self._measure_topics() if self._measure_topics is not None else {}
+        except TransientError:
+            return []
+        found = [KeptTopic(topic=bare_name(name), bytes=size) for name, size in sizes.items() if name in TOPICS]
+        return sorted(found, key=lambda each: (-each.bytes, each.topic))
 
     async def GetRemovedJob(self, request: pb.GetRemovedJobRequest, _: Context) -> pb.GetRemovedJobResponse:
         limit, after = parse_page(request, 100, int)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -452,8 +453,11 @@ class _LogDirsStruct(RequestStruct):  # type: ignore[misc] # same
 class _LogDirsRequest(Request[_LogDirsStruct]):  # type: ignore[misc] # same
     API_KEY = 35
 
+    def __init__(self, topics: Sequence[object] | None) -> None:
+        self._topics = topics
+
     def build(self, request_struct_class: type[_LogDirsStruct]) -> _LogDirsStruct:
-        return request_struct_class([], {})  # of no topic: the folders alone
+        return request_struct_class(self._topics, {})
 
 
 class LogDir(NamedTuple):
@@ -475,10 +479,23 @@ class LogDirs:
     async def list(self) -> Sequence[LogDir]:
         """Return the log folders of brokers. Raise TransientError while they are out of reach."""
         async with _reaching(self._kafka, self.close):
-            if self._admin is None:
-                self._admin = self._kafka.make_admin(client_id="signoff-disks")
-                await self._admin.start()
-            return await list_log_dirs(self._admin)
+            return await list_log_dirs(await self._connect())
+
+    async def measure_topics(self) -> Mapping[str, int]:
+        """Return the bytes of each topic on all brokers together. Raise TransientError while they are out of reach."""
+        sizes: Counter[str] = Counter()
+        async with _reaching(self._kafka, self.close):
+            async for _, dirs in _describe_log_dirs(await self._connect(), None):
+                for _, _, topics, *_ in dirs:
+                    for topic, partitions, _ in topics:
+                        sizes[topic] += sum(size for _, size, *_ in partitions)
+        return sizes
+
+    async def _connect(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            self._admin = self._kafka.make_admin(client_id="signoff-disks")
+            await self._admin.start()
+        return self._admin
 
     async def close(self) -> None:
         """Disconnect."""
@@ -489,15 +506,21 @@ class LogDirs:
 
 async def list_log_dirs(admin: AIOKafkaAdminClient) -> Sequence[LogDir]:
     """Return the log folders of brokers; none of a broker before Kafka 3.3 or without permission. Raise KafkaError."""
-    found: list[LogDir] = []
+    return [
+        LogDir(broker, path, usable, total)
+        async for broker, dirs in _describe_log_dirs(admin, [])  # of no topic: the folders alone
+        for error, path, _, total, usable, _ in dirs
+        if not error and usable >= 0
+    ]
+
+
+async def _describe_log_dirs(
+    admin: AIOKafkaAdminClient, topics: Sequence[object] | None
+) -> AsyncIterator[tuple[int, Any]]:
+    """Yield the folders of each broker, with what they have of these topics, or of all."""
     for broker in (await admin.describe_cluster())["brokers"]:
         try:
-            response: Any = await admin._send_request(_LogDirsRequest(), broker["node_id"])  # noqa: SLF001 - it has no other way
+            response: Any = await admin._send_request(_LogDirsRequest(topics), broker["node_id"])  # noqa: SLF001 - it has no other way
         except (IncompatibleBrokerVersion, NotImplementedError):  # the broker lacks the request, or this version of it
             continue
-        found += [
-            LogDir(broker["node_id"], path, usable, total)
-            for error, path, _, total, usable, _ in response.dirs
-            if not error and usable >= 0
-        ]
-    return found
+        yield broker["node_id"], response.dirs
