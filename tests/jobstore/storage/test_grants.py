@@ -126,6 +126,14 @@ async def test_a_jobstore_cuts_what_is_archived_and_nothing_else(
     assert await jobstore.fetchval("SELECT signoff_forget_removed(10, 0)") == 0
 
 
+async def test_a_jobstore_reads_the_revision_of_its_tables_for_a_checkpoint(
+    jobstore: asyncpg.Connection,  # type: ignore[type-arg]
+) -> None:
+    assert await jobstore.fetchval("SELECT version_num FROM alembic_version")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await jobstore.execute("UPDATE alembic_version SET version_num = ''")
+
+
 async def test_a_jobstore_does_its_work_by_its_role(database: Database) -> None:
     await CommandRunner(database, STORES, TERMS).submit.run_one(CreateJob(new_job(agent_id=None), "a", actor=SIGNOFF))
     await database.availability.probe()

@@ -115,8 +115,8 @@ def _grant(connection: Connection, role: str) -> None:
 
     Nothing is executed that is granted already, since each change would let all sessions make their plans anew.
     """
-    needed = {*list_privileges()}
-    pairs = sorted({(table, privilege) for table in metadata.tables for privilege in _OF_TABLES})
+    needed = {*list_privileges(), ("alembic_version", "SELECT")}  # a checkpoint names the revision of its tables
+    pairs = sorted({(table, privilege) for table in metadata.tables for privilege in _OF_TABLES} | needed)
     asked = {"role": role, "names": [name for name, _ in pairs], "privileges": [each for _, each in pairs]}
     for name, privilege, is_granted in connection.execute(_PRIVILEGES, asked).all():
         if is_granted is not ((name, privilege) in needed):
