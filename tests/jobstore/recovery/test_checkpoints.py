@@ -21,7 +21,6 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.keeping.archiver import Archiver
 from jobstore.keeping.checkpoints import Checkpoints, CheckpointTerms, Offsets, find_behind
 from jobstore.keeping.snapshots import Snapshots, name_manifest
-from jobstore.recovery.rebuild import refuse_cut_topics
 from jobstore.recovery.verify import open_snapshot
 from jobstore.subjects import STORES
 from servicekit import clock
@@ -237,6 +236,7 @@ async def test_facts_leave_their_topics_once_all_have_them_and_a_rebuild_has_the
             history = partial(ArchivedHistory, kept.kafka, parts=parts)
             await rebuilding(made, history, snapshot=snapshot, parts=parts).run()
             assert (await verified(url, kept.url))["ok"]
-    with pytest.raises(PermanentError, match=r"has let its first facts go, .* give the archive") as error:
-        await refuse_cut_topics(partial(History, kept.kafka))
+    async with empty(postgres) as (made, _):
+        with pytest.raises(PermanentError, match=r"has let its first facts go, .* give the archive") as error:
+            await rebuilding(made, partial(History, kept.kafka), refuses_cut=True).run()
     assert error.value.code == "gaps"

@@ -187,8 +187,12 @@ class Rebuild:
         accept_gaps: bool = False,
         snapshot: Snapshot | None = None,
         parts: ArchivedParts | None = None,
+        refuses_cut: bool = False,
     ) -> None:
-        """`parts` are those of the histories, if these begin in an archive."""
+        """`parts` are those of the histories, if these begin in an archive.
+
+        `refuses_cut`: topics must hold their first facts, unless the archive does.
+        """
         self._database = database
         self._history = history
         self._facts = facts
@@ -196,6 +200,7 @@ class Rebuild:
         self._accept_gaps = accept_gaps
         self._snapshot = snapshot
         self._parts = parts
+        self._refuses_cut = refuses_cut
         #: Whether the topics are those that the snapshot was made beside: their records go on behind its own.
         self._goes_on = False
         #: Numbers of facts in the snapshot that no record was met of, if only such are published again.
@@ -218,6 +223,8 @@ class Rebuild:
             self._histories = topics
             # The end of jobs' topic is read first: the relay published each agent before the jobs assigned to it.
             held = {history.topic: await self._find_offsets(history) for history in topics}
+            if self._refuses_cut:
+                _refuse_cut(held)
             offsets = held if self._snapshot is None else self._go_on_behind(self._snapshot, held)
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
@@ -535,8 +542,6 @@ async def main() -> Mapping[str, object]:
         parts = await _find_parts(settings, snapshot)
         if parts is not None:
             history = partial(ArchivedHistory, kafka, parts=parts, check_crcs=False)
-        if snapshot is None and not settings.accept_gaps:
-            await refuse_cut_topics(history)
         rebuild = Rebuild(
             database,
             history,
@@ -545,26 +550,22 @@ async def main() -> Mapping[str, object]:
             accept_gaps=settings.accept_gaps,
             snapshot=snapshot,
             parts=parts,
+            refuses_cut=snapshot is None and not settings.accept_gaps,
         )
         return await rebuild.run()
     finally:
         await database.close()
 
 
-async def refuse_cut_topics(history: OpenHistory) -> None:
+def _refuse_cut(held: Mapping[str, Mapping[int, range]]) -> None:
     """Raise PermanentError if topics do not hold their first facts any more: of what is gone, nothing else may tell."""
-    for topic in (JOBS, *FACTS):
-        async with history(topic) as held:
-            with suppress(PermanentError):  # it is missing, which the rebuild says
-                if cut := [n for n, span in (await held.offsets()).items() if span.start > 0]:
-                    break
-    else:
-        return
-    raise PermanentError(
-        f"{topic}/{cut[0]} has let its first facts go, which a checkpoint and the archive have: give the archive "
-        "(--archive), or a backup (signoff restore); or accept gaps to rebuild without them",
-        code=ErrorCode.GAPS,
-    )
+    for topic, spans in held.items():
+        if cut := [number for number, span in spans.items() if span.start > 0]:
+            raise PermanentError(
+                f"{topic}/{cut[0]} has let its first facts go, which a checkpoint and the archive have: give the "
+                "archive (--archive), or a backup (signoff restore); or accept gaps to rebuild without them",
+                code=ErrorCode.GAPS,
+            )
 
 
 async def _find_snapshot(settings: RebuildSettings) -> Snapshot | None:
