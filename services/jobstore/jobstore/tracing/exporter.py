@@ -177,8 +177,14 @@ class Exporter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
         self._committed.clear()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Begin where the group has come to."""
-        self._partitions = {place: Partition(await self._consumer.committed(place)) for place in assigned}
+        """Begin where the group has come to, also if records were read before this was called (aiokafka issue 738)."""
+        for place in assigned:
+            committed = await self._consumer.committed(place)
+            if committed is None:
+                await self._consumer.seek_to_beginning(place)
+            else:
+                self._consumer.seek(place, committed)
+            self._partitions[place] = Partition(committed)
 
     async def run(self) -> None:
         """Read and send, for ever."""
