@@ -42,6 +42,7 @@ PAGES: dict[str, tuple[str, tuple[int, int], Theme]] = {
     "judge": ("/quality/judges/strict", DESK, "dark"),
     "system": ("/system", DESK, "light"),
     "workers": ("/system/workers", DESK, "light"),
+    "kept": ("/system/kept", DESK, "light"),
     "dead-letters": ("/system/dead-letters", DESK, "dark"),
     "new": ("/new", DESK, "light"),
 }
