@@ -22,7 +22,9 @@ from signoff.errors import ErrorCode
 from signoff.status import JobStatus
 
 #: Ids that a test draws, also where they stand in a text: numbered by their first appearance with a command.
-DRAWN = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\bjob-[0-9a-f]{8}\b")
+DRAWN = re.compile(
+    r"00-[0-9a-f]{32}-[0-9a-f]{16}-01|\b[0-9a-f]{32}\b|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\bjob-[0-9a-f]{8}\b"
+)
 #: Who asks, unless a test says who, so that it shows where that is not told.
 SOMEBODY = Actor("somebody")
 #: Read once, when all else is.
