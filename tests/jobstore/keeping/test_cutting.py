@@ -12,6 +12,7 @@ from support.jobstore.removed import archived, removed, rows_of
 from support.jobstore.steps import Steps, verdict
 
 from jobstore.engine.database import Database
+from jobstore.engine.locks import Lock, try_hold_by_session
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.model import SIGNOFF
 from jobstore.keeping.cutting import Cutting
@@ -100,6 +101,15 @@ async def test_two_that_cut_at_once_cut_once(database: Database, runner: Command
     while max([len(await log_of(steps)) for steps in jobs]) > 1:
         await asyncio.gather(*(cutter.cut() for cutter in both))
     assert [await log_of(steps) for steps in jobs] == [["removed"]] * 5
+
+
+async def test_logs_are_cut_while_a_checkpoint_is_written(database: Database, runner: CommandRunner) -> None:
+    (steps,) = await gone(database, runner, 1)
+    await archived(database)
+    async with database.new_session() as session:
+        assert await try_hold_by_session(session, Lock.CHECKPOINT)
+        await cut_all(cutting(database))
+    assert await log_of(steps) == ["removed"]
 
 
 async def test_one_that_is_killed_leaves_all_or_nothing_and_the_next_goes_on(

@@ -39,13 +39,14 @@ removed are locked in their places above, while its row of `jobs` is.
 RETENTION is held by a session, too, by the jobstore that removes what retentions let go; nobody waits for it.
 """
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 from sqlalchemy import text
 
 from jobstore.engine.sql import Connection
 
 
+@unique
 class Lock(IntEnum):
     """The numbers of the advisory locks, which are the same in all processes of all versions."""
 
@@ -61,7 +62,7 @@ class Lock(IntEnum):
     ARCHIVE = 0x51_6E_0F_0A
     CHECKPOINT = 0x51_6E_0F_0D
     RETENTION = 0x51_6E_0F_0C
-    CUTTING = 0x51_6E_0F_0D
+    CUTTING = 0x51_6E_0F_0E
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
