@@ -129,8 +129,7 @@ class Story:
     def _show_mapping(self, value: Mapping[Any, Any]) -> str:
         if {"version", "title"} <= value.keys():
             return f"job at {value['version']} {self.show({name: value[name] for name in SHOWN})}"
-        # A trace's id follows from that of its first execution, which is drawn.
-        told = [f"{key}: {self.show(each)}" for key, each in value.items() if each not in NOTHING and key != "trace_id"]
+        told = [f"{key}: {self.show(each)}" for key, each in value.items() if each not in NOTHING]
         return f"{{{', '.join(told)}}}"
 
     def _show_fields(self, value: Any, defaults: Mapping[str, Any]) -> str:
