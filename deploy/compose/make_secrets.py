@@ -81,6 +81,7 @@ FILES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "executor": ("KAFKA_EXECUTOR_PASSWORD", "SIGNOFF_EXECUTOR_TOKEN"),
     "validator": ("KAFKA_VALIDATOR_PASSWORD", "SIGNOFF_VALIDATOR_TOKEN", "OPENAI_API_KEY"),
     "console": ("SIGNOFF_CONSOLE_TOKEN", "SIGNOFF_SESSION_SECRET", "SIGNOFF_OIDC_CLIENT_SECRET"),
+    "traces": ("KAFKA_JOBSTORE_PASSWORD",),
     "signoff": ("endpoints.json",),
 }
 AGENTS: Final = "http://agents:8091"

@@ -156,7 +156,7 @@ class ErrorCode(StrEnum):
     JOB_LABELLED = _REFUSED("The job is a labelled case, and not removed: take it out of the golden set first.")
     OPERATION_LIVE = _REFUSED("The job is part of an operation that is under way: wait for its end, or cancel it.")
     NO_ARCHIVE = _REFUSED("Nothing is removed that no archive has: set SIGNOFF_ARCHIVE, and wait for its first part.")
-    NOT_ARCHIVED = Answer("FAILED_PRECONDITION", 409, is_retryable=True)(
+    NOT_ARCHIVED = _REFUSED(
         "The job's last entry is not archived yet: ask again in some minutes; `signoff doctor` says what keeps it back."
     )
     MOVED_ON = _REFUSED("The job has moved on since this was asked for: read it, and decide anew.")

@@ -16,7 +16,7 @@ from cli.session import make_kafka_access, read_endpoints
 from contracts.grants import USERS
 from localstack import services
 
-OWNED = ["postgres", "kafka", "kafka-users", *SERVICES, "signoff"]
+OWNED = ["postgres", "kafka", "kafka-users", *SERVICES, "traces", "signoff"]
 #: Of users of Kafka: consoles do not call it.
 KAFKA = {f"KAFKA_{user.upper()}_PASSWORD" for user in {"admin", *USERS} - {"console"}}
 URLS = {"SIGNOFF_DATABASE_URL", "SIGNOFF_MIGRATE_DATABASE_URL"}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from signoff.errors import ErrorCode
 from signoff.v1 import operations_service_pb2 as pb
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def check_storage(storage: pb.StorageState) -> Check:
 
 
 #: What keeps back all removal, as a jobstore says it.
-_OF_ARCHIVES: Final = ("no_archive", "archive_failed", "archive_late")
+_OF_ARCHIVES: Final = (ErrorCode.NO_ARCHIVE, "archive_failed", "archive_late")
 
 
 def check_kept(kept: "Kept") -> list[Check]:
@@ -59,7 +60,7 @@ def check_kept(kept: "Kept") -> list[Check]:
     told = {each.code: each for each in kept.kept_back}
     trouble, archive = next((told.pop(code) for code in _OF_ARCHIVES if code in told), None), kept.archive
     parts = f"{archive.parts} parts, {_say_gib(archive.bytes)}" if archive.is_configured else "none is configured"
-    checks = [Check("archive", trouble is None or trouble.code == "no_archive", *_describe(trouble, parts))]
+    checks = [Check("archive", trouble is None or trouble.code == ErrorCode.NO_ARCHIVE, *_describe(trouble, parts))]
     if not kept.is_on:
         return [*checks, Check("retention", True, "off: all is kept for ever")]
     due = sum(each.due for each in kept.next)

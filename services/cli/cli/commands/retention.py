@@ -46,7 +46,7 @@ async def show(
     jobstore: AsyncClient,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One of them, such as tenant:press.")] = None,
 ) -> None:
-    """Show for how long things are kept: all that was said of it, or one."""
+    """Show for how long things are kept: all retentions, or one."""
     if name is not None:
         retention = await jobstore.get_retention(name)
         cli.out.print_json(retention)
