@@ -30,6 +30,8 @@ UNRECORDED |= {
     "reference_empty",
     "reference_too_long",
 }
+#: Why a job is not removed, or that it is: its removal is refused, and its log has no entry of that.
+UNRECORDED |= {"job_held", "job_labelled", "job_removed", "no_archive", "not_archived", "operation_live"}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on", "rejudged"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.

@@ -22,7 +22,8 @@ WORDLESS = {
     *("/api/agent-stats", "/api/quality", "/api/job-counts", "/api/limits", "/api/limits/{name}", "/api/receipt-keys"),
     *("/api/criteria-sets", "/api/criteria-sets/{name}", "/api/judges", "/api/jobs/{job_id}/receipt"),
     *("/api/jobs/{job_id}/logs/{version}/result", "/api/jobs/{job_id}/logs/{version}/html", "/api/job-facets"),
-    *("/api/judges/{name}/golden-set", "/api/tenants"),
+    *("/api/judges/{name}/golden-set", "/api/tenants", "/api/holds"),
+    *("/api/retentions", "/api/retentions/{name}"),
 }
 OPENAPI = Path(__file__).parents[2] / "services/console/web/openapi.json"
 PATHS = sorted(
@@ -55,7 +56,10 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.mark.parametrize("path", PATHS)
 async def test_each_address_answers(http: aiohttp.ClientSession, path: str) -> None:
     address, query = path, {"field": "status"} if path == "/api/job-facets" else {}
-    for name, value in {"version": "3", "name": "tenant:a" if "limits" in path else "strict"}.items():
+    for name, value in {
+        "version": "3",
+        "name": "strict" if "limits" not in path and "retentions" not in path else "tenant:a",
+    }.items():
         address = address.replace(f"{{{name}}}", value)
     while "{" in address:
         address = f"{address.partition('{')[0]}{AN_ID}{address.partition('}')[2]}"
