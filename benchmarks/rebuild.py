@@ -5,7 +5,10 @@ of its own: requests, results and verdicts, every end, and changes of agents. Th
 lives.py have them, and with bodies of all sizes and edits. Prints a JSON line each, then a table, which goes into
 docs/performance.md; ends with status 1 unless every fact is in the rebuilt database.
 
-    .venv/bin/python benchmarks/rebuild.py [--facts 100000 2000000] [--dry]
+With --removed the lives are few, and so many more were removed before a checkpoint: the database is rebuilt from it,
+and from the facts of the lives that are left alone. The first may take twice as long, and 5 s a million lines.
+
+    .venv/bin/python benchmarks/rebuild.py [--facts 100000 2000000] [--removed 1000000 [--left 20000]] [--dry]
 """
 
 import argparse
@@ -17,12 +20,15 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import psutil
@@ -36,7 +42,12 @@ from contracts.events import AgentChanged, JobChanged
 from contracts.resources import JobPatch, NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, is_marker, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
+from jobstore.keeping.removal import Removable, Requested
+from jobstore.keeping.removal_store import EMPTY
+from jobstore.keeping.snapshots import Snapshot, Snapshots
+from jobstore.recovery.verify import open_snapshot
 from localstack.backing import Infrastructure, infrastructure
+from servicekit.archive.objects import Objects
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import ensure_topics
 from servicekit.kafka.history import History, Record
@@ -56,6 +67,43 @@ SENT_AT_ONCE = 5_000
 
 _ID = re.compile(rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4})[0-9a-f]{8}")
 _CURSOR = re.compile(rb'"cursor":\d+')
+
+#: By how much longer a rebuild with lines of removed jobs may take than one of what is left: so many times, and so many
+#: seconds a million lines.
+TIMES_MAX, LINES_MAX_S = 2, 5.0
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_EXECUTION = UUID(int=0)
+#: What stays of a job of one execution, as the jobstore writes it.
+_REMOVAL = Removable(
+    "default", _AT, _AT, 0, [Requested(_EXECUTION, 1, "completed", _AT, None, 0, 0)], (6, "{sha256}"), [42]
+).describe()
+_LINES = f"""
+    WITH line AS (
+        SELECT n, (SELECT max(seq) FROM job_logs) + n AS seq, 'gone-' || md5(n::text) AS job_id,
+            (lpad(to_hex(n), 8, '0') || right(md5(n::text), 24))::uuid AS execution_id
+        FROM generate_series(1, $1::bigint) AS n
+    ), entries AS (
+        INSERT INTO job_logs (seq, job_id, version, status, job_status, response_payload, message, kind, execution_id,
+            submission, created_at, actor)
+        SELECT seq, job_id, 7, 'COMPLETED', 'COMPLETED', replace(replace($2::text, $3, execution_id::text),
+                '{{sha256}}', encode(sha256(job_id::bytea), 'hex'))::json,
+            'tenant:* completed_s', 'removed', execution_id, 1, signoff_now(), 'retention' FROM line ORDER BY n
+    )
+    INSERT INTO executions (execution_id, job_id, state, submission, answer, created_at,
+        {", ".join(EMPTY)})
+    SELECT execution_id, job_id, 'DONE', 1, 'completed', signoff_now(), {", ".join(EMPTY.values())}
+    FROM line ORDER BY n
+"""  # noqa: S608 - names of our own
+_LAST = "(SELECT max(seq) FROM job_logs)"
+#: All lines are published, archived, and cut.
+_KEPT = (
+    f"UPDATE relay SET settled_seq = {_LAST}, published_seq = {_LAST}",  # noqa: S608 - a query of our own
+    f"UPDATE keeping SET archived_seq = {_LAST}, cut_seq = {_LAST}, cut_below = {_LAST}",  # noqa: S608
+)
+_BYTES = """
+    SELECT (SELECT avg(pg_column_size(l)) FROM job_logs l WHERE kind = 'removed')::int,
+        (SELECT avg(pg_column_size(e)) FROM executions e WHERE request_version IS NULL)::int
+"""
 
 
 class MixedRun(Run):
@@ -171,10 +219,14 @@ async def write_markers(kafka: str, keys: FactKeys) -> None:
     await publisher.stop()
 
 
-def rebuild(servers: Infrastructure, keys: FactKeys, database: str) -> dict[str, Any]:
+def _name_database(servers: Infrastructure, database: str) -> str:
+    return f"{servers.postgres.rpartition('/')[0]}/{database}"
+
+
+def rebuild(servers: Infrastructure, keys: FactKeys, database: str, *options: str) -> dict[str, Any]:
     """Rebuild a new database; return what the command says, how long it took, and what it used."""
-    url = f"{servers.postgres.rpartition('/')[0]}/{database}"
-    command = ["rebuild", "--json", "--kafka", servers.kafka, "--database-url", url, "--create"]
+    url = _name_database(servers, database)
+    command = ["rebuild", "--json", "--kafka", servers.kafka, "--database-url", url, "--create", *options]
     before = read_cpu(servers.processes)
     process = subprocess.Popen(  # noqa: S603 - a command of our own
         [sys.executable, "-m", "cli", *command],
@@ -225,6 +277,76 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
     }
 
 
+async def leave_lines(url: str, removed: int) -> tuple[int, int]:
+    """Add what stays of removed jobs to a database; return the bytes of an entry, and of its execution."""
+    database = await asyncpg.connect(url)
+    await database.execute(_LINES, removed, _REMOVAL, str(_EXECUTION))
+    for statement in _KEPT:
+        await database.execute(statement)
+    entry, execution = await database.fetchrow(_BYTES)
+    await database.close()
+    return entry, execution
+
+
+async def write_checkpoint(url: str, place: Path, keys: FactKeys) -> Snapshot:
+    """Write a checkpoint of a database."""
+    async with open_snapshot(url) as connection:
+        return await Snapshots(Objects.open(str(place), creates=True), keys).write(connection, "benchmark")
+
+
+async def measure_removed(facts: Facts, left: int, removed: int) -> dict[str, Any]:
+    """Rebuild lives from their facts, and from a checkpoint that has them and so many lines of removed jobs.
+
+    SystemExit unless every line is in the rebuilt database.
+    """
+    keys = FactKeys.derive(Secrets.parse(make_secret("bench", secrets.token_bytes(32))))
+    a_life = sum(map(len, facts.lives)) / len(facts.lives)
+    with infrastructure(short_lived=False) as servers, tempfile.TemporaryDirectory(prefix="signoff-archive-") as place:
+        await ensure_topics(KafkaAccess(servers.kafka), 1)
+        await write_markers(servers.kafka, keys)
+        await write(servers.kafka, keys, (_copy(agent, agent.value or b"") for agent in facts.agents))
+        rebuild(servers, keys, "warm")
+        await write(servers.kafka, keys, facts.tell(round(left * a_life)))
+        alone = rebuild(servers, keys, "alone")
+        source = _name_database(servers, "alone")
+        entry_bytes, execution_bytes = await leave_lines(source, removed)
+        began = time.perf_counter()
+        checkpoint = await write_checkpoint(source, Path(place), keys)
+        checkpoint_s = time.perf_counter() - began
+        database = await asyncpg.connect(servers.postgres)
+        version = await find_version(database)
+        await database.execute("DROP DATABASE alone WITH (FORCE)")  # its vacuum, and its pages, are not measured
+        await database.execute("CHECKPOINT")
+        await database.close()
+        busy = psutil.cpu_percent(1.0)
+        full = rebuild(servers, keys, "full", "--archive", place)
+    expected = {name: alone["counts"][name] + removed for name in ("job_logs", "executions")}
+    if not full["began_at"]["goes_on"] or expected.items() - full["counts"].items():
+        raise SystemExit(f"WRONG: {full['counts']}, not {expected}; {full['began_at']}")
+    allowed_s = TIMES_MAX * alone["seconds"] + LINES_MAX_S * removed / 1e6
+    return {
+        "lines": removed,
+        "lives": alone["counts"]["jobs"],
+        "entry_bytes": entry_bytes,
+        "execution_bytes": execution_bytes,
+        "checkpoint_s": round(checkpoint_s, 2),
+        "checkpoint_mib": round(checkpoint.manifest.bytes / (1 << 20)),
+        "lives_s": round(alone["seconds"], 2),
+        "seconds": round(full["seconds"], 2),
+        "allowed_s": round(allowed_s, 2),
+        "cpu_s": full["cpu_s"],
+        "peak_mib": full["peak_mib"],
+        "busy_before_percent": busy,
+        "postgres": version,
+    }
+
+
+def make_row_removed(figures: dict[str, Any]) -> list[str]:
+    """Return the row of a table."""
+    names = ("lines", "lives", "entry_bytes", "execution_bytes", "checkpoint_s", "checkpoint_mib", "lives_s")
+    return [f"{figures[name]:,}" for name in (*names, "seconds", "allowed_s", "peak_mib")]
+
+
 def make_row(figures: dict[str, Any]) -> list[str]:
     """Return the row of a table."""
     cpu = ", ".join(f"{name} {used}" for name, used in figures["cpu_us_a_fact"].items())
@@ -232,24 +354,52 @@ def make_row(figures: dict[str, Any]) -> list[str]:
 
 
 async def main() -> None:
-    """Measure each kind of facts, and each number of them."""
+    """Measure each kind of facts, and each number of them; or a number of removed jobs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--facts", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--removed", type=int, help="jobs that were removed before a checkpoint")
+    parser.add_argument("--left", type=int, default=20_000, help="lives beside them")
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # a young broker is asked again until it is ready
+    if arguments.removed:
+        await compare_removed(arguments.left, arguments.removed, is_dry=arguments.dry)
+    else:
+        await compare_kinds(arguments.facts, is_dry=arguments.dry)
+
+
+async def compare_kinds(counts: Sequence[int], *, is_dry: bool) -> None:
+    """Measure each kind of facts, and each number of them."""
     rows = []
     for kind, run in KINDS.items():
         facts = await Facts.make(run)
-        for count in arguments.facts:
+        for count in counts:
             figures = await measure(facts, count)
             print(json.dumps({"kind": kind, **figures}), flush=True)
             rows.append([kind, *make_row(figures)])
     table = make_table(["of lives", "facts", "bytes a fact", "facts/s", "MiB at most", "CPU µs a fact"], rows)
     print("\n".join(table))
-    if not arguments.dry:
+    if not is_dry:
         about = "Net of the start, of an empty database. MiB are those of whoever rebuilds."
         write_section("rebuild", sys.argv[1:], {"PostgreSQL": figures["postgres"]}, [about, "", *table])
+
+
+async def compare_removed(left: int, removed: int, *, is_dry: bool) -> None:
+    """Measure a rebuild with lines of removed jobs; SystemExit if it takes longer than it may."""
+    figures = await measure_removed(await Facts.make(Run), left, removed)
+    print(json.dumps(figures), flush=True)
+    header = ["lines", "lives", "bytes an entry", "and its execution", "checkpoint, s", "and MiB"]
+    header += ["lives alone, s", "with the lines, s", "at most", "MiB at most"]
+    table = make_table(header, [make_row_removed(figures)])
+    print("\n".join(table))
+    if not is_dry:
+        about = (
+            "Of each removed job an entry and the outline of an execution are left, and a checkpoint has them. "
+            f"At most: {TIMES_MAX} times the time of the lives, and {LINES_MAX_S:g} s a million lines."
+        )
+        write_section("removed", sys.argv[1:], {"PostgreSQL": figures["postgres"]}, [about, "", *table])
+    if figures["seconds"] > figures["allowed_s"]:
+        raise SystemExit(f"TOO SLOW: {figures['seconds']} s, and {figures['allowed_s']} s at most")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "encryption": ("With everything encrypted", "make bench OF=encryption"),
     "slow_judge": ("A judge of five seconds", "make bench OF=slow_judge"),
     "rebuild": ("A rebuild", "make bench OF=rebuild"),
+    "removed": ("A rebuild where most jobs are removed", "make bench OF=rebuild"),
     "growth": ("With much stored", "make bench OF=growth"),
     "load": ("Under foreign load", "make bench OF=load"),
     "lists": ("Lists of a million jobs", "make bench OF=lists"),

@@ -115,9 +115,12 @@ class Snapshot:
         return f"checkpoint {self.manifest.number} of {self.objects.place}"
 
     async def check(self) -> None:
-        """Read all tables. PermanentError: an object is missing, or not what was written."""
+        """Read all tables. PermanentError: an object is missing, or not what was written.
+
+        Their hashes say so: what was written is decompressed by `load` alone.
+        """
         for table in self.manifest.tables:
-            async with aclosing(self._read(table)) as frames:
+            async with aclosing(self._read(table, unpacks=False)) as frames:
                 async for _ in frames:
                     pass
 
@@ -131,8 +134,11 @@ class Snapshot:
             async with aclosing(self._read(table)) as frames:
                 await connection.driver.copy_to_table(table.name, source=frames, columns=table.columns, format="text")
 
-    async def _read(self, table: TableCopy) -> AsyncGenerator[bytes]:
-        """Yield the rows of a table as COPY reads them. PermanentError: the object is not what was written."""
+    async def _read(self, table: TableCopy, *, unpacks: bool = True) -> AsyncGenerator[bytes]:
+        """Yield the rows of a table as COPY reads them, or as they are stored unless it `unpacks`.
+
+        PermanentError: the object is not what was written.
+        """
         digest, size = sha256(), 0
         damaged = _refuse(f"{self.name} is damaged: {table.object} is not what was written; name an older checkpoint")
         try:
@@ -147,7 +153,7 @@ class Snapshot:
 
                 async with aclosing(_split(pass_on())) as frames:
                     async for frame in frames:
-                        yield bytes(cramjam.zstd.decompress(frame))
+                        yield bytes(cramjam.zstd.decompress(frame)) if unpacks else frame
         except FileNotFoundError:
             raise _refuse(f"{self.name} is not whole: {table.object} is missing; name an older checkpoint") from None
         except (ValueError, cramjam.DecompressionError) as error:

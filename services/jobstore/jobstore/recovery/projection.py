@@ -287,14 +287,13 @@ _HEADS: Final = text(
     "SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[])) "
     "UNION ALL SELECT job_id, version FROM gone WHERE job_id = ANY(CAST(:ids AS text[]))"
 )
-_MAKE_GONE: Final = text(
-    "CREATE TEMPORARY TABLE gone (job_id text PRIMARY KEY, version bigint NOT NULL) ON COMMIT DROP"
-)
+_MAKE_GONE: Final = text("CREATE TEMPORARY TABLE gone (job_id text NOT NULL, version bigint NOT NULL) ON COMMIT DROP")
 #: A snapshot has those of jobs that were removed before it.
 _FILL_GONE: Final = text(
     "INSERT INTO gone SELECT job_id, version FROM job_logs WHERE kind = 'removed' AND seq > :cut_seq"
 )
 _CUT_SEQ: Final = text("SELECT cut_seq FROM keeping")
+_KEY_GONE: Final = text("ALTER TABLE gone ADD PRIMARY KEY (job_id)")
 _DROP_JOBS: Final = text(
     """
     WITH dropped AS (DELETE FROM jobs WHERE id = ANY(CAST(:ids AS text[])))
@@ -328,6 +327,7 @@ class Removed:
         await self._connection.execute(_MAKE_GONE)
         cut_seq = 0 if with_cut else await self._connection.scalar(_CUT_SEQ)
         await self._connection.execute(_FILL_GONE, {"cut_seq": cut_seq})
+        await self._connection.execute(_KEY_GONE)
 
     async def apply(self, facts: Sequence[Fact]) -> None:
         """Apply the last facts of jobs, of which this entry and the outlines of executions stay."""
