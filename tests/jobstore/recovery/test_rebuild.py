@@ -9,7 +9,7 @@ import pytest
 from msgspec import MsgspecError
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
-from told_facts import TOPICS, Facts, Since, rebuilding, verified
+from told_facts import TOPICS, Facts, Since, list_definitions, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.signing import is_marker
@@ -18,7 +18,6 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.recovery import rebuild
 from jobstore.recovery.fact_parsing import read_as_known
 from jobstore.recovery.rebuild import OpenHistory
-from jobstore.recovery.verify import open_snapshot
 from jobstore.subjects import STORES
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import Record
@@ -33,17 +32,9 @@ async def test_a_database_made_again_from_the_facts_is_the_same(rebuilt_url: str
 
 
 async def test_a_rebuilt_database_has_every_index_and_constraint(rebuilt_url: str, database_url: str) -> None:
-    definitions = """
-        SELECT indexdef AS definition FROM pg_indexes WHERE schemaname = 'public' UNION ALL
-        SELECT concat_ws(' ', conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)) FROM pg_constraint
-        ORDER BY definition
-    """
-    found = []
-    for url in (rebuilt_url, database_url):
-        async with open_snapshot(url) as connection:
-            found.append(await connection.scalars(text(definitions)))
-    assert found[0] == found[1]
-    assert any("jobs_labels_idx" in definition for definition in found[0])
+    found = await list_definitions(rebuilt_url)
+    assert found == await list_definitions(database_url)
+    assert any("jobs_labels_idx" in definition for definition in found)
 
 
 async def test_what_every_life_tells_is_read_fast(history: OpenHistory) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from support.jobstore.removed import removed, rows_of
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps, verdict
-from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
+from told_facts import KEYS, TOPICS, Facts, Since, empty, list_definitions, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.signing import FactKeys
@@ -89,6 +89,7 @@ async def test_a_snapshot_and_the_facts_behind_it_make_the_same_database(
         result = await rebuilding(made, lambda topic: Behind(KafkaAccess(facts.kafka), topic), snapshot=snapshot).run()
         assert (result["gaps"], result["left"], result["published_again"]) == (0, {}, 0)
         assert (await verified(url, database_url))["ok"]
+        assert await list_definitions(url) == await list_definitions(database_url)
         async with made.session() as session:
             assert await session.scalar(text("SELECT count(*) FROM request_keys")) >= 1
             relay = (await session.execute(text("SELECT published_seq, signers::text FROM relay"))).one()

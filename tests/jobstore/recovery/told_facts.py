@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+from sqlalchemy import text
 from support.jobstore.signed_facts import make_keys
 
 from contracts.signing import SIGNATURE_HEADER, FactFilter, FactKeys, is_marker
@@ -102,6 +103,17 @@ def rebuilding(
 ) -> Rebuild:
     """A rebuild by somebody who has these keys, which begins at a snapshot, or in an archive."""
     return Rebuild(database, history, FactFilter(keys), print, accept_gaps=accept_gaps, **begins)
+
+
+async def list_definitions(url: str) -> list[str]:
+    """The definitions of all indexes and constraints of a database."""
+    definitions = """
+        SELECT indexdef AS definition FROM pg_indexes WHERE schemaname = 'public' UNION ALL
+        SELECT concat_ws(' ', conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)) FROM pg_constraint
+        ORDER BY definition
+    """
+    async with open_snapshot(url) as connection:
+        return list(await connection.scalars(text(definitions)))
 
 
 async def verified(one: str, other: str) -> Mapping[str, Any]:
