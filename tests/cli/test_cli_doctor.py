@@ -512,14 +512,29 @@ WHOLE = KeptArchive(is_configured=True, parts=7, bytes=3 << 30)
             ),
             [("archive", True, "none", "set it"), ("retention", True, "2 are held", "release them")],
         ),
+        (
+            Kept(
+                at=AT,
+                archive=WHOLE,
+                kept_back=[
+                    KeptBack(code="group_behind", message=f"{group} has not read 7", remedy="let it go on")
+                    for group in ("crm", "traces")
+                ],
+            ),
+            [
+                ("archive", True, "7 parts, 3.0 GiB", ""),
+                ("readers of facts", True, "crm has not read 7", "let it go on"),
+                ("readers of facts", True, "traces has not read 7", "let it go on"),
+                ("retention", True, "off: all is kept for ever", ""),
+            ],
+        ),
     ],
-    ids=["off", "on", "an archive that fails", "kept back"],
+    ids=["off", "on", "an archive that fails", "kept back", "groups that are behind"],
 )
 async def test_what_keeps_removal_back_is_told_with_what_helps(signoff, jobstore, kept, found):
     jobstore.kept = kept
-    told = [
-        each for each in (await signoff("doctor", "--json")).json["checks"] if each["part"] in {"archive", "retention"}
-    ]
+    parts = {"archive", "readers of facts", "retention"}
+    told = [each for each in (await signoff("doctor", "--json")).json["checks"] if each["part"] in parts]
     assert [(each["part"], each["ok"], each["found"], each.get("remedy", "")) for each in told] == found
 
 

@@ -207,6 +207,20 @@ async def test_an_archive_that_fails_is_told_also_where_nothing_is_removed(
     assert [each.code for each in kept.kept_back] == ["no_archive", "hold_of_nothing"]
 
 
+@pytest.mark.usefixtures("doors")
+async def test_groups_for_which_facts_stay_are_told_where_there_is_an_archive(database: Database) -> None:
+    await run(database, "UPDATE keeping SET held_back = :held_back", held_back='{"crm":7}')
+    async with database.transaction() as connection:
+        kept, without = [
+            await reads.read_kept(connection, datetime.now(UTC), has_archive=has_archive)
+            for has_archive in (True, False)
+        ]
+    await run(database, "UPDATE keeping SET held_back = '{}'")
+    told, *others = [[each for each in one.kept_back if each.code == "group_behind"] for one in (kept, without)]
+    assert ([each.count for each in told], others) == ([0], [[]])
+    assert "the group crm has not read 7 " in told[0].message
+
+
 async def test_what_is_kept_is_read_every_ten_seconds_at_most(doors: KeepingService, rest: Any) -> None:
     first = await doors.GetKept(pb.GetKeptRequest(), NOBODY)
     await rest(1)

@@ -219,13 +219,18 @@ async def test_facts_leave_their_topics_once_all_have_them_and_a_rebuild_has_the
         f"facts stay in their topics until {group} have read them: let these groups go on, or take them out of "
         "SIGNOFF_FACTS_GROUPS"
     )
+    ((told,),) = await kept.execute("SELECT held_back::text FROM keeping")
+    held_back = json.loads(told)
+    assert held_back == looked.held_back
     async with AIOKafkaConsumer(bootstrap_servers=kept.facts.kafka, group_id=group) as consumer:
         consumer.assign([TopicPartition(*place) for place in ends])
         await consumer.commit({TopicPartition(*place): end for place, end in ends.items()})
     looked = await kept.look()
     assert looked.advise() is None
+    assert await kept.execute("SELECT held_back::text FROM keeping") == [("{}",)]
     gone = await kept.begins()
     assert gone == {place: max(before[place], end - 1) for place, end in ends.items()}, "but for the last of each"
+    assert held_back == {group: sum(gone.values()) - sum(before.values())}
 
     await kept.tell()
     await kept.facts.relay(kept.database)

@@ -56,11 +56,15 @@ _OF_ARCHIVES: Final = (ErrorCode.NO_ARCHIVE, "archive_failed", "archive_late")
 
 
 def check_kept(kept: "Kept") -> list[Check]:
-    """Check whether what is past its retention can be removed, and say what keeps it back."""
-    told = {each.code: each for each in kept.kept_back}
+    """Check whether what is past its retention can be removed, and facts can leave their topics."""
+    behind = [each for each in kept.kept_back if each.code == "group_behind"]
+    told = {each.code: each for each in kept.kept_back if each not in behind}
     trouble, archive = next((told.pop(code) for code in _OF_ARCHIVES if code in told), None), kept.archive
     parts = f"{archive.parts} parts, {_say_gib(archive.bytes)}" if archive.is_configured else "none is configured"
-    checks = [Check("archive", trouble is None or trouble.code == ErrorCode.NO_ARCHIVE, *_describe(trouble, parts))]
+    checks = [
+        Check("archive", trouble is None or trouble.code == ErrorCode.NO_ARCHIVE, *_describe(trouble, parts)),
+        *(Check("readers of facts", True, each.message, each.remedy) for each in behind),
+    ]
     if not kept.is_on:
         return [*checks, Check("retention", True, "off: all is kept for ever")]
     due = sum(each.due for each in kept.next)

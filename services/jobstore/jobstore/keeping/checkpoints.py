@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from prometheus_client import Gauge
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
 from contracts.topics import FACT_TOPICS
@@ -30,6 +30,9 @@ from servicekit.process.runtime import run_forever
 log = logging.getLogger(__name__)
 
 OUTAGE: Final = Gauge("signoff_checkpoint_outage", "1 while this process cannot write a checkpoint, by why", ["code"])
+HELD_BACK: Final = Gauge(
+    "signoff_facts_held_back", "Facts that stay in their topics until a group has read them", ["group"]
+)
 WRITTEN_AT: Final = Gauge("signoff_checkpoint_seconds", "When this process last wrote a checkpoint, since 1970")
 #: Seconds between two looks whether a checkpoint is due, or facts are, at most.
 LOOK_S: Final = 300.0
@@ -45,6 +48,10 @@ _STATE: Final = text(
 _NOTE: Final = text(
     "UPDATE keeping SET checkpoint = :number, checkpoint_seq = :seq, checkpoint_at = :at "
     "WHERE id = 1 AND checkpoint < :number"
+)
+
+_NOTE_HELD_BACK: Final = text(
+    "UPDATE keeping SET held_back = CAST(:held_back AS json) WHERE id = 1 AND held_back::text <> :held_back"
 )
 
 #: An offset by partition, as topic and number.
@@ -85,8 +92,8 @@ class Checkpoints:
         self._read_committed = read_committed
         self._delete_records = delete_records
         self._terms = terms
-        #: The groups for which facts stay that would be gone by now.
-        self.behind: list[str] = []
+        #: By group, how many facts stay for it that would be gone by now.
+        self.held_back: dict[str, int] = {}
 
     async def run(self) -> None:
         """Look for ever, unless another jobstore does."""
@@ -99,10 +106,10 @@ class Checkpoints:
 
     def advise(self) -> str | None:
         """Return, in words, whom facts wait for; None: nobody."""
-        if not self.behind:
+        if not self.held_back:
             return None
         return (
-            f"facts stay in their topics until {', '.join(self.behind)} have read them: let these groups go on, or "
+            f"facts stay in their topics until {', '.join(self.held_back)} have read them: let these groups go on, or "
             "take them out of SIGNOFF_FACTS_GROUPS"
         )
 
@@ -140,6 +147,7 @@ class Checkpoints:
             archived = {_split(place): offset for place, offset in from_json(state.offsets).items()}
             kept = {_split(place): offset + 1 for place, offset in snapshot.manifest.offsets.items()}
             await self._let_go(kept, archived, state.now)
+            await session.execute(_NOTE_HELD_BACK, {"held_back": to_json(self.held_back).decode()})
 
     async def _write(self, session: Connection, snapshots: Snapshots) -> None:
         await snapshots.open()  # the one before must be whole, and ours
@@ -162,7 +170,14 @@ class Checkpoints:
         committed = await self._read_committed(self._terms.groups) if self._terms.groups else {}
         bounds = {place: min(kept[place], archived[place] - 1, young[place]) for place in kept.keys() & archived.keys()}
         behind = {group: find_behind(bounds, read) for group, read in committed.items()}
-        self.behind = [group for group, places in behind.items() if places]
+        self.held_back = {
+            group: count
+            for group, places in behind.items()
+            if (count := sum(max(0, bounds[place] - max(read, begins[place])) for place, read in places.items()))
+        }
+        HELD_BACK.clear()
+        for group, count in self.held_back.items():
+            HELD_BACK.labels(group).set(count)
         for places in behind.values():
             bounds |= {place: min(bounds[place], offset) for place, offset in places.items()}
         gone = {place: offset for place, offset in bounds.items() if offset > begins[place]}

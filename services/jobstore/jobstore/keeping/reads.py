@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic_core import from_json
 from sqlalchemy import select, text
 
 from jobstore.engine.sql import PLAN_ANEW, Connection, Row
@@ -209,6 +210,7 @@ _KEPT_BACK: Final = {
         "WHERE o.state NOT IN ('CANCELLED', 'DONE')",
     }.items()
 }
+_HELD_BACK: Final = text("SELECT held_back::text FROM keeping")
 _HOLDS_OF_NOTHING: Final = text(
     "SELECT count(*) FROM holds WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.id = holds.job_id)"
 )
@@ -235,6 +237,10 @@ _REASONS: Final = {
         "{count} holds are of jobs that are not there, and keep nothing back",
         "release them: signoff jobs release ID",
     ),
+    "group_behind": (
+        "facts stay in their topics: the group {group} has not read {count} of those that could go",
+        "let it go on, or take it out of SIGNOFF_FACTS_GROUPS of the jobstores",
+    ),
     "clocks_differ": (
         "the clocks of the database and of this jobstore differ by {count} s; what is due by one alone stays",
         "let both keep the same time, by NTP",
@@ -258,6 +264,9 @@ async def read_kept(connection: Connection, clock: datetime, *, has_archive: boo
         kept_back = await _list_kept_back(connection, archive, own.now, clock)
     else:
         kept_back = [each for each in _list_obstacles(archive, own.now, clock) if each.code in OF_ARCHIVE]
+    if has_archive:
+        held_back = from_json(await connection.scalar(_HELD_BACK))
+        kept_back += [_explain("group_behind", count, group=group) for group, count in sorted(held_back.items())]
     return Kept(
         at=own.now,
         is_on=is_on,

@@ -46,6 +46,7 @@ keeping = declare(
     required("checkpoint_seq", BigInteger, server_default="0", doc="every row up to it is in that checkpoint"),
     Column("checkpoint_at", TIME),
     Column("archive_error", Text, doc="why facts are not archived; NULL: they are"),
+    required("held_back", JSON, server_default="{}", doc="by group, how many facts stay in topics for it"),
     Column("suspect", BigInteger, doc="the part that was refused, because it was changed or is missing"),
     CheckConstraint("id = 1", name="one"),
 )
