@@ -1,87 +1,58 @@
 #!/bin/bash
-# Back up the database, and restore it, in a container with PostgreSQL's programs: deploy/compose/production.md.
-#   backup.sh keep            a backup each SIGNOFF_BACKUP_EVERY_H hours; those older than SIGNOFF_BACKUP_KEEP_DAYS days go
-#   backup.sh make            one now
-#   backup.sh list            all of them, the newest last
-#   backup.sh check           fail unless the newest is young enough, and the last attempt succeeded
-#   backup.sh inspect NAME    fail unless a backup is whole; `newest` is a name, too
-#   backup.sh fill NAME       make two databases beside the present one: one of the backup, and an empty one for the facts
-#   backup.sh swap NAME       let the one that knows more replace the present database, which is kept under another name
+# Back up the database, and restore it, in a container with the jobstore's programs: deploy/compose/production.md.
+#   backup.sh keep             a backup each SIGNOFF_BACKUP_EVERY_H hours; those older than SIGNOFF_BACKUP_KEEP_DAYS days go
+#   backup.sh make             one now, as `signoff backup` makes it
+#   backup.sh list             the numbers of all, the newest last
+#   backup.sh check            fail unless the newest is young enough, and the last attempt succeeded
+#   backup.sh inspect NUMBER   fail unless a backup is whole, and can be restored here; `newest` is a number, too
+#   backup.sh restore NUMBER   fill the empty database that restore.sh has made, as `signoff restore` does
 set -euo pipefail
 shopt -s inherit_errexit
 umask 077
 cd "${BACKUPS:-/backups}"
 here=$(dirname "$(realpath "$0")")
 metrics=${METRICS:-/metrics}/backup.prom
-present=$POSTGRES_DB
-restored=${present}_restored
-rebuilt=${present}_rebuilt
-# The tables that no fact tells of (docs/operations/backup.md).
-own_tables=(receipt_keys request_keys judgings judging_counts audit)
 
 fail() {
     echo "backup.sh: $*" >&2
     exit 1
 }
 
-sign_in() {
-    local password
-    password=$(cat "$POSTGRES_PASSWORD_FILE")
-    password=${password//\\/\\\\}
-    export PGUSER=$POSTGRES_USER PGPASSFILE PGOPTIONS="--client-min-messages=warning"
-    PGPASSFILE=$(mktemp) # not the environment, which others may see
-    trap 'rm -f "$PGPASSFILE"' EXIT
-    echo "*:*:*:*:${password//:/\\:}" > "$PGPASSFILE"
+list() {
+    find . -path './checkpoints/*.json' -printf '%f\n' | sort | sed 's/^0*//; s/\.json$//'
 }
 
-sql() { # DATABASE [SQL], or the SQL from standard input
-    psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --dbname "$1" ${2:+--command "$2"}
-}
-
-find_newest() {
-    find . -maxdepth 1 -name 'signoff-*.dump.sha256' -printf '%f\n' | sort | tail -n 1 | sed 's/\.sha256$//'
+find_newest() { # its manifest, which is written last
+    find . -path './checkpoints/*.json' | sort | tail -n 1
 }
 
 make() {
     exec 9> .lock
     flock 9
-    local name
-    name=signoff-$(date -u +%Y%m%dT%H%M%S.%3NZ).dump
-    rm -f ./*.part
-    trap 'status=$?; rm -f "$PGPASSFILE" ./*.part; [ $status = 0 ] || tell 1; exit $status' EXIT
-    pg_dump --format=custom --file="$name.part" "$present"
-    require_tables "$name.part"
-    pg_restore --file=/dev/null "$name.part" # reads all of it
-    sync "$name.part"
-    mv "$name.part" "$name"
-    sha256sum "$name" > "$name.sha256.part"
-    mv "$name.sha256.part" "$name.sha256"
-    find . -maxdepth 1 -name 'signoff-*.dump*' -mmin "+$((${SIGNOFF_BACKUP_KEEP_DAYS:-14} * 1440))" -delete
+    trap 'status=$?; [ $status = 0 ] || tell 1; exit $status' EXIT
+    SIGNOFF_ARCHIVE=$PWD SIGNOFF_ARCHIVE_KEPT_S=$((${SIGNOFF_BACKUP_KEEP_DAYS:-14} * 86400)) \
+        python -m jobstore.recovery.backup >&2
     tell 0
-    echo "$name"
-}
-
-require_tables() {
-    local listed
-    listed=$(pg_restore --list "$1") || fail "$1 is no backup that PostgreSQL can read"
-    [[ $listed == *"TABLE DATA public jobs "* ]] || fail "$1 holds no tables of Signoff"
+    list | tail -n 1
 }
 
 tell() { # whether the last attempt failed: 0 or 1
-    local newest
+    local newest size=0 each
     newest=$(find_newest)
+    while read -r each; do
+        size=$((size + each))
+    done < <([ -z "$newest" ] || find "${newest%.json}" -type f -printf '%s\n')
     cat > "$metrics.new" <<METRICS
 # HELP signoff_backup_failed 1 if the last attempt to make a backup failed
 # TYPE signoff_backup_failed gauge
 signoff_backup_failed $1
 # HELP signoff_backup_made_seconds When the newest backup was made, since 1970; 0 without one
 # TYPE signoff_backup_made_seconds gauge
-signoff_backup_made_seconds $([ -z "$newest" ] && echo 0 || stat --format=%Y "$newest.sha256")
+signoff_backup_made_seconds $([ -z "$newest" ] && echo 0 || stat --format=%Y "$newest")
 # HELP signoff_backup_bytes How large the newest backup is
 # TYPE signoff_backup_bytes gauge
-signoff_backup_bytes $([ -z "$newest" ] && echo 0 || stat --format=%s "$newest")
+signoff_backup_bytes $size
 METRICS
-    chmod 644 "$metrics.new" # for the proxy
     mv "$metrics.new" "$metrics"
 }
 
@@ -89,7 +60,7 @@ due_in_s() {
     local newest
     newest=$(find_newest)
     [ -n "$newest" ] || { echo 0; return; }
-    echo $(($(stat --format=%Y "$newest.sha256") + ${SIGNOFF_BACKUP_EVERY_H:-24} * 3600 - $(date +%s)))
+    echo $(($(stat --format=%Y "$newest") + ${SIGNOFF_BACKUP_EVERY_H:-24} * 3600 - $(date +%s)))
 }
 
 keep() {
@@ -111,84 +82,37 @@ check() {
     local failed
     failed=$(sed -n 's/^signoff_backup_failed //p' "$metrics" 2> /dev/null) || fail "none has been tried yet"
     [ "$failed" = 0 ] || fail "the last attempt failed: see the log"
-    ((-$(due_in_s) < 3600)) || fail "the newest, $(find_newest), is too old"
+    ((-$(due_in_s) < 3600)) || fail "the newest, $(list | tail -n 1), is too old"
 }
 
-find_whole() { # print the name of a backup that is whole
-    local name=$1
-    [ "$name" != newest ] || name=$(find_newest)
-    [ -n "$name" ] || fail "there is no backup in $PWD"
-    [ -f "$name" ] && [ -f "$name.sha256" ] || fail "there is no backup $name: \`backup.sh list\` names all"
-    sha256sum --status --check "$name.sha256" || fail "$name is damaged: it is not what was written. Name another one"
-    require_tables "$name"
-    echo "$name"
+inspect() {
+    SIGNOFF_ARCHIVE=$PWD python "$here/inspect_backup.py" "$1"
 }
 
-pour() { # DATABASE NAME, and options of pg_restore
-    local owner
-    owner=$(sql "$1" "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
-    pg_restore --no-owner --no-acl --exit-on-error --single-transaction --role="$owner" --dbname="$1" "${@:3}" "$2"
+take() { # a variable, or what its file has
+    local file=$1_FILE
+    [ -z "${!file:-}" ] && echo "${!1:-}" || cat "${!file}"
 }
 
-fill() {
-    local name
-    name=$(find_whole "$1")
-    for database in "$restored" "$rebuilt"; do
-        sql postgres "DROP DATABASE IF EXISTS \"$database\" WITH (FORCE)"
-        sql postgres "CREATE DATABASE \"$database\" TEMPLATE template0"
-        (
-            set +u # as the image sources it
-            POSTGRES_DB=$database
-            . "$here/roles.sh"
-        )
-    done
-    pour "$restored" "$name"
-}
-
-find_last() { # the number of the last thing that a database knows
-    sql "$1" "SELECT coalesce(greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts)), 0)"
-}
-
-swap() {
-    local name chosen=$restored unused=$rebuilt kept of_facts of_backup
-    name=$(find_whole "$1")
-    [ -n "$(sql "$rebuilt" "SELECT 1 FROM pg_database WHERE datname = current_database()
-        AND shobj_description(oid, 'pg_database') = 'made of the facts'")" ] || fail "the facts were not read to their end"
-    of_facts=$(find_last "$rebuilt")
-    of_backup=$(find_last "$restored")
-    kept=${present}_before_$(date -u +%Y%m%dT%H%M%SZ)
-    if ((of_facts > of_backup)); then
-        chosen=$rebuilt unused=$restored
-        for table in "${own_tables[@]}"; do
-            pour "$rebuilt" "$name" --data-only --table="$table"
-        done
-        echo "the facts are newer than $name: the database is made of them, and of the tables that $name alone has"
-    else
-        echo "the facts are not newer than $name: the database is what it was then, and the facts are published from it"
-    fi
-    if [ -n "$(sql postgres "SELECT 1 FROM pg_database WHERE datname = '$present'")" ]; then
-        sql postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$present'" > /dev/null
-        sql postgres "ALTER DATABASE \"$present\" RENAME TO \"$kept\""
-        echo "the database that there was is $kept: \`dropdb $kept\` removes it"
-    fi
-    sql postgres "ALTER DATABASE \"$chosen\" RENAME TO \"$present\""
-    sql postgres "DROP DATABASE \"$unused\""
+restore() {
+    local url
+    url=$(take SIGNOFF_MIGRATE_DATABASE_URL)
+    [ -n "$url" ] || url=$(take SIGNOFF_DATABASE_URL)
+    unset SIGNOFF_DATABASE_URL_FILE SIGNOFF_MIGRATE_DATABASE_URL SIGNOFF_MIGRATE_DATABASE_URL_FILE
+    export SIGNOFF_DATABASE_URL
+    SIGNOFF_DATABASE_URL=$(sed -E 's|^([^/]*//[^/]*/[^?]*)|\1_restored|' <<< "$url")
+    case ${SIGNOFF_ARCHIVE:-} in
+        *://*) ;;
+        *) [ -d "${SIGNOFF_ARCHIVE:-}/parts" ] || SIGNOFF_ARCHIVE= ;; # nothing was archived on this machine
+    esac
+    SIGNOFF_BACKUP=$PWD SIGNOFF_CHECKPOINT=$1 python -m jobstore.recovery.rebuild
 }
 
 case ${1:-} in
-    keep | check) "$1" ;;
-    list) find . -maxdepth 1 -name 'signoff-*.dump.sha256' -printf '%f\n' | sort | sed 's/\.sha256$//' ;;
-    inspect) find_whole "${2:?NAME}" ;;
-    make)
-        sign_in
-        make
-        ;;
-    fill | swap)
-        sign_in
-        "$1" "${2:?NAME}"
-        ;;
+    keep | make | list | check) "$1" ;;
+    inspect | restore) "$1" "${2:?NUMBER}" ;;
     *)
-        sed -n '2,9s/^# //p' "$0" >&2
+        sed -n '2,8s/^# //p' "$0" >&2
         exit 2
         ;;
 esac

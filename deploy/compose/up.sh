@@ -1,7 +1,7 @@
 #!/bin/bash
 # Run the release of this checkout with production.yml, from images by digest: deploy/compose/production.md.
-#   deploy/compose/up.sh                   start it; where another release runs, make a backup, and replace it
-#   deploy/compose/up.sh --restore NAME    start it on a backup; `newest` is a name, too
+#   deploy/compose/up.sh                     start it; where another release runs, make a backup, and replace it
+#   deploy/compose/up.sh --restore NUMBER    start it on a backup; `newest` is a number, too
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/../.."
@@ -48,9 +48,9 @@ restore() {
     docker compose stop caddy console executor validator jobstore backup
     docker compose up --wait --detach postgres kafka kafka-2 kafka-3
     docker compose run --rm -T kafka-users # a new Kafka has none
-    docker compose run --rm -T backup fill "$1"
-    docker compose run --rm -T rebuild
-    docker compose run --rm -T backup swap "$1"
+    docker compose exec -T postgres bash /restore.sh prepare
+    docker compose run --rm -T backup restore "$1"
+    docker compose exec -T postgres bash /restore.sh swap
 }
 
 case $#${1:-} in

@@ -1,6 +1,7 @@
 """A production of Compose backs its database up by itself, says when that fails, and restores nothing damaged."""
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from support.compose_backup import SCRIPTS, WAIT_S, ComposeBackup
+from support.compose_backup import WAIT_S, ComposeBackup
 from support.factories import make_secret
 from support.fakes import until
 from support.jobstore.roles import PASSWORDS, name_jobstore, name_migrating
@@ -22,7 +23,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import SIGNOFF
-from jobstore.keeping.snapshots import UNTOLD
+from jobstore.keeping.snapshots import name_folder, name_manifest
 from jobstore.subjects import STORES
 from localstack.postgres import make_roles
 from servicekit.errors import PermanentError
@@ -89,27 +90,29 @@ async def make(backup: ComposeBackup) -> str:
 
 async def test_a_restored_database_is_what_it_was_and_a_jobstore_goes_on_with_it(backup: ComposeBackup) -> None:
     """Also one that a newer release has migrated: that is the way back."""
-    name = await make(backup)
+    assert await make(backup) == "1"
     await create_job(backup.url, "later")
     await execute(backup.url, "UPDATE alembic_version SET version_num = 'of a newer release'")
     with pytest.raises(PermanentError) as error:
         await open_database(backup.url)
     assert error.value.code == ErrorCode.UNKNOWN_REVISION
     restored = await backup.up("--restore", "newest")
-    assert restored.status == 0, restored.err
+    assert restored.status == 0, restored.err + restored.out
     assert await list_jobs(backup.url) == ["a"]
     await create_job(backup.url, "b")
     (kept,) = re.findall(r"the database that there was is (\S+):", restored.out)
-    assert f"not newer than {name}" in restored.out
+    (result,) = [json.loads(line) for line in restored.out.splitlines() if '"began_at"' in line]
+    assert (result["ok"], result["began_at"]["number"], result["began_at"]["goes_on"]) == (True, 1, False)
     run, start = "compose run --rm -T", "compose up --wait --detach"
+    in_postgres = "compose exec -T postgres bash /restore.sh"
     assert list_done(backup) == [
         f"{run} backup inspect newest",
         "compose stop caddy console executor validator jobstore backup",
         f"{start} postgres kafka kafka-2 kafka-3",
         f"{run} kafka-users",
-        f"{run} backup fill newest",
-        f"{run} rebuild",
-        f"{run} backup swap newest",
+        f"{in_postgres} prepare",
+        f"{run} backup restore newest",
+        f"{in_postgres} swap",
         start,
     ]
     of_before = urlsplit(backup.url)._replace(path=f"/{kept}").geturl()
@@ -118,8 +121,13 @@ async def test_a_restored_database_is_what_it_was_and_a_jobstore_goes_on_with_it
 
 def list_done(backup: ComposeBackup) -> list[str]:
     """What `docker compose` was asked to do, besides fetching images."""
-    did = ("compose run", "compose stop", "compose up")
+    did = ("compose exec", "compose run", "compose stop", "compose up")
     return [call for call in backup.read_asked() if call.startswith(did)]
+
+
+def find_table(backup: ComposeBackup, number: str, table: str) -> Path:
+    (file,) = (backup.backups / "checkpoints" / name_folder(int(number))).glob(f"*/{table}.copy.zst")
+    return file
 
 
 def cut(file: Path) -> None:
@@ -134,15 +142,14 @@ def change(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, change, Path.unlink], ids=["cut", "changed", "gone"])
 async def test_a_damaged_backup_is_refused_and_changes_nothing(backup: ComposeBackup, damage: object) -> None:
-    name = await make(backup)
+    number = await make(backup)
     assert callable(damage)
-    damage(backup.backups / name)
-    for command in ("inspect", "fill", "swap"):
-        refused = await backup.run(command, name)
-        assert (refused.status, refused.out) == (1, "")
-        assert re.search(rf"{name}( is damaged|: `backup.sh list`)", refused.err)
-    assert (await backup.up("--restore", name)).status == 1
-    assert list_done(backup) == [f"compose run --rm -T backup inspect {name}"], "nothing is stopped for it"
+    damage(find_table(backup, number, "jobs"))
+    refused = await backup.run("inspect", number)
+    assert refused.status == 1
+    assert json.loads(refused.out)["error"]["code"] == "wrong_archive"
+    assert (await backup.up("--restore", number)).status == 1
+    assert list_done(backup) == [f"compose run --rm -T backup inspect {number}"], "nothing is stopped for it"
     assert await list_jobs(backup.url) == ["a"]
 
 
@@ -150,36 +157,44 @@ async def test_a_database_is_not_replaced_while_nobody_knows_whether_there_are_n
     backup: ComposeBackup,
 ) -> None:
     backup.more["SIGNOFF_KAFKA_SECURITY"] = "SSL"  # which the broker does not speak
-    name = await make(backup)
+    number = await make(backup)
     await create_job(backup.url, "later")
-    refused = await backup.up("--restore", name)
+    refused = await backup.up("--restore", number)
     assert refused.status == 1
     assert "kafka_unauthenticated" in refused.out
-    swapped = await backup.run("swap", name)
-    assert (swapped.status, swapped.err) == (1, "backup.sh: the facts were not read to their end\n")
+    assert list_done(backup)[-1] == f"compose run --rm -T backup restore {number}"
     assert await list_jobs(backup.url) == ["a", "later"]
 
 
-async def test_a_backup_without_tables_is_neither_made_nor_restored(backup: ComposeBackup) -> None:
-    name = await make(backup)
+async def test_an_empty_database_replaces_none(backup: ComposeBackup) -> None:
+    assert (await backup.restore("prepare")).status == 0
+    refused = await backup.restore("swap")
+    assert (refused.status, "is empty: fill it first" in refused.err) == (1, True)
+    assert await list_jobs(backup.url) == ["a"]
+
+
+async def test_a_backup_without_tables_is_not_made(backup: ComposeBackup) -> None:
+    number = await make(backup)
     await execute(backup.url, "DROP SCHEMA public CASCADE")
+    await execute(backup.url, "CREATE SCHEMA public")
     refused = await backup.run("make")
     assert (refused.status, refused.out) == (1, "")
-    assert "holds no tables of Signoff" in refused.err
-    assert (await backup.run("list")).out.split() == [name]
-    assert (backup.backups / name).stat().st_mode & 0o777 == 0o600
-    assert [file for file in backup.backups.iterdir() if file.suffix == ".part"] == []
+    assert "start a jobstore, which migrates it" in refused.err
+    assert (await backup.run("list")).out.split() == [number]
+    manifest = backup.backups / name_manifest(int(number))
+    assert {file.stat().st_mode & 0o777 for file in (manifest, find_table(backup, number, "jobs"))} == {0o600}
 
 
 async def test_a_failed_backup_is_seen_until_one_succeeds(backup: ComposeBackup) -> None:
     """By a metric, and by the health of the container."""
     assert (await backup.run("check")).status == 1
-    name = await make(backup)
+    number = await make(backup)
     assert (await backup.run("check")).status == 0
-    failed = await backup.run("make", PGPORT="1")
+    failed = await backup.run("make", SIGNOFF_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
     assert failed.status != 0
     assert "signoff_backup_failed 1\n" in backup.metrics
-    assert f"signoff_backup_bytes {(backup.backups / name).stat().st_size}\n" in backup.metrics
+    tables = (backup.backups / "checkpoints" / name_folder(int(number))).glob("*/*")
+    assert f"signoff_backup_bytes {sum(file.stat().st_size for file in tables)}\n" in backup.metrics
     unhealthy = await backup.run("check")
     assert (unhealthy.status, unhealthy.err) == (1, "backup.sh: the last attempt failed: see the log\n")
     await make(backup)
@@ -200,6 +215,9 @@ async def test_backups_are_made_by_themselves_and_their_service_ends_when_it_is_
 async def test_a_backup_that_is_too_old_is_seen_and_old_ones_go_once_there_is_a_newer_one(
     backup: ComposeBackup,
 ) -> None:
+    """Dumps that a release before has left are neither counted nor removed."""
+    dump = backup.backups / "signoff-20260101T000000.000Z.dump"
+    dump.write_bytes(b"of 0.2.0")
     first = await make(backup)
     age(backup, first, days=3)
     unhealthy = await backup.run("check", SIGNOFF_BACKUP_EVERY_H="24")
@@ -208,19 +226,12 @@ async def test_a_backup_that_is_too_old_is_seen_and_old_ones_go_once_there_is_a_
     kept = await backup.run("make", SIGNOFF_BACKUP_KEEP_DAYS="4")
     assert (await backup.run("list")).out.split() == [first, kept.out.strip()]
     last = await backup.run("make", SIGNOFF_BACKUP_KEEP_DAYS="2")
-    assert first not in (await backup.run("list")).out.split()
-    assert {file.name for file in backup.backups.iterdir() if first in file.name} == set()
-    assert last.out.strip() in (await backup.run("list")).out.split()
+    assert (await backup.run("list")).out.split() == [kept.out.strip(), last.out.strip()]
+    assert not (backup.backups / name_manifest(int(first))).exists()
+    assert dump.exists()
 
 
-def age(backup: ComposeBackup, name: str, days: float) -> None:
+def age(backup: ComposeBackup, number: str, days: float) -> None:
     """Let a backup be as old as that."""
     then = time.time() - days * 86_400
-    for file in (backup.backups / name, backup.backups / f"{name}.sha256"):
-        os.utime(file, (then, then))
-
-
-async def test_the_tables_that_are_copied_are_those_that_facts_do_not_tell_of() -> None:
-    (ours,) = re.findall(r"own_tables=\((.*)\)", (SCRIPTS / "backup.sh").read_text())
-    counted = {"rollup", "stubs", "keeping", "archive_parts", "inboxes"}  # rows that a new database makes, or has
-    assert {*ours.split()} == {name for name in UNTOLD if not name.endswith("rollups")} - counted
+    os.utime(backup.backups / name_manifest(int(number)), (then, then))

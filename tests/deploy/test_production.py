@@ -227,7 +227,7 @@ async def test_what_cannot_be_backed_up_is_not_replaced(machine: ComposeBackup) 
 async def test_what_the_script_does_not_know_is_refused(machine: ComposeBackup) -> None:
     refused = await machine.up("--restore")
     assert refused.status == 2
-    assert "up.sh --restore NAME" in refused.err
+    assert "up.sh --restore NUMBER" in refused.err
 
 
 def test_the_settings_of_a_service_are_all_its_own(production: Any) -> None:

@@ -23,7 +23,7 @@ echo "$*" >> {folder}/asked
 case "$*" in
     "compose run --rm -T backup "*) exec bash {folder}/backup.sh "${{@:6}}" ;;
     "compose exec -T backup bash /backup.sh "*) exec bash {folder}/backup.sh "${{@:7}}" ;;
-    "compose run --rm -T rebuild") exec {python} {rebuild} ;;
+    "compose exec -T postgres bash /restore.sh "*) exec bash {folder}/restore.sh "${{@:7}}" ;;
     "compose ps "*) cat {folder}/running ;;
     "compose -f "*" config") cat {folder}/model.yml ;;
     *" config --images") sed -n 's/.*image: "\\(.*\\)", pull.*/\\1/p' {folder}/images.yml; cat {folder}/movable ;;
@@ -40,7 +40,7 @@ class Ended(NamedTuple):
 
 @dataclass
 class ComposeBackup:
-    """Backups of the database at a superuser's URL, in a folder; `more` is the environment of a rebuild."""
+    """Backups of the database at a superuser's URL, in a folder; `more` is what the jobstore's programs are given."""
 
     folder: Path
     url: str
@@ -49,19 +49,18 @@ class ComposeBackup:
 
     def __post_init__(self) -> None:
         self.backups.mkdir()
-        (self.folder / "password").write_text(unquote(urlsplit(self.url).password or ""))
         roles = ROOT / "deploy/local/localstack/roles.sql"
         (self.folder / "roles.sh").write_text((SCRIPTS / "roles.sh").read_text().replace("/roles.sql", str(roles)))
-        shutil.copy(SCRIPTS / "backup.sh", self.folder)
+        for script in ("backup.sh", "restore.sh", "inspect_backup.py"):
+            shutil.copy(SCRIPTS / script, self.folder)
         (self.folder / "deploy/compose").mkdir(parents=True)
         shutil.copy(SCRIPTS / "up.sh", self.folder / "deploy/compose")
         self.set_version("1.0.0")
         self.set_images({"jobstore": "r.example/signoff-jobstore:1"}, "r.example/signoff-jobstore@sha256:01")
         self.set_running("")
-        programs = {"folder": self.folder, "python": sys.executable, "rebuild": SCRIPTS / "rebuild.py"}
         (self.folder / "bin").mkdir()
         docker = self.folder / "bin/docker"
-        docker.write_text(DOCKER.format(**programs))
+        docker.write_text(DOCKER.format(folder=self.folder))
         docker.chmod(0o755)
 
     @property
@@ -99,6 +98,10 @@ class ComposeBackup:
         """Run backup.sh."""
         return await self._run(self.folder / "backup.sh", *command, **env)
 
+    async def restore(self, command: str) -> Ended:
+        """Run restore.sh."""
+        return await self._run(self.folder / "restore.sh", command)
+
     async def up(self, *command: str) -> Ended:
         """Run up.sh."""
         return await self._run(self.folder / "deploy/compose/up.sh", *command)
@@ -119,12 +122,12 @@ class ComposeBackup:
         """What the containers are given."""
         at = urlsplit(self.url)
         return {
-            "PATH": f"{self.folder / 'bin'}:{find_binaries()}:{os.environ['PATH']}",
+            "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{find_binaries()}:{os.environ['PATH']}",
             "PGHOST": at.hostname or "",
             "PGPORT": str(at.port),
             "POSTGRES_USER": at.username or "",
             "POSTGRES_DB": at.path.removeprefix("/"),
-            "POSTGRES_PASSWORD_FILE": str(self.folder / "password"),
+            "PGPASSWORD": unquote(at.password or ""),  # the container's own socket asks for none
             **{name.upper(): password for name, password in self.passwords.items()},
             "BACKUPS": str(self.backups),
             "METRICS": str(self.folder),

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, PlainValidator, SecretStr, field_val
 
 from contracts.judging.policy import Reference
 from contracts.resources import Policy
-from contracts.signing import Secrets
+from contracts.signing import FactKeys, Secrets
 from contracts.topics import (
     DEAD_LETTERS_MAX_BYTES,
     FACTS_KEPT,
@@ -249,12 +249,30 @@ class Settings(ServiceSettings):
         return Policy(**fields, delivery=Delivery.AT_LEAST_ONCE, judge=self.judge_policy)
 
 
-class RebuildSettings(ServiceSettings):
+class KeyedSettings(ServiceSettings):
+    """Settings with keys of facts, those of the secrets before others; each the newest first. One must be given."""
+
+    secrets: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if self.secrets is None and self.fact_keys is None:
+            raise ValueError("SIGNOFF_SECRETS or SIGNOFF_FACT_KEYS is required")
+        return self
+
+    @property
+    def keys(self) -> FactKeys:
+        """The keys of facts."""
+        derived = [*FactKeys.derive(Secrets.parse(self.secrets.get_secret_value()))] if self.secrets else []
+        others = [*FactKeys.parse(self.fact_keys.get_secret_value())] if self.fact_keys else []
+        return FactKeys([*derived, *(key for key in others if key not in derived)])
+
+
+class RebuildSettings(KeyedSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
     database_url: DatabaseUrl
-    #: Keys of facts, the newest first.
-    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
     create_database: bool = False
     accept_gaps: bool = False
     #: Where facts are archived, and checkpoints are, or backups, if these are elsewhere; and the number of the one at
@@ -264,11 +282,10 @@ class RebuildSettings(ServiceSettings):
     checkpoint: Annotated[str, Field(pattern="^[0-9]{1,12}$|^newest$")] | None = None
 
 
-class BackupSettings(ServiceSettings):
+class BackupSettings(KeyedSettings):
     """Settings of a backup: what is backed up, and where to."""
 
     database_url: DatabaseUrl
-    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
     archive: str
     #: How long older backups are kept once there is a newer one; None: for ever.
     archive_kept_s: float | None = Field(None, ge=AGE_MIN_S)

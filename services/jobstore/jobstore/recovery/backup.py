@@ -5,7 +5,6 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.signing import FactKeys
 from jobstore.config import BackupSettings
 from jobstore.keeping.snapshots import Snapshots
 from jobstore.recovery import process
@@ -25,8 +24,7 @@ async def main() -> Mapping[str, object]:
     `behind` counts facts that the relay had not published by then: a restore publishes them.
     """
     settings = load_settings(BackupSettings)
-    keys = FactKeys.parse(settings.fact_keys.get_secret_value())
-    snapshots = Snapshots(Objects.open(settings.archive, creates=True), keys)
+    snapshots = Snapshots(Objects.open(settings.archive, creates=True), settings.keys)
     async with open_snapshot(settings.database_url.get_secret_value()) as connection:
         if not await connection.scalar(_IS_MIGRATED):
             raise PermanentError(

@@ -28,7 +28,7 @@ from contracts.events import (
     RefusedAs,
 )
 from contracts.resources import Policy
-from contracts.signing import FactFilter, FactKeys
+from contracts.signing import FactFilter
 from contracts.topics import TOPIC_OF, TOPICS
 from jobstore.config import RebuildSettings
 from jobstore.engine.address import DatabaseAddress
@@ -549,7 +549,7 @@ async def main() -> Mapping[str, object]:
     url = settings.database_url.get_secret_value()
     if settings.create_database:
         await _create_database(url)
-    facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
+    facts = FactFilter(settings.keys)
     database = Database(url, pool_size=2, bounded=False)
     kafka = KafkaAccess.of(settings)
     history: OpenHistory = partial(History, kafka, check_crcs=False)
@@ -588,9 +588,8 @@ async def _find_snapshot(settings: RebuildSettings) -> Snapshot | None:
     """Return the snapshot at which to begin, once it was read to its end; None: a rebuild begins at the first fact."""
     if not (place := settings.backup or settings.archive):
         return None
-    keys = FactKeys.parse(settings.fact_keys.get_secret_value())
     number = None if settings.checkpoint in {None, "newest"} else int(settings.checkpoint)
-    snapshot = await Snapshots(Objects.open(place), keys).open(number)
+    snapshot = await Snapshots(Objects.open(place), settings.keys).open(number)
     if snapshot is not None:
         await snapshot.check()
     elif settings.checkpoint is not None:
@@ -602,7 +601,7 @@ async def _find_parts(settings: RebuildSettings, snapshot: Snapshot | None) -> A
     """Return the parts of the archive behind a snapshot, or all; None: there are none."""
     if not (place := settings.archive or settings.backup):
         return None
-    archive = Archive(Objects.open(place), FactKeys.parse(settings.fact_keys.get_secret_value()))
+    archive = Archive(Objects.open(place), settings.keys)
     parts = await ArchivedParts.load(archive, 0 if snapshot is None else snapshot.manifest.published_seq)
     return None if parts.incarnation is None else parts
 
