@@ -6,10 +6,10 @@ import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from console.config import ConsoleSettings
@@ -102,6 +102,22 @@ def test_any_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     settings = load_settings(Doors)
     assert settings.token.values == (ONE,)
     assert settings.url.get_secret_value() == "postgresql://somewhere"
+
+
+def test_a_secret_that_is_checked_and_may_be_missing_may_be_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the secrets of upstreams are: one that was passed by left a door open."""
+
+    class Upstreams(EnvironmentSettings):
+        model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
+        upstream_secrets: Annotated[SecretStr, AfterValidator(lambda text: text)] | None = None
+
+    (tmp_path / "secrets").write_text("press:secret\n")
+    monkeypatch.setenv("SIGNOFF_UPSTREAM_SECRETS_FILE", str(tmp_path / "secrets"))
+    secrets = load_settings(Upstreams).upstream_secrets
+    assert secrets is not None
+    assert secrets.get_secret_value() == "press:secret"
 
 
 def test_an_empty_file_has_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

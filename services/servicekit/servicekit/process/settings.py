@@ -265,8 +265,8 @@ def _name_variable(kind: type[BaseSettings], field: str) -> str:
 
 
 def _is_secret(annotation: Any) -> bool:
-    kinds = (annotation, *get_args(annotation))
-    return any(isinstance(kind, type) and issubclass(kind, SecretStr) for kind in kinds)
+    is_one = isinstance(annotation, type) and issubclass(annotation, SecretStr)
+    return is_one or any(map(_is_secret, get_args(annotation)))  # beside None, and as Annotated
 
 
 def split_address(address: str) -> tuple[str, int]:
