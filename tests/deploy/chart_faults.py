@@ -3,7 +3,7 @@
 import os
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,23 +14,37 @@ from dockerfiles import environment
 
 from console.config import ConsoleSettings
 from executor.config import Settings as ExecutorSettings
+from jobstore.config import BackupSettings
 from jobstore.config import Settings as JobStoreSettings
+from jobstore.tracing.exporter import Settings as TracesSettings
 from localstack.certificates import Authority
 from servicekit.errors import PermanentError
 from servicekit.process.settings import ServiceSettings, load_settings
 from servicekit.process.variables import find_unknown
 from validator.config import Settings as ValidatorSettings
 
+Rule = Callable[[Object, Sequence[Object]], Iterator[str]]
+
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "jobstore": JobStoreSettings,
     "executor": ExecutorSettings,
     "validator": ValidatorSettings,
     "console": ConsoleSettings,
+    "traces": TracesSettings,
+    "backup": BackupSettings,
 }
-#: The image of what helps: the judge by rules is made of it.
-HELPER = "cli"
+#: Those that run whatever values say.
+SERVICES = ("jobstore", "executor", "validator", "console")
+#: What helps: the judge by rules.
+HELPER = "judge"
+#: Whose image is not its own.
+IMAGES = {HELPER: "cli", "traces": "jobstore", "backup": "jobstore"}
 #: Variables of services that their settings do not declare.
-MORE = {"jobstore": {"PGSSLROOTCERT"}, "validator": {"OPENAI_API_KEY", "OPENAI_BASE_URL"}}
+MORE = {
+    "jobstore": {"PGSSLROOTCERT"},
+    "backup": {"PGSSLROOTCERT"},
+    "validator": {"OPENAI_API_KEY", "OPENAI_BASE_URL"},
+}
 KEYS = {name: b64encode(bytes([number] * 32)).decode() for number, name in enumerate("abcdefghi")}
 #: Values of the Secret, by variable.
 VALUES = {
@@ -50,6 +64,8 @@ VALUES = {
 }
 #: Where pods have Secrets and ConfigMaps.
 FOLDER = "/run/secrets"
+#: Where pods have volumes, and what is kept below.
+KEPT = "/var/lib/signoff"
 #: A pod that is not ready is found within so many seconds, and one that hangs is killed after as many at least.
 UNREADY_WITHIN_S, HANGS_S = 15, 60
 #: Seconds that a process may take beyond SIGNOFF_GRACE_S.
@@ -86,7 +102,7 @@ def find_faults(objects: Sequence[Object]) -> Iterator[str]:
     names = Counter((each["kind"], each["metadata"]["name"]) for each in objects)
     yield from (f"{' '.join(name)} is there {times} times" for name, times in names.items() if times > 1)
     services = {find_service(each["spec"]["template"]) for each in list_kind(objects, "Deployment")}
-    yield from (f"{name} has no deployment" for name in SETTINGS.keys() - services)
+    yield from (f"{name} has no deployment" for name in {*SERVICES} - services)
 
 
 def list_kind(objects: Sequence[Object], kind: str) -> list[Object]:
@@ -94,9 +110,9 @@ def list_kind(objects: Sequence[Object], kind: str) -> list[Object]:
 
 
 def find_service(pod: Object) -> str:
-    """The service whose image a pod runs."""
-    image: str = pod["spec"]["containers"][0]["image"]
-    return image.rpartition("/signoff-")[2].partition(":")[0]
+    """The service that a pod runs."""
+    name: str = pod["spec"]["containers"][0]["name"]
+    return name
 
 
 def is_right(pod: Object, _: Sequence[Object]) -> Iterator[str]:
@@ -108,6 +124,9 @@ def is_right(pod: Object, _: Sequence[Object]) -> Iterator[str]:
     volumes, mounts = ([item["name"] for item in each] for each in (spec["volumes"], container["volumeMounts"]))
     if volumes != mounts:
         yield f"has volumes {volumes} and mounts {mounts}"
+    image = container["image"].rpartition("/signoff-")[2].partition(":")[0]
+    if image != IMAGES.get(container["name"], container["name"]):
+        yield f"runs the image {image}"
     if "memory" not in container["resources"].get("limits", {}):
         yield "has no limit of memory"
 
@@ -164,9 +183,13 @@ def starts(pod: Object, objects: Sequence[Object]) -> Iterator[str]:
         yield f"is given what is not its own: {sorted(variables - own)}"
     if shown := given.keys() & VALUES.keys():
         yield f"shows {sorted(shown)}"
+    mounts = [each["mountPath"] for each in container["volumeMounts"]]
+    if given.get("SIGNOFF_ARCHIVE", "s3:").startswith("/") and KEPT not in mounts:
+        yield f"writes into {given['SIGNOFF_ARCHIVE']}, which is no volume"
     with TemporaryDirectory() as folder:
         _lay_out(spec, objects, Path(folder))
-        here = {name: value.replace(FOLDER, folder) for name, value in {**environment(service), **given}.items()}
+        places = {**environment(IMAGES.get(service, service)), **given}
+        here = {name: value.replace(FOLDER, folder).replace(KEPT, f"{folder}/kept") for name, value in places.items()}
         with patch.dict(os.environ, here, clear=True):
             if unknown := find_unknown(os.environ):
                 yield f"is given variables that nothing reads: {unknown}"
@@ -174,6 +197,7 @@ def starts(pod: Object, objects: Sequence[Object]) -> Iterator[str]:
                 load_settings(SETTINGS[service])
             except PermanentError as error:
                 yield f"does not start: {error}"
+        here.pop("SIGNOFF_ARCHIVE", None)  # whoever writes there makes it
         yield from (f"{name} names a file that is not there" for name, path in here.items() if is_lost(path, folder))
 
 
@@ -199,7 +223,10 @@ def _lay_out(spec: Object, objects: Sequence[Object], folder: Path) -> None:
     """Write what a pod's volumes hold."""
     paths = {each["name"]: each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
     maps = {each["metadata"]["name"]: each["data"] for each in list_kind(objects, "ConfigMap")}
+    claims = {each["metadata"]["name"] for each in list_kind(objects, "PersistentVolumeClaim")}
     for volume in spec["volumes"]:
+        if volume.get("persistentVolumeClaim", {}).get("claimName") in claims:
+            Path(paths[volume["name"]].replace(KEPT, f"{folder}/kept")).mkdir()
         if not paths[volume["name"]].startswith(FOLDER):
             continue
         path = Path(paths[volume["name"]].replace(FOLDER, str(folder)))
@@ -257,6 +284,32 @@ def is_reached(pod: Object, objects: Sequence[Object]) -> Iterator[str]:
             yield f"nothing listens at {address}"
 
 
+def of_job(*rules: Rule) -> Rule:
+    """Rules of pods, of those that a CronJob makes."""
+
+    def hold(spec: Object, objects: Sequence[Object]) -> Iterator[str]:
+        for rule in rules:
+            yield from rule(spec["jobTemplate"]["spec"], objects)
+
+    return hold
+
+
+def is_claimed(spec: Object, objects: Sequence[Object]) -> Iterator[str]:
+    """A volume that several pods mount must be one that they can."""
+    if spec["accessModes"] not in (["ReadWriteMany"], ["ReadWriteOnce"]):
+        yield f"is mounted by {spec['accessModes']}"
+    shared = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for pod in _list_pods({}, objects)
+        for volume in pod["spec"]["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    own = {each["metadata"]["name"]: each["spec"] for each in list_kind(objects, "PersistentVolumeClaim")}
+    for name in shared:
+        if name not in own or "ReadWriteMany" not in own[name]["accessModes"]:
+            yield f"several pods mount {name}, which is not ReadWriteMany"
+
+
 def leads_to_a_service(spec: Object, objects: Sequence[Object]) -> Iterator[str]:
     known = {each["metadata"]["name"]: each["spec"]["ports"] for each in list_kind(objects, "Service")}
     for path in (path for rule in spec["rules"] for path in rule["http"]["paths"]):
@@ -269,7 +322,7 @@ def scrapes_all(spec: Object, objects: Sequence[Object]) -> Iterator[str]:
     labels = spec["selector"]["matchLabels"].items()
     chosen = [each["spec"] for each in list_kind(objects, "Service") if labels <= each["metadata"]["labels"].items()]
     scraped = [pod for each in chosen for pod in _list_pods(each["selector"], objects)]
-    if len(scraped) != len(SETTINGS):
+    if {*map(find_service, scraped)} != {*map(find_service, _list_pods({}, objects))} - {HELPER}:
         yield f"scrapes {[*map(find_service, scraped)]}"
     for endpoint in spec["endpoints"]:
         if not all(endpoint["port"] in {port["name"] for port in each["ports"]} for each in chosen):
@@ -289,6 +342,8 @@ def scales_alone(spec: Object, objects: Sequence[Object]) -> Iterator[str]:
 #: What must hold of the objects of a kind; a rule yields what does not.
 RULES = {
     "Deployment": (is_right, is_probed, is_replaced_with_care, starts, chooses_its_own_pods, is_reached),
+    "CronJob": (of_job(is_right, starts),),
+    "PersistentVolumeClaim": (is_claimed,),
     "Service": (chooses_pods,),
     "PodDisruptionBudget": (chooses_pods,),
     "NetworkPolicy": (chooses_pods,),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_faults import find_faults, list_kind
+from chart_faults import KEPT, SERVICES, find_faults, list_kind
 from charts import CHART, EXAMPLES, VERSIONS, Object, find_schema, find_schema_faults, render, run_helm
 from dockerfiles import ROOT
 
@@ -137,6 +137,14 @@ def resolve(schema: Any) -> Any:
         ("ingress.host=x.example", "tlsSecret"),
         ("oidc.issuer=https://id.example", "clientId"),
         ("jobstore.env.SIGNOFF_LEASE_S=15", "SIGNOFF_LEASE_S"),
+        ("archive.bucket=ftp://host/archive", "archive.*bucket"),
+        ("archive.bucket=s3://a,archive.volume=1Gi", "archive.*volume"),
+        ("archive.keptS=59", "keptS"),
+        ("kept.removedS=86400", "removedS"),
+        ("kept.fullAt=1.5", "fullAt"),
+        ("backup.schedule=daily", "schedule"),
+        ("backup.schedule=@daily", "backup"),
+        ("traces.endpoint=collector:4318", "endpoint"),
     ],
 )
 def test_values_that_would_not_work_are_refused_by_name(options: str, told: str) -> None:
@@ -201,6 +209,33 @@ def test_where_metrics_want_a_token_all_pods_have_it_and_prometheus_sends_it() -
     assert endpoint["authorization"] == {"credentials": {"name": "signoff", "key": "SIGNOFF_METRICS_TOKEN"}}
     assert list_having("scaled") == [True] * 4
     assert not any(list_having("small"))
+
+
+def read_given(example: str, name: str) -> dict[str, str]:
+    """The variables that a service is given as texts."""
+    (pod,) = (each for each in list_kind(made(example), "Deployment") if each["metadata"]["name"] == f"signoff-{name}")
+    (container,) = pod["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+def test_each_bound_of_what_is_kept_is_given_to_the_jobstores_and_none_unless_it_is_set() -> None:
+    """Numbers are written out: Helm takes large ones for fractions."""
+    bounds = yaml.safe_load(EXAMPLES["kept"].read_text("utf-8"))
+    said = {**bounds["kept"], **{name: bounds["archive"][name] for name in ("checkpointEveryS", "keptS")}}
+    given, without = read_given("kept", "jobstore"), read_given("small", "jobstore")
+    assert {str(value) for value in said.values()} <= {*given.values()}
+    named = {"REMOVED", "FACTS", "WORK", "DEAD_LETTERS", "DATABASE_MAX", "STORAGE", "ARCHIVE", "CHECKPOINT", "DISKS"}
+    assert [name for name in without if name.removeprefix("SIGNOFF_").startswith((*named,))] == []
+    of_volume = read_given("on-volumes", "jobstore")
+    assert (of_volume["SIGNOFF_ARCHIVE"], of_volume["SIGNOFF_DISKS"]) == (f"{KEPT}/archive", KEPT)
+
+
+def test_traces_are_sent_by_a_process_of_their_own_and_the_page_leads_to_them() -> None:
+    assert read_given("kept", "traces")["SIGNOFF_OTLP_ENDPOINT"] == "http://collector.monitoring:4318"
+    assert read_given("kept", "console")["SIGNOFF_TRACE_URL"] == "https://traces.example/trace/{trace_id}"
+    assert {each["metadata"]["name"] for each in list_kind(made("small"), "Deployment")} == {
+        f"signoff-{name}" for name in SERVICES
+    }
 
 
 def test_without_a_key_fixed_rules_judge_and_no_key_is_read() -> None:

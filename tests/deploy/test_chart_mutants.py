@@ -81,6 +81,24 @@ MISTAKES = {
     "a Service that nothing scrapes": Mistake(
         "monitor.yaml", "podTargetLabels: [", "podTargetLabel: [", "'podTargetLabel' was unexpected", "scaled"
     ),
+    "a backup without the secret that signs it": Mistake(
+        "backup.yaml", '(list "SIGNOFF_SECRETS" ', "(list ", "backup: does not start", "kept"
+    ),
+    "a backup that is told another thing": Mistake(
+        "backup.yaml", "SIGNOFF_ARCHIVE_KEPT_S", "SIGNOFF_ARCHIVE_KEEP_S", "['SIGNOFF_ARCHIVE_KEEP_S']", "kept"
+    ),
+    "a backup into no volume": Mistake(
+        "backup.yaml", '(ne .volume "") }}\napi', "false }}\napi", "is no volume", "on-volumes"
+    ),
+    "an archive into no volume": Mistake(
+        "_services.tpl", "-archive, path: /var", "-archives, path: /var", "there is no /", "on-volumes"
+    ),
+    "a volume that one pod alone may mount": Mistake(
+        "volumes.yaml", '"archive" "ReadWriteMany"', '"archive" "ReadWriteOnce"', "several pods mount", "on-volumes"
+    ),
+    "traces that call jobstores": Mistake(
+        "_access.tpl", '{{- else if ne $name "traces" }}', "{{- else }}", "['SIGNOFF_JOBSTORE']", "kept"
+    ),
     "a key of the values that the schema does not know": Mistake(
         "../values.yaml", "logLevel: INFO", "logLevels: INFO", "additional properties 'logLevels' not allowed"
     ),

@@ -89,6 +89,13 @@ async def test_the_example_of_replay_and_rebuild(home: Path, system: System) -> 
     assert output.splitlines()[-1].startswith("ok: ")
 
 
+async def test_the_example_of_what_is_kept(home: Path) -> None:
+    """The example of backup and restore ends with a database that has every job, also of what came after the backup."""
+    output = await run(home, "bash", "-ec", example("What is kept, backup and restore", "sh"))
+    assert re.search(r"backup 1 is in \S+: \d+ jobs, .* read back", output)
+    assert "the topics have every fact since" in output
+
+
 async def test_the_python_clients_example(home: Path) -> None:
     """The example of the Python client completes a job."""
     output = await run(home, sys.executable, "-c", example("As a gRPC client", "python"))

@@ -5,9 +5,10 @@
 {{- if ne $name "console" }}
 {{- with index . 0 }}
 {{- $kafka := .Values.kafka }}
-{{- $user := index $kafka.users $name }}
+{{- $whose := $name | replace "traces" "jobstore" }}
+{{- $user := index $kafka.users $whose }}
 {{- if .Values.strimzi.enabled }}
-{{- $user = dict "name" (printf "%s-kafka-%s" .Release.Name $name) "secret" (printf "%s-kafka-%s" .Release.Name $name) }}
+{{- $user = dict "name" (printf "%s-kafka-%s" .Release.Name $whose) "secret" (printf "%s-kafka-%s" .Release.Name $whose) }}
 {{- $kafka = include "signoff.strimzi" . | fromYaml }}
 {{- end }}
 {{- $files := list }}
@@ -74,7 +75,7 @@ env:
 folders:
   grpc: {secret: {{ $server }}, keys: [ca.crt, tls.crt, tls.key]}
 {{- end }}
-{{- else }}
+{{- else if ne $name "traces" }}
 env:
   SIGNOFF_JOBSTORE: {{ .Release.Name }}-jobstore.{{ .Release.Namespace }}.svc:50051
   {{- if $server }}
