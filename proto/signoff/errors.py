@@ -157,7 +157,7 @@ class ErrorCode(StrEnum):
     OPERATION_LIVE = _REFUSED("The job is part of an operation that is under way: wait for its end, or cancel it.")
     NO_ARCHIVE = _REFUSED("Nothing is removed that no archive has: set SIGNOFF_ARCHIVE, and wait for its first part.")
     NOT_ARCHIVED = _REFUSED(
-        "The job's last entry is not archived yet: ask again in some minutes; `signoff doctor` says what keeps it back."
+        "The archive does not have it yet, and soon will (`signoff doctor` says what keeps it back); or not any more."
     )
     MOVED_ON = _REFUSED("The job has moved on since this was asked for: read it, and decide anew.")
     CANCELLED = _REFUSED("Somebody cancelled it: execute it again if it is still wanted.")

@@ -9,7 +9,7 @@ from support.jobstore.signed_facts import make_keys
 
 from contracts.signing import make_secret
 from servicekit.archive.objects import Objects
-from servicekit.archive.parts import Archive
+from servicekit.archive.parts import Archive, Beginning
 from signoff.keeping import RemovedJob
 from signoff.types import Job, JobLog
 
@@ -41,6 +41,18 @@ async def test_an_archive_that_is_whole_is_verified(signoff, folder, env):
     ran = await signoff("archive", "verify", "--json")
     assert (ran.status, ran.json["parts"], ran.json["records"]) == (0, 2, 3)
     assert "ok: 2 parts with 3 records" in (await signoff("archive", "verify")).out
+
+
+async def test_an_archive_whose_first_parts_were_let_go_says_where_it_begins(signoff, folder):
+    archive = Archive(Objects.open(str(folder)), KEYS)
+    before = (await archive.read_part(2)).manifest.before
+    await archive.begin_at(Beginning(number=2, before=before, installation="", checkpoint=4, seq=1))
+    await archive.clear()
+    ran = await signoff("archive", "verify", "--archive", str(folder), "--json")
+    assert (ran.status, ran.json["parts"], ran.json["begins_with"], ran.json["checkpoint"]) == (0, 1, 2, 4)
+    for command in ("show", "verify"):
+        ran = await signoff("archive", command, "--archive", str(folder))
+        assert "it begins with part 2: those in front were let go, and checkpoint 4 has what they told" in ran.out
 
 
 async def test_a_changed_part_is_named(signoff, folder):

@@ -125,7 +125,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         topics = Topics(kafka)
         stack.push_async_callback(_disconnect, topics.close)
         make_topics, fact_keys = partial(_make_topics, settings), FactKeys.derive(secrets)
-        checkpoints = _make_checkpoints(database, kafka, fact_keys, settings)
+        open_archive = _find_archive(settings, fact_keys)
+        checkpoints = _make_checkpoints(database, kafka, open_archive, fact_keys, settings)
         check_age = partial(refuse_older_database, kafka, database, fact_keys)
         bounded, bounded_offers = BoundedPublisher(publisher), BoundedPublisher(publisher, ACKNOWLEDGED_WITHIN_S)
         await_kafka, signer = partial(bounded.wait, make_topics), FactSigner(fact_keys, terms.ids.installation)
@@ -165,7 +166,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         server, servicer, followed, auditor = await _make_server(stack, database, runner, settings)
         work = WorkService(database, runner, secrets, upstreams=upstreams, judgings=judging_queue, tasks=task_queue)
         add_WorkServiceServicer_to_server(work, server)
-        open_archive = _find_archive(settings, fact_keys)
         _add_services(server, callers, runner, open_archive, keys, _measure_topics(stack, settings))
         add_ReceiptServiceServicer_to_server(ReceiptService(callers, keys), server)
         add_JudgeServiceServicer_to_server(JudgeService(callers, runner, settings.payload_max_bytes), server)
@@ -350,15 +350,22 @@ def _make_archiver(
     return [archiver.run]
 
 
-def _make_checkpoints(database: Database, kafka: KafkaAccess, keys: FactKeys, settings: Settings) -> Checkpoints | None:
+def _make_checkpoints(
+    database: Database,
+    kafka: KafkaAccess,
+    open_archive: Callable[[], Archive] | None,
+    keys: FactKeys,
+    settings: Settings,
+) -> Checkpoints | None:
     """Return the loop that writes checkpoints into the archive; None: there is no archive."""
-    if (place := settings.archive) is None:
+    if (place := settings.archive) is None or open_archive is None:
         return None
     groups = tuple(name.strip() for name in settings.facts_groups.split(",") if name.strip())
     return Checkpoints(
         database,
         partial(open_snapshot, settings.database_url.get_secret_value()),
         lambda: Snapshots(Objects.open(place, creates=True), keys, settings.ids.installation),
+        open_archive,
         history=partial(History, kafka, check_crcs=False),
         read_committed=partial(read_committed, kafka),
         delete_records=partial(delete_records, kafka),

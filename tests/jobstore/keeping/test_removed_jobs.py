@@ -22,6 +22,7 @@ from jobstore.jobs.commands import EditJob
 from jobstore.jobs.model import SIGNOFF, Actor
 from jobstore.jobs.texts import TextIndex
 from jobstore.keeping.removal import RemoveJobs
+from servicekit.archive.parts import Beginning
 from servicekit.errors import PermanentError
 from signoff.status import Outcome, ReportKind, Role
 from signoff.v1 import job_service_pb2, keeping_service_pb2, receipt_service_pb2, resources_pb2
@@ -134,6 +135,24 @@ async def test_a_part_that_is_gone_is_named(removed: Removed) -> None:
 
     with pytest.raises(PermanentError, match=r"part 1 of the archive .* has no data any more"):
         await removed.read()
+
+
+@pytest.mark.parametrize("parts", ["[1]", "[]"], ids=["listed", "gone before it was removed"])
+async def test_a_job_whose_parts_were_let_go_is_told_so(removed: Removed, parts: str) -> None:
+    await removed.archiving.publish()
+    await removed.archiving.run()
+    archive = removed.archiving.archive
+    second = await archive.read_part(2)
+    before = second.manifest.before or ""
+    await archive.begin_at(Beginning(number=2, before=before, installation="here", checkpoint=1, seq=9))
+    await removed.archiving.execute(
+        "UPDATE job_logs SET response_payload = jsonb_set(response_payload::jsonb, '{removed,parts}', "
+        f"'{parts}')::json WHERE kind = 'removed'"
+    )
+
+    with pytest.raises(RefusedError, match=r"let go of the parts .* it begins with part 2") as error:
+        await removed.read()
+    assert error.value.code == "not_archived"
 
 
 async def test_without_an_archive_it_is_said_that_there_is_none(removed: Removed) -> None:

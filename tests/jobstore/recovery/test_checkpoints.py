@@ -16,17 +16,19 @@ from support.jobstore.steps import Steps
 from support.kafka.topics import Place
 from told_facts import KEYS, TOPICS, Facts, empty, rebuilding, verified
 
+from jobstore.config import RebuildSettings
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.keeping.archiver import Archiver
 from jobstore.keeping.checkpoints import Checkpoints, CheckpointTerms, Offsets, find_behind
 from jobstore.keeping.snapshots import Snapshots, name_manifest
+from jobstore.recovery.rebuild import find_parts
 from jobstore.recovery.verify import open_snapshot
 from jobstore.subjects import STORES
 from servicekit import clock
 from servicekit.archive.history import ArchivedHistory, ArchivedParts
 from servicekit.archive.objects import Objects
-from servicekit.archive.parts import Archive
+from servicekit.archive.parts import Archive, Beginning
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.access import KafkaAccess
 from servicekit.kafka.broker import delete_records, read_committed
@@ -53,6 +55,7 @@ class Kept:
         self.parts: dict[str, Any] = {
             "open_snapshot": partial(open_snapshot, self.url),
             "open_snapshots": lambda: Snapshots(self.place, KEYS, "here"),
+            "open_archive": lambda: self.archive,
             "history": history,
             "read_committed": read,
             "delete_records": delete,
@@ -158,6 +161,65 @@ async def test_a_place_where_the_one_before_was_changed_is_told_and_nothing_leav
 
     await kept.look(delete_records=delete)
     assert await Snapshots(kept.place, KEYS).list_numbers() == [1]
+
+
+async def test_parts_in_front_of_the_oldest_checkpoint_go_once_they_are_old_by_both_clocks(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows say how old facts are, one a day; the archive is whole without them, and is read on."""
+
+    async def look() -> list[int]:
+        await kept.execute("UPDATE keeping SET checkpoint_at = NULL")
+        await kept.look()
+        return await kept.archive.list_numbers()
+
+    for _ in range(4):
+        await kept.tell()
+    assert await look() == [1, 2, 3, 4], "without a setting all stay"
+    kept.terms = replace(kept.terms, archive_kept_s=DAY_S)
+    assert await look() == [1, 2, 3, 4], "they are young"
+    await kept.execute("UPDATE archive_parts SET created_at = signoff_now() - interval '2 days'")
+    assert await look() == [1, 2, 3, 4], "they are young by the jobstores' clocks"
+    await kept.execute("UPDATE archive_parts SET facts_at = facts_at - interval '2 days' WHERE number < 3")
+    assert await look() == [3, 4]
+
+    beginning = await kept.archive.find_beginning()
+    assert beginning is not None
+    assert (beginning.number, beginning.checkpoint) == (3, 1)
+    assert [part.number async for part in kept.archive.read_chain()] == [3, 4]
+    assert await kept.execute("SELECT number, bytes FROM archive_parts WHERE bytes = 0") == [(2, 0)]
+    await kept.execute("UPDATE archive_parts SET facts_at = facts_at - interval '2 days' WHERE number >= 3")
+    await kept.place.delete(["parts/000000000003.json"])
+    monkeypatch.setattr("random.randint", lambda first, _: first)
+    await kept.archived()
+    assert "part 3 of the archive" in (await kept.execute("SELECT archive_error FROM keeping"))[0][0]
+
+
+async def test_a_part_with_a_fact_that_the_oldest_checkpoint_lacks_stays(kept: Kept) -> None:
+    await kept.tell()
+    await kept.look()
+    kept.terms = replace(kept.terms, archive_kept_s=DAY_S)
+    for _ in range(3):
+        await kept.tell()
+    await kept.execute("UPDATE archive_parts SET created_at = signoff_now() - interval '2 days'")
+    await kept.execute("UPDATE archive_parts SET facts_at = facts_at - interval '2 days'")
+    await kept.execute("UPDATE keeping SET checkpoint_at = NULL")
+    await kept.look()
+    assert await kept.archive.list_numbers() == [2, 3, 4]
+
+
+async def test_a_rebuild_that_begins_before_the_archive_is_refused(kept: Kept, tmp_path: Path) -> None:
+    await kept.tell()
+    await kept.tell()
+    part = await kept.archive.read_part(2)
+    await kept.archive.begin_at(
+        Beginning(number=2, before=part.manifest.before or "", installation="here", checkpoint=1, seq=10**9)
+    )
+    given = {"database_url": kept.url, "archive": str(tmp_path / "archive"), "fact_keys": str(KEYS)}
+    settings = RebuildSettings.model_validate(given)
+    with pytest.raises(PermanentError, match="let go of facts up to number 1000000000") as error:
+        await find_parts(settings, None)
+    assert error.value.code == "gaps"
 
 
 async def test_an_archive_that_is_away_is_tried_again(kept: Kept) -> None:

@@ -5,8 +5,10 @@ from support.archived import make_part, make_record, write_parts
 from support.buckets import BUCKET, serve_s3
 from support.jobstore.signed_facts import make_keys
 
+from contracts.signing import FactKeys
+from servicekit.archive.history import ArchivedParts
 from servicekit.archive.objects import Objects
-from servicekit.archive.parts import Archive, iterate_records
+from servicekit.archive.parts import Archive, Beginning, iterate_records
 from servicekit.errors import PermanentError
 
 KEYS = make_keys("a")
@@ -135,6 +137,68 @@ async def test_hashes_vouch_for_parts_that_a_forgotten_secret_signed(folder):
         await read_all(newer)
     await write_parts(newer, ODD, before=old)
     assert await read_all(newer) == [1, 2]
+
+
+async def begin_at(archive, number):
+    part = await archive.read_part(number)
+    beginning = Beginning(number=number, before=part.manifest.before, installation="here", checkpoint=7, seq=70)
+    await archive.begin_at(beginning)
+    return beginning
+
+
+async def test_an_archive_may_begin_with_a_part_that_it_says(archive):
+    await write_parts(archive, ODD, ODD, ODD)
+    beginning = await begin_at(archive, 2)
+
+    assert await read_all(archive) == [2, 3], "those in front are not read, though they are still there"
+    assert await archive.clear() == 1
+    assert await archive.clear() == 0
+    assert await archive.list_numbers() == [2, 3]
+    assert await read_all(archive) == [2, 3]
+    assert [part.number async for part in archive.read_chain(3)] == [3]
+    assert (await ArchivedParts.load(archive)).gone_seq == 70
+    assert await archive.find_beginning() == beginning
+
+
+async def test_a_part_that_is_missing_behind_the_beginning_is_named(archive, folder):
+    await write_parts(archive, ODD, ODD, ODD, ODD)
+    await begin_at(archive, 2)
+    await archive.clear()
+    (folder / "parts/000000000002.json").unlink()
+
+    with refuse("part 2 of the archive .* is missing"):
+        await read_all(archive)
+
+
+async def test_a_beginning_that_was_changed_or_is_of_others_is_named(archive, folder):
+    await write_parts(archive, ODD, ODD, ODD)
+    await begin_at(archive, 2)
+    path = folder / "parts/beginning.json"
+    document = path.read_bytes()
+
+    for changed in (document.replace(b'"number":2', b'"number":3'), b"{}", b""):
+        path.write_bytes(changed)
+        with refuse("beginning.json of the archive"):
+            await read_all(archive)
+    path.write_bytes(document)
+    with refuse("beginning.json of the archive .* is of the installation here"):
+        await Archive(Objects.open(str(folder)), KEYS, "there").find_beginning()
+    part = await archive.read_part(3)
+    await archive.begin_at(Beginning(number=2, before=part.sha256, installation="here", checkpoint=7, seq=70))
+    with refuse("part 2 of the archive .* is not the one with which the archive begins"):
+        await read_all(archive)
+
+
+async def test_a_beginning_is_signed_anew_once_the_secret_is_replaced(archive, folder):
+    await write_parts(archive, ODD, ODD)
+    await begin_at(archive, 2)
+    newer = make_keys("b")
+
+    await archive.renew_beginning()
+    with refuse("is signed by no key that is known here"):
+        await Archive(Objects.open(str(folder)), newer).find_beginning()
+    await Archive(Objects.open(str(folder)), FactKeys([*newer, *KEYS])).renew_beginning()
+    assert (await Archive(Objects.open(str(folder)), newer).find_beginning()).number == 2
 
 
 async def test_an_empty_manifest_of_a_loss_of_power_is_written_anew(archive, folder):

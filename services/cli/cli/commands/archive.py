@@ -13,7 +13,7 @@ from signoff.errors import ErrorCode
 
 if TYPE_CHECKING:
     from servicekit.archive.history import ArchivedParts
-    from servicekit.archive.parts import Archive, Part
+    from servicekit.archive.parts import Archive, Beginning, Part
 
 app = make_app("Read an archive of facts: what stands in it, and whether it is whole.")
 
@@ -57,6 +57,8 @@ async def show(cli: Session, place: Archived = None, first: First = 1) -> None:
     if not cli.out.as_json:
         cli.out.print_table(("part", "newest record", "bytes", "rows up to", "records"), rows)
         cli.out.print_line(f"{len(rows)} parts" if len(rows) != 1 else "1 part")
+        if (beginning := await archive.find_beginning()) is not None:
+            cli.out.print_line(_describe_beginning(beginning))
 
 
 @command(app, "verify")
@@ -70,8 +72,19 @@ async def verify(cli: Session, place: Archived = None, first: First = 1) -> None
         async for part in parts:
             await archive.read_data(part)
             count, records, size = count + 1, records + part.manifest.records, size + part.manifest.bytes
-    cli.out.print_json({"ok": True, "parts": count, "records": records, "bytes": size})
+    beginning = await archive.find_beginning()
+    of_beginning = {} if beginning is None else {"begins_with": beginning.number, "checkpoint": beginning.checkpoint}
+    cli.out.print_json({"ok": True, "parts": count, "records": records, "bytes": size, **of_beginning})
     cli.out.print_line(f"ok: {count} parts with {records:,} records, {size:,} bytes, are as they were written")
+    if beginning is not None:
+        cli.out.print_line(_describe_beginning(beginning))
+
+
+def _describe_beginning(beginning: "Beginning") -> str:
+    return (
+        f"it begins with part {beginning.number}: those in front were let go, and checkpoint {beginning.checkpoint} "
+        "has what they told"
+    )
 
 
 def _require(place: str | None) -> str:

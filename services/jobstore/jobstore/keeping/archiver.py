@@ -85,7 +85,8 @@ _LACKING: Final = text(
 )
 
 _PART: Final = sql.columns(archive_parts, without=("created_at",))
-_FORGET_PARTS: Final = text("DELETE FROM archive_parts")
+_FORGET_PARTS: Final = text("DELETE FROM archive_parts WHERE number >= :first")
+_LET_GO: Final = text("UPDATE archive_parts SET bytes = 0 WHERE number < :first")
 _ADD_PARTS: Final = sql.insert("archive_parts", _PART)
 #: Parts in one statement.
 _PARTS_BATCH: Final = 1_000
@@ -120,7 +121,10 @@ def find_number(record: Record) -> int | None:
 
 async def take_archive(connection: Connection, archive: Archive, *, goes_on: bool) -> None:
     """Let a database that was rebuilt from an archive go on behind its last part; `goes_on`: so do the topics."""
-    await connection.execute(_FORGET_PARTS)
+    beginning = await archive.find_beginning()
+    first = {"first": 1 if beginning is None else beginning.number}
+    await connection.execute(_FORGET_PARTS, first)
+    await connection.execute(_LET_GO, first)
     rows: list[dict[str, object]] = []
     last: Part | None = None
     async for part in archive.read_chain():
@@ -246,6 +250,7 @@ class Archiver:
         """Raise PermanentError unless the newest part is as the database knows it, and another one is whole."""
         if state.part == 0:
             return
+        beginning = await archive.find_beginning()
         newest = await archive.read_part(state.part)
         if newest.sha256 != state.part_hash:
             raise PermanentError(
@@ -253,7 +258,8 @@ class Archiver:
                 code=ErrorCode.WRONG_ARCHIVE,
             )
         # Each part in its turn: a part that is lost or changed long after it was written is found, too.
-        number = state.suspect or random.randint(1, state.part)  # noqa: S311 - nobody gains by guessing it
+        first = 1 if beginning is None else beginning.number
+        number = max(first, state.suspect or random.randint(first, state.part))  # noqa: S311 - nobody gains by guessing it
         part = newest if number == state.part else await archive.read_part(number)
         state.suspect = number  # until it is known to be whole
         if number < state.part:

@@ -22,6 +22,7 @@ from jobstore.engine.locks import Lock
 from jobstore.engine.sql import Connection
 from jobstore.keeping.snapshots import Snapshots
 from servicekit import clock
+from servicekit.archive.parts import Archive, Beginning
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History
 from servicekit.process import runtime
@@ -50,6 +51,30 @@ _NOTE: Final = text(
     "WHERE id = 1 AND checkpoint < :number"
 )
 
+#: The first part that stays: it has a fact that is not in the oldest checkpoint, or is young by one of both clocks.
+_FRONT: Final = text(
+    """
+    WITH first AS (
+        SELECT min(number) AS number FROM archive_parts
+        WHERE bytes > 0 AND (number = (SELECT part FROM keeping) OR last_seq > :seq OR facts_at > :since
+            OR created_at > signoff_now() - make_interval(secs => :kept_s))
+    )
+    SELECT first.number, count(p.number) AS gone, max(p.last_seq) AS seq
+    FROM first LEFT JOIN archive_parts p ON p.number < first.number AND p.bytes > 0 GROUP BY first.number
+    """
+)
+#: Of parts that are gone one a day stays, by which retentions know how old facts are.
+_LET_GO: Final = text("UPDATE archive_parts SET bytes = 0 WHERE number < :number AND bytes > 0")
+_THIN_OUT: Final = text(
+    """
+    DELETE FROM archive_parts WHERE number IN (
+        SELECT number FROM (
+            SELECT number, row_number() OVER (PARTITION BY date_trunc('day', facts_at) ORDER BY number DESC) AS nth
+            FROM archive_parts WHERE bytes = 0
+        ) AS gone WHERE nth > 1
+    )
+    """
+)
 _NOTE_HELD_BACK: Final = text(
     "UPDATE keeping SET held_back = CAST(:held_back AS json) WHERE id = 1 AND held_back::text <> :held_back"
 )
@@ -78,6 +103,7 @@ class Checkpoints:
         database: Database,
         open_snapshot: Callable[[], AbstractAsyncContextManager[Connection]],
         open_snapshots: Callable[[], Snapshots],
+        open_archive: Callable[[], Archive],
         *,
         history: Callable[[str], History],
         read_committed: Callable[[tuple[str, ...]], Awaitable[Committed]],
@@ -88,6 +114,7 @@ class Checkpoints:
         self._database = database
         self._open_snapshot = open_snapshot
         self._open_snapshots = open_snapshots
+        self._open_archive = open_archive
         self._history = history
         self._read_committed = read_committed
         self._delete_records = delete_records
@@ -136,9 +163,11 @@ class Checkpoints:
         state = (await session.execute(_STATE, asked)).one_or_none()
         if state is None:
             return
-        snapshots = self._open_snapshots()
+        snapshots, archive = self._open_snapshots(), self._open_archive()
+        await archive.renew_beginning()
         if state.is_due:
             await self._write(session, snapshots)
+            await self._forget(session, snapshots, archive)
             state = (await session.execute(_STATE, asked)).one_or_none()
         if state is None or not state.checkpoint:
             return
@@ -156,8 +185,35 @@ class Checkpoints:
         noted = {"number": manifest.number, "seq": manifest.published_seq, "at": manifest.made_at}
         await session.execute(_NOTE, noted)
         WRITTEN_AT.set(clock.now().timestamp())
-        await snapshots.forget(self._terms.archive_kept_s)
         log.info("a checkpoint is written", extra={"number": manifest.number, "bytes": manifest.bytes})
+
+    async def _forget(self, session: Connection, snapshots: Snapshots, archive: Archive) -> None:
+        """Let go of old checkpoints, and of old parts in front of the oldest checkpoint that stays."""
+        kept_s = self._terms.archive_kept_s
+        await snapshots.forget(kept_s)
+        if kept_s is None or not await locks.try_hold_by_session(session, Lock.ARCHIVE):
+            return  # whoever archives reads a part that may go: the next checkpoint lets it go
+        oldest, *_ = await snapshots.list_numbers()
+        snapshot = await snapshots.open(oldest)
+        assert snapshot is not None
+        since = clock.now() - timedelta(seconds=kept_s)
+        asked = {"seq": snapshot.manifest.published_seq, "kept_s": kept_s, "since": since}
+        first = (await session.execute(_FRONT, asked)).one()
+        if first.gone:
+            part, earlier = await archive.read_part(first.number), await archive.find_beginning()
+            await archive.begin_at(
+                Beginning(
+                    number=part.number,
+                    before=part.manifest.before or "",
+                    installation=part.manifest.installation,
+                    checkpoint=oldest,
+                    seq=max(first.seq or 0, 0 if earlier is None else earlier.seq),
+                )
+            )
+            await session.execute(_LET_GO, {"number": part.number})
+            await session.execute(_THIN_OUT)
+        if gone := await archive.clear():
+            log.info("parts in front of a checkpoint left the archive", extra={"parts": gone, "checkpoint": oldest})
 
     async def _let_go(self, kept: Offsets, archived: Offsets, now: datetime) -> None:
         # By the earlier of both clocks, so that one that jumps ahead lets nothing go.

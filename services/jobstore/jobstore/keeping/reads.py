@@ -181,7 +181,7 @@ _ARCHIVE: Final = text(
         SELECT coalesce(sum(bytes), 0)::bigint AS bytes, count(*) AS parts, max(created_at) AS newest_at,
             coalesce(sum(bytes) FILTER (WHERE created_at > signoff_now() - make_interval(days => :days)), 0)::bigint
                 AS lately
-        FROM archive_parts
+        FROM archive_parts WHERE bytes > 0
     ) AS parts CROSS JOIN (
         SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts), 0) AS seq
     ) AS last

@@ -14,12 +14,13 @@ from contracts.judging.policy import Verdict
 from contracts.resources import Job
 from contracts.topics import TOPIC_OF
 from jobstore.engine.sql import Connection
+from jobstore.errors import RefusedError
 from jobstore.jobs.model import members, read_verdict
 from jobstore.jobs.reads import RecordedVerdict
 from jobstore.jobs.transitions import is_verdict
 from jobstore.judging.rules import read_task
 from jobstore.recovery.fact_parsing import Fact, read_by_pydantic
-from servicekit.archive.parts import Archive, iterate_records
+from servicekit.archive.parts import Archive, Beginning, iterate_records
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
 from signoff.jobs import JobLog
@@ -57,8 +58,12 @@ async def find_removal(connection: Connection, job_id: str) -> RemovalEntry | No
 async def read_facts(archive: Archive, job_id: str, entry: RemovalEntry) -> list[Fact]:
     """Return all facts of a removed job but the last, which removes it; each whole, if it is whole in a part.
 
-    PermanentError (`wrong_archive`): the archive does not have them all.
+    RefusedError (`not_archived`): some stood in parts that were let go. PermanentError (`wrong_archive`): the archive
+    lacks some that it should have.
     """
+    beginning = await archive.find_beginning()
+    if beginning is not None and any(number < beginning.number for number in entry.parts):
+        raise _make_gone(archive, job_id, beginning)
     found: dict[int, Fact] = {}
     for number in entry.parts:
         data = await archive.read_data(await archive.read_part(number))
@@ -66,10 +71,20 @@ async def read_facts(archive: Archive, job_id: str, entry: RemovalEntry) -> list
             if fact.event.version not in found or fact.is_whole:
                 found[fact.event.version] = fact
     if lacking := next((version for version in range(1, entry.version) if version not in found), None):
+        if beginning is not None:
+            raise _make_gone(archive, job_id, beginning)
         raise PermanentError(
             f"the archive {archive.place} lacks version {lacking} of the job {job_id}", code=ErrorCode.WRONG_ARCHIVE
         )
     return [found[version] for version in range(1, entry.version)]
+
+
+def _make_gone(archive: Archive, job_id: str, beginning: Beginning) -> RefusedError:
+    return RefusedError(
+        f"the archive {archive.place} has let go of the parts that had the job {job_id} (SIGNOFF_ARCHIVE_KEPT_S): it "
+        f"begins with part {beginning.number}",
+        code=ErrorCode.NOT_ARCHIVED,
+    )
 
 
 def _find_facts(data: bytes, job_id: str) -> list[Fact]:

@@ -555,7 +555,7 @@ async def main() -> Mapping[str, object]:
     history: OpenHistory = partial(History, kafka, check_crcs=False)
     try:
         snapshot = await _find_snapshot(settings)
-        parts = await _find_parts(settings, snapshot)
+        parts = await find_parts(settings, snapshot)
         if parts is not None:
             history = partial(ArchivedHistory, kafka, parts=parts, check_crcs=False)
         rebuild = Rebuild(
@@ -597,12 +597,22 @@ async def _find_snapshot(settings: RebuildSettings) -> Snapshot | None:
     return snapshot
 
 
-async def _find_parts(settings: RebuildSettings, snapshot: Snapshot | None) -> ArchivedParts | None:
-    """Return the parts of the archive behind a snapshot, or all; None: there are none."""
+async def find_parts(settings: RebuildSettings, snapshot: Snapshot | None) -> ArchivedParts | None:
+    """Return the parts of the archive behind a snapshot, or all; None: there are none.
+
+    PermanentError: parts were let go that the snapshot does not stand for.
+    """
     if not (place := settings.archive or settings.backup):
         return None
     archive = Archive(Objects.open(place), settings.keys)
-    parts = await ArchivedParts.load(archive, 0 if snapshot is None else snapshot.manifest.published_seq)
+    known = 0 if snapshot is None else snapshot.manifest.published_seq
+    parts = await ArchivedParts.load(archive, known)
+    if parts.gone_seq > known and not settings.accept_gaps:
+        raise PermanentError(
+            f"the archive {place} has let go of facts up to number {parts.gone_seq}, and of those the rebuild has the "
+            f"first {known}: begin at a newer checkpoint or backup, or accept gaps to rebuild without them",
+            code=ErrorCode.GAPS,
+        )
     return None if parts.incarnation is None else parts
 
 

@@ -59,7 +59,7 @@ archive_parts = declare(
     Column("last_seq", BigInteger),
     Column("facts_at", TIME, doc="the highest time of a record in it, by the clocks of jobstores"),
     required("seq", BigInteger, doc="every row of job_logs and facts up to it is in this part or one before"),
-    required("bytes", BigInteger),
+    required("bytes", BigInteger, doc="0: it was let go"),
     required("created_at", TIME, server_default=func.signoff_now()),
     Index("archive_parts_last_seq_idx", "last_seq"),
     Index("archive_parts_seq_idx", "seq"),

@@ -39,11 +39,14 @@ class ArchivedParts:
     incarnation: UUID | None = None
     #: By topic and partition, the first and the last archived offset, and the part with the last one.
     spans: dict[tuple[str, int], tuple[int, int, ListedPart]] = field(default_factory=dict)
+    #: The highest number of a fact in parts that were let go.
+    gone_seq: int = 0
 
     @classmethod
     async def load(cls, archive: Archive, published_seq: int = 0) -> Self:
         """List the parts with facts above a number, up to which all are known. PermanentError: see Archive."""
-        parts = cls(archive)
+        beginning = await archive.find_beginning()
+        parts = cls(archive, gone_seq=0 if beginning is None else beginning.seq)
         async for part in archive.read_chain():
             manifest = part.manifest
             topics = frozenset(span.topic for span in manifest.spans)

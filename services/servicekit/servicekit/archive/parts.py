@@ -2,7 +2,8 @@
 
 A part is two objects: `parts/<number>.jsonl.zst` has a JSON line a record, and `parts/<number>.json` its manifest. That
 is written last, and once: of two writers of a number one succeeds. A manifest is a line of JSON, and a line with its
-signature by a key of facts.
+signature by a key of facts. Parts that are old enough may go, once a checkpoint has what they told: then
+`parts/beginning.json`, signed in the same way, says with which part the archive begins.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import cramjam
@@ -18,7 +19,7 @@ from aiokafka import ConsumerRecord
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
-from contracts.signing import FactKeys
+from contracts.signing import FactKey, FactKeys
 from contracts.topic_prefix import TOPIC_PREFIX, bare_name
 from servicekit.archive.objects import Objects
 from servicekit.errors import PermanentError
@@ -29,6 +30,7 @@ from signoff.errors import ErrorCode
 FOLDER: Final = "parts"
 _NAME: Final = FOLDER + "/{:012}"
 _MANIFEST, _DATA = ".json", ".jsonl.zst"
+_BEGINNING: Final = FOLDER + "/beginning.json"
 #: Bytes of the records of a part, before these are compressed, from which on it is full.
 PART_BYTES: Final = 32 << 20
 #: Bytes of a manifest at most: it names each partition of the topics of facts twice.
@@ -90,6 +92,23 @@ class Manifest(BaseModel):
         return any(span.topic == topic for span in self.spans)
 
 
+class Beginning(BaseModel):
+    """The signed description of an archive whose first parts were let go: it begins with the part `number`.
+
+    `before` is the SHA-256 of the manifest in front of it. Facts in front have numbers up to `seq`, and `checkpoint` is
+    the oldest checkpoint that has them all.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["beginning"] = "beginning"
+    number: int = Field(ge=2)
+    before: str
+    installation: str
+    checkpoint: int
+    seq: int
+
+
 class Part(BaseModel):
     """A manifest that was read, with the SHA-256 of its object."""
 
@@ -107,6 +126,9 @@ class Part(BaseModel):
 
 
 _Text: TypeAlias = str | dict[str, str] | None
+AnyManifest = TypeVar("AnyManifest", bound=BaseModel)
+#: What a document that is no manifest raises.
+_UNREADABLE: Final = (ValidationError, ValueError, IndexError, KeyError, TypeError)
 
 
 class PartWriter:
@@ -277,6 +299,8 @@ class Archive:
         The last must be signed by a key that is known; then hashes vouch for all once the last was yielded.
         """
         end = max(await self.list_numbers(), default=0) + 1
+        beginning = await self.find_beginning()
+        first = first if beginning is None else max(first, beginning.number)
         if end <= first:
             return
         newest = await self.read_part(end - 1)
@@ -287,9 +311,34 @@ class Archive:
             for part in await asyncio.gather(*(self.read_part(number) for number in numbers)):
                 if last is not None:
                     self._check_order(last, part)
+                elif beginning is not None and part.number == beginning.number:
+                    self._check_first(part, beginning)
                 yield (last := part)
         if last != newest:
             raise self._refuse(newest.number, "was changed while it was read")
+
+    async def find_beginning(self) -> Beginning | None:
+        """Return with which part the archive begins, if not with the first."""
+        found = await self._read_beginning()
+        return None if found is None else found[0]
+
+    async def begin_at(self, beginning: Beginning) -> None:
+        """Say with which part the archive begins; what is in front of it is then not missed (see `clear`)."""
+        await self._objects.put(_BEGINNING, _sign(beginning, self._keys))
+
+    async def renew_beginning(self) -> None:
+        """Sign the beginning with the newest key: the one that signed it may soon be unknown to readers."""
+        found = await self._read_beginning()
+        if found is not None and found[1].name != self._keys.signing.name:
+            await self.begin_at(found[0])
+
+    async def clear(self) -> int:
+        """Delete the parts in front of the beginning, and return their number."""
+        beginning = await self.find_beginning()
+        gone = [] if beginning is None else [each for each in await self.list_numbers() if each < beginning.number]
+        for number in gone:  # the manifest last, by which those are found that are left
+            await self._objects.delete([_NAME.format(number) + _DATA, _NAME.format(number) + _MANIFEST])
+        return len(gone)
 
     def check_successor(self, before: Part | None, part: Part) -> None:
         """Raise PermanentError unless a part follows another one (None: it is the first) and is signed."""
@@ -298,6 +347,10 @@ class Archive:
             self._check_order(before, part)
         elif part.manifest.before is not None:
             raise self._refuse(part.number, "follows a part that is not there")
+
+    def _check_first(self, part: Part, beginning: Beginning) -> None:
+        if part.manifest.before != beginning.before:
+            raise self._refuse(part.number, "was changed: it is not the one with which the archive begins")
 
     def _check_signed(self, part: Part) -> None:
         if not part.is_signed:
@@ -310,23 +363,51 @@ class Archive:
             raise self._refuse(part.number, f"is of the installation {part.manifest.installation}")
 
     def _read(self, number: int, document: bytes) -> Part:
-        lines = document.split(b"\n")
         try:
-            manifest, signature = Manifest.model_validate_json(lines[0]), str(from_json(lines[1])["signature"])
-        except (ValidationError, ValueError, IndexError, KeyError, TypeError):
+            manifest, signer = self._split(document, Manifest)
+        except _UNREADABLE:
             raise self._refuse(number, "was changed: its manifest cannot be read") from None
         if manifest.number != number:
             raise self._refuse(number, f"was changed: its manifest is that of part {manifest.number}")
         if self._installation not in (None, manifest.installation):
             reason = f"is of the installation {manifest.installation}, and this is {self._installation}"
             raise self._refuse(number, reason)
-        is_signed = self._keys.find_manifest_signer(lines[0], signature) is not None
-        return Part(manifest=manifest, sha256=hashlib.sha256(document).hexdigest(), is_signed=is_signed)
+        return Part(manifest=manifest, sha256=hashlib.sha256(document).hexdigest(), is_signed=signer is not None)
+
+    async def _read_beginning(self) -> tuple[Beginning, FactKey] | None:
+        """Return the beginning and the key that signed it. PermanentError: it was changed, or no known key did."""
+        document = await self._objects.get(_BEGINNING, MANIFEST_BYTES)
+        if document is None:
+            return None
+        try:
+            beginning, signer = self._split(document, Beginning)
+        except _UNREADABLE:
+            raise PermanentError(
+                f"{_BEGINNING} of the archive {self.place} was changed: it cannot be read", code=ErrorCode.WRONG_ARCHIVE
+            ) from None
+        if signer is None:
+            raise PermanentError(
+                f"{_BEGINNING} of the archive {self.place} is signed by no key that is known here: it was changed, or "
+                "give the secrets that signed it",
+                code=ErrorCode.WRONG_ARCHIVE,
+            )
+        if self._installation not in (None, beginning.installation):
+            raise PermanentError(
+                f"{_BEGINNING} of the archive {self.place} is of the installation {beginning.installation}",
+                code=ErrorCode.WRONG_ARCHIVE,
+            )
+        return beginning, signer
+
+    def _split(self, document: bytes, kind: type[AnyManifest]) -> tuple[AnyManifest, FactKey | None]:
+        """Return a signed document and the key that signed it; None: no known key did."""
+        lines = document.split(b"\n")
+        signature = str(from_json(lines[1])["signature"])
+        return kind.model_validate_json(lines[0]), self._keys.find_manifest_signer(lines[0], signature)
 
     def _refuse(self, number: int, reason: str) -> PermanentError:
         return PermanentError(f"part {number} of the archive {self.place} {reason}", code=ErrorCode.WRONG_ARCHIVE)
 
 
-def _sign(manifest: Manifest, keys: FactKeys) -> bytes:
+def _sign(manifest: BaseModel, keys: FactKeys) -> bytes:
     line = manifest.model_dump_json().encode()
     return line + b"\n" + to_json({"signature": keys.signing.sign_manifest(line)}) + b"\n"
