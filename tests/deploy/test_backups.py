@@ -140,14 +140,17 @@ def change(file: Path) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut, change, Path.unlink], ids=["cut", "changed", "gone"])
-async def test_a_damaged_backup_is_refused_and_changes_nothing(backup: ComposeBackup, damage: object) -> None:
+async def test_a_damaged_backup_is_refused_and_changes_nothing(backup: ComposeBackup) -> None:
     number = await make(backup)
-    assert callable(damage)
-    damage(find_table(backup, number, "jobs"))
-    refused = await backup.run("inspect", number)
-    assert refused.status == 1
-    assert json.loads(refused.out)["error"]["code"] == "wrong_archive"
+    assert (await backup.run("inspect", number)).status == 0
+    file = find_table(backup, number, "jobs")
+    whole = file.read_bytes()
+    for damage in (cut, change, Path.unlink):
+        file.write_bytes(whole)
+        damage(file)
+        refused = await backup.run("inspect", number)
+        assert refused.status == 1
+        assert json.loads(refused.out)["error"]["code"] == "wrong_archive"
     assert (await backup.up("--restore", number)).status == 1
     assert list_done(backup) == [f"compose run --rm -T backup inspect {number}"], "nothing is stopped for it"
     assert await list_jobs(backup.url) == ["a"]

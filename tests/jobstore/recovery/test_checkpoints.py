@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
+from support.archived import make_record, write_parts
 from support.jobstore.steps import Steps
 from support.kafka.topics import Place
 from told_facts import KEYS, TOPICS, Facts, empty, rebuilding, verified
@@ -208,18 +209,17 @@ async def test_a_part_with_a_fact_that_the_oldest_checkpoint_lacks_stays(kept: K
     assert await kept.archive.list_numbers() == [2, 3, 4]
 
 
-async def test_a_rebuild_that_begins_before_the_archive_is_refused(kept: Kept, tmp_path: Path) -> None:
-    await kept.tell()
-    await kept.tell()
-    part = await kept.archive.read_part(2)
-    await kept.archive.begin_at(
-        Beginning(number=2, before=part.manifest.before or "", installation="here", checkpoint=1, seq=10**9)
-    )
-    given = {"database_url": kept.url, "archive": str(tmp_path / "archive"), "fact_keys": str(KEYS)}
+async def test_a_rebuild_that_begins_before_the_archive_is_refused(tmp_path: Path) -> None:
+    archive = Archive(Objects.open(str(tmp_path), creates=True), KEYS, "here")
+    first, _ = await write_parts(archive, [make_record(KEYS, 0)], [make_record(KEYS, 1)])
+    await archive.begin_at(Beginning(number=2, before=first.sha256, installation="here", checkpoint=1, seq=7))
+    given = {"database_url": "postgresql://nobody@localhost/none", "archive": str(tmp_path), "fact_keys": str(KEYS)}
     settings = RebuildSettings.model_validate(given)
-    with pytest.raises(PermanentError, match="let go of facts up to number 1000000000") as error:
+    with pytest.raises(PermanentError, match="let go of facts up to number 7, ") as error:
         await find_parts(settings, None)
     assert error.value.code == "gaps"
+    accepting = settings.model_copy(update={"accept_gaps": True})
+    assert await find_parts(accepting, None) is not None
 
 
 async def test_an_archive_that_is_away_is_tried_again(kept: Kept) -> None:
