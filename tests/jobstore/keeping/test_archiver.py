@@ -100,6 +100,35 @@ async def test_parts_of_a_database_that_this_one_does_not_know_are_refused(publi
     assert "has facts that this database lacks" in state["archive_error"]
 
 
+async def test_what_was_published_and_can_no_longer_be_read_does_not_count_as_archived(
+    published: Archiving, database: Database, runner: CommandRunner
+) -> None:
+    before = await published.run()
+    await Steps(database, runner).running()
+    await published.publish()
+    lost = next(one for one in reversed(published.topics.records) if one.topic == "job-changed")
+    published.topics.records.remove(lost)
+
+    state = await published.run()
+
+    assert "can no longer be read" in state["archive_error"]
+    assert (state["archived_seq"], state["part"]) == (0, before["part"])
+    published.topics.records.append(lost)
+    state = await published.run()
+    assert (state["archive_error"], state["archived_seq"]) == (None, state["published_seq"])
+
+
+async def test_facts_that_parts_had_ahead_of_those_of_another_tenant_are_not_lost(published: Archiving) -> None:
+    await published.run()
+    ((number, last),) = await published.execute("SELECT number, last_seq FROM archive_parts")
+    await published.execute(f"UPDATE archive_parts SET seq = 1 WHERE number = {number}")
+    await published.execute("UPDATE keeping SET archived_seq = 1")
+
+    state = await published.run()
+
+    assert (state["archive_error"], state["archived_seq"]) == (None, last)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 async def test_nothing_counts_as_archived_while_a_part_is_changed(published: Archiving, number: int) -> None:
     published.part_bytes = 1

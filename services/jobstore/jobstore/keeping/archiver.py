@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import logging
 import random
+from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -83,6 +84,23 @@ _LACKING: Final = text(
         AND NOT EXISTS (SELECT FROM facts f WHERE f.seq = fact.seq) LIMIT 1
     """
 )
+
+#: Rows that were published, in their order. A fact that its topic takes in no form is not, and is known as a stub.
+_PUBLISHED: Final = text(
+    """
+    SELECT seq FROM (
+        SELECT l.seq FROM job_logs l WHERE l.seq > :after AND l.seq <= :until
+        UNION ALL SELECT f.seq FROM facts f WHERE f.seq > :after AND f.seq <= :until
+    ) AS published WHERE NOT EXISTS (SELECT FROM stubs s WHERE s.seq = published.seq) ORDER BY seq
+    """
+)
+_PARTS_AHEAD: Final = text(
+    "SELECT number FROM archive_parts WHERE last_seq >= :least AND first_seq <= :most ORDER BY number DESC"
+)
+#: Rows that are read ahead of those that are looked at.
+_ROWS_AHEAD: Final = 2_000
+#: The most rows that are looked for in parts before at once.
+_LACKING_MAX: Final = 100_000
 
 _PART: Final = sql.columns(archive_parts, without=("created_at",))
 _FORGET_PARTS: Final = text("DELETE FROM archive_parts WHERE number >= :first")
@@ -165,6 +183,8 @@ class State:
 class _Draft:
     """The part that is being gathered."""
 
+    #: The numbers of all facts of this pass, also of the full parts before.
+    numbers: array[int] = field(default_factory=lambda: array("q"))
     writer: PartWriter = field(default_factory=PartWriter)
     first_seq: int | None = None
     last_seq: int | None = None
@@ -174,6 +194,7 @@ class _Draft:
         if numbers := [number for record in records if (number := find_number(record)) is not None]:
             self.first_seq = min(numbers) if self.first_seq is None else min(self.first_seq, *numbers)
             self.last_seq = max(numbers) if self.last_seq is None else max(self.last_seq, *numbers)
+            self.numbers.extend(numbers)
 
 
 class Archiver:
@@ -315,12 +336,47 @@ class Archiver:
                         state.offsets |= {f"{one.topic}/{one.partition}": one.offset + 1 for one in some}
                         if draft.writer.size >= self._part_bytes:
                             await self._write(session, archive, state, draft, chosen, state.archived_seq)
-                            draft = _Draft()
+                            draft = _Draft(draft.numbers)
                         await asyncio.sleep(0)
             state.offsets |= {f"{topic}/{number}": end for number, end in numbers.items()}
         # Perhaps all stands in full parts that a process wrote which was killed: then a part without records says so.
         if is_new or state.published_seq > state.archived_seq:
+            await self._refuse_gaps(session, archive, state, draft.numbers)
             await self._write(session, archive, state, draft, chosen, state.published_seq)
+
+    async def _refuse_gaps(self, session: Connection, archive: Archive, state: State, numbers: array[int]) -> None:
+        """Raise PermanentError if a row that was published stands in no part, and not in this pass: it was lost.
+
+        A batch that can no longer be read is passed by; what stood in it must not count as archived.
+        """
+        parameters = {"after": state.archived_seq, "until": state.published_seq}
+        found, lacking = iter(sorted(numbers)), set[int]()
+        number = next(found, None)
+        async with session.driver.transaction():
+            async for (seq,) in session.stream(_PUBLISHED, parameters, rows_ahead=_ROWS_AHEAD):
+                while number is not None and number < seq:
+                    number = next(found, None)
+                if number != seq:
+                    lacking.add(seq)
+                if len(lacking) == _LACKING_MAX:
+                    await self._refuse_lacking(session, archive, lacking)
+                    lacking.clear()
+            if lacking:
+                await self._refuse_lacking(session, archive, lacking)
+
+    async def _refuse_lacking(self, session: Connection, archive: Archive, lacking: set[int]) -> None:
+        """Raise PermanentError if one of these rows stands in no part before. Facts of tenants are told in turn."""
+        span = {"least": min(lacking), "most": max(lacking)}
+        for number in list(await session.scalars(_PARTS_AHEAD, span)):
+            data = await archive.read_data(await archive.read_part(number))
+            lacking = lacking - set(await asyncio.to_thread(_list_numbers, data))
+            if not lacking:
+                return
+        raise PermanentError(
+            f"{len(lacking)} facts, the first with the number {min(lacking)}, were published and can no longer be "
+            "read: see docs/operations/archive.md#facts-that-were-lost",
+            code=ErrorCode.GAPS,
+        )
 
     async def _write(
         self, session: Connection, archive: Archive, state: State, draft: _Draft, chosen: FactFilter, seq: int
