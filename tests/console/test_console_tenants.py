@@ -93,6 +93,7 @@ async def things(real, tokens):
         execution = await put(http, "POST", f"/api/jobs/film:{CANARY}/execute", {})
         await put(http, "PATCH", "/api/limits/tenant:film", {"concurrency": 7})
         await put(http, "PATCH", f"/api/limits/agent:film:{CANARY}", {"rate": 3})
+        await put(http, "PATCH", "/api/retentions/tenant:film", {"completed_s": 86_400})
         policy = f"film.{CANARY}"
         await put(http, "PUT", f"/api/judges/{policy}", {"policy": {"name": policy, **POLICY}})
         await put(http, "PUT", f"/api/judges/{policy}/golden-set", {"cases_jsonl": CASES})
@@ -117,6 +118,7 @@ async def things(real, tokens):
         "tenant": "film",
         "version": "1",
         "/api/limits": "tenant:film",
+        "/api/retentions": "tenant:film",
         "/api/judges": policy,
         "/api/criteria-sets": policy,
         "/api/tokens": f"{CANARY}-2",
@@ -153,6 +155,8 @@ BODIES = {
     "patch_agent": {"name": "x"},
     "set_limit": {"concurrency": 1},
     "patch_limit": {"concurrency": 1},
+    "set_retention": {"completed_s": 86_400},
+    "patch_retention": {"completed_s": 86_400},
     "promote_judge_policy": {"version": 1, "force_reason": "x"},
     "put_golden_set": {"cases_jsonl": CASES},
     "put_criteria_set": {"criteria": [{"text": "x"}]},

@@ -35,6 +35,9 @@ VERSIONED: dict[tuple[str, str], tuple[str, Any]] = {
     ("POST", "/api/tenants/{tenant}/pause"): ("/api/limits/{name}", None),
     ("POST", "/api/tenants/{tenant}/resume"): ("/api/limits/{name}", None),
     ("DELETE", "/api/limits/{name}"): ("/api/limits/{name}", None),
+    ("PUT", "/api/retentions/{name}"): ("/api/retentions/{name}", {"completed_s": 86_400}),
+    ("PATCH", "/api/retentions/{name}"): ("/api/retentions/{name}", {"failed_s": 86_400}),
+    ("DELETE", "/api/retentions/{name}"): ("/api/retentions/{name}", None),
     ("PUT", "/api/judges/{name}"): ("/api/judges/{name}", {"policy": {"name": "{id}", **POLICY, "asks": "each"}}),
     ("POST", "/api/judges/{name}/promote"): ("/api/judges/{name}", {"version": 1}),
     ("PUT", "/api/judges/{name}/golden-set"): ("/api/judges/{name}/golden-set", {"cases_jsonl": CASES, "flips_max": 1}),
@@ -58,6 +61,9 @@ UNVERSIONED = {
     ("POST", "/api/batches/{operation_id}/retry"): _MADE,
     ("POST", "/api/operations"): _MADE,
     ("POST", "/api/operations/preview"): _NOTHING,
+    ("POST", "/api/retentions/preview"): _NOTHING,
+    ("PUT", "/api/jobs/{job_id}/hold"): "a job is held once, by whoever was first",
+    ("DELETE", "/api/jobs/{job_id}/hold"): "a job that is held is released once",
     ("POST", "/api/operations/{operation_id}/pause"): _MOVED,
     ("POST", "/api/operations/{operation_id}/resume"): _MOVED,
     ("POST", "/api/operations/{operation_id}/cancel"): _MOVED,
@@ -93,6 +99,7 @@ async def name(web: aiohttp.ClientSession) -> str:
         ("POST", "/api/agents", {"id": name, **AGENT}),
         ("POST", "/api/jobs", job),
         ("PUT", f"/api/limits/tenant:{name}", {"concurrency": 1}),
+        ("PUT", f"/api/retentions/tenant:{name}", {"rejected_s": 86_400}),
         ("PUT", f"/api/judges/{name}", {"policy": {"name": name, **POLICY}}),
         ("PUT", f"/api/judges/{name}/golden-set", {"cases_jsonl": CASES}),
         ("PUT", f"/api/criteria-sets/{name}", {"criteria": [{"text": "Is blue"}]}),
@@ -103,7 +110,7 @@ async def name(web: aiohttp.ClientSession) -> str:
 
 
 def place(path: str, name: str) -> str:
-    limit = f"tenant:{name}" if path.startswith("/api/limits") else name
+    limit = f"tenant:{name}" if path.startswith(("/api/limits", "/api/retentions")) else name
     return path.format(job_id=name, agent_id=name, tenant=name, name=limit)
 
 

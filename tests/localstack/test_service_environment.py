@@ -36,8 +36,8 @@ SHELL = {
 
 #: What the stack has of its own: how its Kafka and its jobstores are reached.
 THE_STACKS = ("SIGNOFF_KAFKA", "SIGNOFF_GRPC_C", "SIGNOFF_GRPC_KEY", "SIGNOFF_JOBSTORE_")
-#: What a provider of identities gave, and no stack can make: the shell's.
-ISSUED = "SIGNOFF_OIDC_CLIENT_SECRET"
+#: What a provider of identities gave, and no stack can make, and what whoever asks for metrics is given: the shell's.
+ISSUED, METRICS = "SIGNOFF_OIDC_CLIENT_SECRET", "SIGNOFF_METRICS_TOKEN"
 
 
 def secrets_of(kind: str) -> set[str]:
@@ -48,7 +48,7 @@ def secrets_of(kind: str) -> set[str]:
         if any(
             isinstance(a, type) and issubclass(a, SecretStr) for a in (field.annotation, *_arguments(field.annotation))
         )
-    } - {ISSUED, "SIGNOFF_KAFKA_PASSWORD"}
+    } - {ISSUED, METRICS, "SIGNOFF_KAFKA_PASSWORD"}
 
 
 def _arguments(annotation: Any) -> tuple[Any, ...]:

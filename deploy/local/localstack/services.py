@@ -45,7 +45,7 @@ INHERITED = re.compile(
 # And what only services of one kind are given: an executor what agents are called with, a validator
 # what a judge is, a jobstore the secrets of upstreams, a console the secret that a provider of identities gave it.
 INHERITED_BY = {
-    "console": re.compile(r"SIGNOFF_OIDC_CLIENT_SECRET(_FILE)?"),
+    "console": re.compile(r"SIGNOFF_OIDC_CLIENT_SECRET(_FILE)?|SIGNOFF_TRACE_URL"),
     "executor": re.compile(r"SIGNOFF_AGENT_\w+"),
     "jobstore": re.compile(r"SIGNOFF_UPSTREAM_SECRETS(_FILE)?"),
     "traces": re.compile(r"OTEL_\w+|(?i:(https?|all|no)_proxy)"),

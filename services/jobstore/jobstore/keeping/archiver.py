@@ -184,7 +184,7 @@ class _Draft:
     """The part that is being gathered."""
 
     #: The numbers of all facts of this pass, also of the full parts before.
-    numbers: array[int] = field(default_factory=lambda: array("q"))
+    numbers: "array[int]" = field(default_factory=lambda: array("q"))
     writer: PartWriter = field(default_factory=PartWriter)
     first_seq: int | None = None
     last_seq: int | None = None
@@ -344,7 +344,7 @@ class Archiver:
             await self._refuse_gaps(session, archive, state, draft.numbers)
             await self._write(session, archive, state, draft, chosen, state.published_seq)
 
-    async def _refuse_gaps(self, session: Connection, archive: Archive, state: State, numbers: array[int]) -> None:
+    async def _refuse_gaps(self, session: Connection, archive: Archive, state: State, numbers: "array[int]") -> None:
         """Raise PermanentError if a row that was published stands in no part, and not in this pass: it was lost.
 
         A batch that can no longer be read is passed by; what stood in it must not count as archived.
