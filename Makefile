@@ -151,6 +151,10 @@ failover: $(READY) ## Lose the primary of two PostgreSQL servers under load, wit
 page-kills: $(READY) $(PAGE) ## Open each page of the console while it, and then the jobstore, is killed: the page is right 3 s after it is live
 	SIGNOFF_ALL_KILLS=1 $(BIN)/pytest tests/e2e/test_killed.py -n 0 $(ARGS)
 
+.PHONY: keeping-kills
+keeping-kills: $(READY) ## Kill and freeze jobstores in the midst of archiving, checkpoints, removal and cutting; ARGS="--times 10" for fewer
+	PYTHONPATH=tests $(BIN)/python -m keeping $(ARGS)
+
 # Each user tries each topic, group and operation; as a test, too.
 acl: $(READY) ## Try each user of Kafka on each topic and group of a real broker with TLS and ACLs, and print who may what
 	$(BIN)/pytest tests/acl -m 'acl or not acl' -n 0 -s $(ARGS)

@@ -50,6 +50,7 @@ def _storm(arguments: argparse.Namespace) -> Storm:
         jobstores=arguments.jobstores,
         tenants=arguments.tenants,
         secure=arguments.secure,
+        retention=arguments.retention,
     )
 
 
@@ -64,6 +65,11 @@ def _arguments() -> argparse.Namespace:
         "--secure",
         action="store_true",
         help="Kafka, PostgreSQL and gRPC have TLS, and each service a user of Kafka with its ACLs",
+    )
+    parser.add_argument(
+        "--retention",
+        action="store_true",
+        help="facts are archived, and jobs removed meanwhile, by retentions and by filters; some are held",
     )
     parser.add_argument("--every-s", type=float, default=4.5, help="seconds between faults, on average")
     parser.add_argument(

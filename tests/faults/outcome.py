@@ -12,6 +12,7 @@ from faults.checking.report import report
 from faults.checking.tenants import refused_at, waits
 from faults.schedule import Planned, deck, planned
 from faults.stack.crowd import STRAYS
+from faults.stack.keeper import BY_OPERATION, BY_RETENTION, HELD
 from faults.stack.operator import REAL, SHADOW
 from faults.stack.wishes import CANCEL_DOORS, DOORS, FURTHER, JOBS_A_WISH
 from faults.stack.world import CONSOLES, numbered
@@ -32,6 +33,8 @@ class Storm:
     terms: Terms = field(default_factory=Terms)
     #: Whether Kafka has TLS, users and ACLs.
     secure: bool = False
+    #: Whether jobs are removed meanwhile, by retentions and by filters.
+    retention: bool = False
 
     @property
     def plan(self) -> Sequence[Planned]:
@@ -98,6 +101,8 @@ class Outcome:
         if self.storm.tenants:
             doors = (*numbered("jobstore", self.storm.jobstores), *CONSOLES)
             wanted |= {f"revoked at {door}" for door in doors}
+        if self.storm.retention:
+            wanted |= {BY_RETENTION, BY_OPERATION, HELD}
         tried |= {NO_PROGRESS for entry in self.seen.logs if entry.code == NO_PROGRESS}
         return sorted((wanted | {REAL, SHADOW, NO_PROGRESS, STRAYS}) - tried)
 
@@ -116,6 +121,8 @@ class Outcome:
             "cancelled": _counted(f"{cancel.door}: {cancel.settled}" for cancel in seen.cancels),
             "done besides": ", ".join(f"{what} {count}" for what, count in sorted(seen.did.items())),
             "jobs": _counted(job.status for job in seen.jobs),
+            "removed": _counted(entry.job_status for entry in seen.logs if entry.kind == "removed"),
+            "asked of removed jobs": _counted(f"{one.door}: {one.code}" for one in seen.barred),
             "answers": _counted(str(execution.answer) for execution in seen.executions),
             "log": _counted(entry.code for entry in seen.logs if entry.code),
             "agent calls": _counted(call.ended for call in seen.agent_calls),

@@ -36,7 +36,7 @@ LIFE = (
 
 
 def facts(*logs: LogRow) -> list[Record]:
-    bodies = [{"job_id": e.job_id, "version": e.version, "log": {"id": e.id}} for e in logs]
+    bodies = [{"job_id": e.job_id, "version": e.version, "log": {"id": e.id, "kind": e.kind}} for e in logs]
     return [Record("job-changed", 0, n, None, json.dumps(body).encode()) for n, body in enumerate(bodies)]
 
 

@@ -20,13 +20,14 @@ from contracts.topics import REPLAY_HEADER
 from faults.checking.canaries import PRESS
 from faults.checking.checker import KEPT, check
 from faults.checking.observed import MODELS, ExecutionRow, Fault, Observed, Record, Replayed, Violation
-from faults.checking.reading import Tables, all_jobs, all_logs, differences, executions, quiet, topics
+from faults.checking.reading import Tables, all_jobs, all_logs, differences, executions, quiet, removed_jobs, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
 from faults.stack.adversary import Adversary
 from faults.stack.crowd import Crowd
 from faults.stack.hostile import Hostile, Victim, hostile
 from faults.stack.injecting import Injector
+from faults.stack.keeper import Keeper
 from faults.stack.operator import Operator
 from faults.stack.servers import MESSAGE
 from faults.stack.strangers import registered
@@ -58,6 +59,7 @@ class Cast:
     injector: Injector
     adversary: Adversary
     hostile: Hostile | None
+    keeper: Keeper | None
 
 
 async def run(
@@ -80,20 +82,26 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
     on_small_disk = any(planned.kind == "full disk" for planned in storm.plan)
     async with (
         world(
-            directory, storm.seed, storm.terms, storm.jobstores, on_small_disk=on_small_disk, secure=storm.secure
+            *(directory, storm.seed, storm.terms, storm.jobstores),
+            on_small_disk=on_small_disk,
+            secure=storm.secure,
+            archives=storm.retention,
         ) as running,
         _clients(running, storm.seed) as (crowd, operator, tables),
         _hostile(running, storm, crowd, operator.client) as tenant,
     ):
         injector = Injector(running)
         adversary = Adversary(running.addresses.reach_as(ADMIN), storm.seed, storm.forges_facts)
-        cast = Cast(running, crowd, operator, tables, injector, adversary, tenant)
+        keeper = Keeper(crowd, tables, storm.seed) if storm.retention else None
+        cast = Cast(running, crowd, operator, tables, injector, adversary, tenant, keeper)
         outcome.odd, outcome.impossible = crowd.odd, injector.impossible
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
         with kept_if_broken_off(outcome, lambda: _witnessed(cast)):
             watches = (crowd.watch(first) for first in range(storm.jobstores))
             watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
             await operator.prepare()
+            if keeper is not None:
+                await keeper.prepare()
             if tenant is not None:
                 await tenant.prepare(round(min(storm.jobs, FLOOD_MAX) / tenant.pace))
             await _weathered(storm, cast)
@@ -105,16 +113,24 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
             if tenant is not None:
                 await tenant.come_back()
                 tenant.read_logs(directory / "logs")
+            uncut = None
+            if keeper is not None:
+                uncut = await keeper.settle()
+                left = left or await quiet(tables, running.addresses.reach_as(ADMIN), QUIET_S)
             seen = await _seen(cast)
             say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
-            seen.rebuilt = await rebuilt(running.addresses)
+            seen.rebuilt = await rebuilt(running.addresses, running.archive)
             seen.replays = await _replays(running, crowd, tables, seen)
             for task in watching:
                 assert not task.done(), task
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
     outcome.seen = seen
-    outcome.violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
+    outcome.violations = [
+        *([Violation(1, f"it does not get quiet: {left}")] if left else []),
+        *([Violation(6, uncut)] if uncut else []),
+        *check(seen),
+    ]
 
 
 @contextmanager
@@ -140,14 +156,16 @@ async def _follow(running: World, tables: Tables) -> None:
 
 async def _weathered(storm: Storm, cast: Cast) -> None:
     crowding = asyncio.create_task(cast.crowd.run(storm.seed, storm.wishes, storm.lasts_s))
-    operating = asyncio.create_task(cast.operator.run(storm.lasts_s))
+    operating = [asyncio.create_task(cast.operator.run(storm.lasts_s))]
+    if cast.keeper is not None:
+        operating.append(asyncio.create_task(cast.keeper.run(storm.lasts_s)))
     harming = [asyncio.create_task(cast.adversary.run())]
     if cast.hostile is not None:
         harming.append(asyncio.create_task(cast.hostile.run()))
     await asyncio.sleep(storm.calm_s)
     await cast.injector.run(storm.plan)
     await crowding
-    await operating
+    await asyncio.gather(*operating)
     for task in harming:
         assert not task.done(), task
         task.cancel()
@@ -179,7 +197,9 @@ async def _clients(running: World, seed: int) -> AsyncIterator[tuple[Crowd, Oper
         env |= {} if addresses.tls is None else {"SIGNOFF_JOBSTORE_CA": str(addresses.tls[0])}
         crowd = Crowd(clients, consoles, publisher, ids, env | addresses.reach_as("operator").to_environment())
         client = await stack.enter_async_context(dial(running.jobstore_addresses))
-        operator = Operator(crowd, client, addresses, agents_url, running.terms.attempt_timeout_s, seed)
+        operator = Operator(
+            crowd, client, addresses, agents_url, running.terms.attempt_timeout_s, seed, running.archive
+        )
         yield crowd, operator, Tables(addresses.postgres)
 
 
@@ -222,17 +242,22 @@ def _choose_victim(crowd: Crowd, random: Random) -> Victim | None:
 async def _seen(cast: Cast) -> Observed:
     running, crowd, operator, adversary = cast.running, cast.crowd, cast.operator, cast.adversary
     jobs = await all_jobs(operator.client)
+    removed, archived_logs = await removed_jobs(
+        operator.client, [] if cast.keeper is None else await cast.tables.removed()
+    )
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
-            while min(map(len, crowd.watched)) < sum(job.version for job in jobs):  # noqa: ASYNC110 - nobody tells
+            told = sum(job.version for job in (*jobs, *removed))
+            while min(map(len, crowd.watched)) < told:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
-    logs, read = await all_logs(operator.client, jobs), await topics(running.addresses.reach_as(ADMIN))
+    logs = [*await all_logs(operator.client, jobs), *archived_logs]
+    read = await topics(running.addresses.reach_as(ADMIN))
     refused = [r for r in read["execution-refused"] if (r.topic, r.value or b"") not in adversary.forged]
     known = executions(logs, refused)
     _name_executions(running, crowd, known)
     return replace(
         _witnessed(cast),
-        jobs=jobs,
+        jobs=sorted((*jobs, *removed), key=lambda job: job.id),
         executions=known,
         logs=logs,
         topics=read,
@@ -253,7 +278,7 @@ def _name_executions(running: World, crowd: Crowd, known: Sequence[ExecutionRow]
 
 def _witnessed(cast: Cast) -> Observed:
     """What was seen from all sides so far, without a look through any door."""
-    running, crowd, operator, injector = cast.running, cast.crowd, cast.operator, cast.injector
+    running, crowd, operator, injector, keeper = cast.running, cast.crowd, cast.operator, cast.injector, cast.keeper
     adversary, tenant = cast.adversary, cast.hostile.ears.seen if cast.hostile is not None else None
     return Observed(
         terms=running.terms,
@@ -263,7 +288,10 @@ def _witnessed(cast: Cast) -> Observed:
         rates={name.partition(":")[2]: limit.rate for name, limit in LIMITS.items() if limit.rate},
         rebuilt_midst=operator.rebuilt,
         rejudged=operator.rejudged,
-        did=Counter(crowd.did) + operator.done,
+        did=Counter(crowd.did) + operator.done + (keeper.done if keeper is not None else Counter()),
+        held=keeper.held if keeper is not None else {},
+        barred=keeper.barred if keeper is not None else [],
+        in_vain=keeper.in_vain if keeper is not None else set(),
         agent_calls=list(running.agents.calls),
         judge_calls=list(running.judge.calls),
         asked=crowd.asked,

@@ -12,6 +12,7 @@ from faults.checking.checker import CHECKS, check
 from faults.checking.observed import (
     AgentCall,
     Asked,
+    Barred,
     Batched,
     Cancelled,
     Death,
@@ -138,6 +139,8 @@ def answered_twice(agent: str, other: str) -> Observed:
     return observed(*LIFE[:4], first, again)
 
 
+#: The last entry of a job.
+REMOVED = entry(6, "removed", "COMPLETED", at=170.0, attempt=None, lease=None)
 GROUP = frozenset({"signoff-executor"})
 PLANTED = {
     "accepted and unknown": (1, observed(executions=[], asked=observed().asked)),
@@ -157,6 +160,9 @@ PLANTED = {
     "refused, and two entries": (1, rejudged(outcome="moved_on")),
     "a job that rested was not judged again": (1, rejudged(*LIFE, outcome="execution_live")),
     "no progress after a hand-over": (1, answered_twice("slow", "flaky")),
+    "removed though it was held": (1, observed(*LIFE, REMOVED, held={J: 160.0})),
+    "removed while an execution was live": (1, observed(*LIFE[:4], replace(REMOVED, version=5))),
+    "changed after it was removed": (1, observed(*LIFE, REMOVED, replace(REMOVED, version=7, kind="edited"))),
     "no arrow": (2, observed(*LIFE[:2], entry(3, "met", "COMPLETED"))),
     "a version is missing": (2, observed(*LIFE[:3], LIFE[4])),
     "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
@@ -237,6 +243,9 @@ PLANTED = {
     "a replay changed a row": (5, observed(replays=[Replayed("result-produced", True, ["jobs: x"], 0, 0)])),
     "a replay called an agent": (5, observed(replays=[Replayed("execute-requested", False, [], 1, 0)])),
     "a replay called the judge": (5, observed(replays=[Replayed("result-produced", False, [], 0, 1)])),
+    "called after its job was removed": (5, observed(*LIFE, REMOVED, agent_calls=[call(103.0), call(190.0)])),
+    "recorded after its job was removed": (5, observed(*LIFE, REMOVED, in_vain={E})),
+    "a removed job is unknown": (5, observed(*LIFE, REMOVED, barred=[Barred(J, "grpc get", "unknown_job")])),
     "rebuilt tables differ": (6, observed(rebuilt="jobs differ at job-1")),
     "rebuilt in the midst, and another": (6, observed(rebuilt_midst="1 entries are others")),
     "completed with what lacks something": (7, observed(models=modelled(lacking=1))),
@@ -478,6 +487,15 @@ ALLOWED = {
     ),
     "a forged report, buried once and told twice": observed(
         topics=buried(7, 7), forged={("result-produced", buried(7)["result-produced-dlq"][0].value)}
+    ),
+    "a job that was removed": observed(
+        *LIFE, REMOVED, barred=[Barred(J, "grpc get", "job_removed")], held={J: 180.0}, in_vain={"another"}
+    ),
+    "the removal alone in a topic that was emptied": observed(
+        *LIFE, REMOVED, topics={"job-changed": facts(REMOVED)}, faults=[Fault("empty", "kafka", 1, 2)]
+    ),
+    "the removal alone, told to a watch that began again": observed(
+        *LIFE, REMOVED, watched=[[(J, 1), (J, 2), (J, 6)]] * 2
     ),
     "a forged fact": observed(
         topics={"job-changed": [*facts(*LIFE), *facts(replace(LIFE[4], id="forged"))]},

@@ -8,6 +8,7 @@ from math import inf
 from faults.checking.causes import LINK_FAULTS, SLACK_S, cuts_off, ends_the_caller
 from faults.checking.observed import (
     ABORTED,
+    AFTERWARDS,
     ANSWERED,
     CONCLUDING,
     DECLINED,
@@ -151,7 +152,9 @@ def shown_work_is_found(seen: Observed) -> Iterator[str]:
 def none_after_the_end(seen: Observed) -> Iterator[str]:
     """A call begins only under a lease that runs, so none begins a lease length after its execution ended."""
     ends = [
-        e for e in seen.logs if e.status in CONCLUDING and e.kind not in {"result", "spent"} and e.code != "rejudged"
+        e
+        for e in seen.logs
+        if e.status in CONCLUDING and e.kind not in {"result", *AFTERWARDS} and e.code != "rejudged"
     ]
     ended = {e.execution_id: e.at for e in ends}
     for call in seen.agent_calls:

@@ -8,9 +8,10 @@ from math import inf
 from statistics import median
 
 from contracts.signing import is_marker
-from faults.checking import calls, judging, models, tenants
+from faults.checking import calls, judging, models, removals, tenants
 from faults.checking.canaries import HOSTILE
 from faults.checking.observed import (
+    AFTERWARDS,
     CONCLUDING,
     RESTING,
     VERSIONS,
@@ -53,8 +54,8 @@ def _by_job(seen: Observed) -> dict[str, list[LogRow]]:
 
 
 def _is_late(entry: LogRow) -> bool:
-    """Whether an entry is what comes of work that was cut short."""
-    return entry.kind == "spent" or (entry.kind == "result" and entry.status == "CANCELLED")
+    """Whether an entry is what comes of work that was cut short, or removes the job."""
+    return entry.kind in AFTERWARDS or (entry.kind == "result" and entry.status == "CANCELLED")
 
 
 def _is_edit(entry: LogRow) -> bool:
@@ -118,13 +119,13 @@ def facts_have_no_gap(seen: Observed) -> Iterator[str]:
     applied: Counter[str] = Counter()
     highest: Counter[str] = Counter()
     for record in _facts(seen):
-        job_id, version, fact_id = _fact(record)
+        job_id, version, fact_id, is_removal = _fact(record)
         # What an adversary read before the topic was emptied may come into the new one ahead of the relay.
-        is_early = emptied and (not applied[job_id] or (record.topic, record.value or b"") in seen.copied)
+        is_early = emptied and (not applied[job_id] or is_removal or (record.topic, record.value or b"") in seen.copied)
         if version > highest[job_id] + 1 and not is_early:
             yield f"job-changed: {job_id} goes from version {highest[job_id]} to {version}"
         highest[job_id] = max(highest[job_id], version)
-        if version == applied[job_id] + 1:
+        if version == applied[job_id] + 1 or is_removal:  # then nothing before it matters any more
             applied[job_id] = version
         if logged.get((job_id, version)) != fact_id:
             yield f"job-changed: {job_id} version {version} is {fact_id}, its log has {logged.get((job_id, version))}"
@@ -138,16 +139,18 @@ def _facts(seen: Observed) -> Iterator[Record]:
     return (r for r in records if (r.topic, r.value or b"") not in seen.forged)
 
 
-def _fact(record: Record) -> tuple[str, int, str]:
+def _fact(record: Record) -> tuple[str, int, str, bool]:
     fact = json.loads(record.value or b"{}")
-    return fact["job_id"], fact["version"], fact["log"]["id"]
+    return fact["job_id"], fact["version"], fact["log"]["id"], fact["log"].get("kind") == "removed"
 
 
 def watches_have_no_gap(seen: Observed) -> Iterator[str]:
+    """Of a job that was removed meanwhile one that begins again may be told the removal alone."""
+    removals = {(entry.job_id, entry.version) for entry in seen.logs if entry.kind == "removed"}
     for watched in seen.watched:
         told: Counter[str] = Counter()
         for job_id, version in watched:
-            if version != told[job_id] + 1:
+            if version != told[job_id] + 1 and (version <= told[job_id] or (job_id, version) not in removals):
                 yield f"a watch told version {version} of {job_id} after {told[job_id]}"
             told[job_id] = version
         yield from (
@@ -433,6 +436,7 @@ def everybody_comes_back(seen: Observed) -> Iterator[str]:
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     1: (
         nothing_is_lost,
+        removals.nothing_is_removed_that_stays,
         nobody_waits_for_ever,
         models.ends_are_explained,
         models.who_makes_progress_goes_on,
@@ -455,7 +459,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
         models.the_right_agent_is_asked_the_right_thing,
         judging.nothing_follows_what_is_unproven,
     ),
-    5: (replays_change_nothing,),
+    5: (replays_change_nothing, removals.removed_jobs_call_nobody, removals.removed_ids_are_refused),
     6: (rebuilt_tables_are_the_same,),
     7: (judging.verdicts_are_the_judges, models.only_good_work_is_completed, judging.judged_by_what_was_frozen),
     8: (

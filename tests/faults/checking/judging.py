@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from faults.checking.observed import CONCLUDING, RESTING, LogRow, Model, Observed, Rejudged
+from faults.checking.observed import AFTERWARDS, CONCLUDING, RESTING, LogRow, Model, Observed, Rejudged
 
 #: By policy and version, whom it asks: after its checks, by the stage of its name. By name alone the first is current.
 POLICIES: dict[str, Sequence[str]] = {
@@ -50,7 +50,7 @@ def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
             said[call.execution_id].append(call)
     for entry in seen.logs:
         judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED"} and entry.job_id not in hostile
-        if not judged or entry.kind in {"declined", "edited", "spent"} or entry.stages == CHECKS:
+        if not judged or entry.kind in {"declined", "edited", *AFTERWARDS} or entry.stages == CHECKS:
             continue
         again = real_ones(seen, entry.job_id) if entry.code == AGAIN else []
         since = min((one.began_at for one in again), default=0.0)
@@ -112,7 +112,7 @@ def judged_again_as_asked(seen: Observed) -> Iterator[str]:
             is_after = entry.kind == "requested" and last is not None and last.code == AGAIN and not was_unproven
             if is_after and entry.execution_id not in by_hand:
                 yield f"{where}: {entry.execution_id} was requested by nobody after the job was judged again"
-            if entry.status in CONCLUDING and entry.execution_id and entry.kind not in {"result", "spent"}:
+            if entry.status in CONCLUDING and entry.execution_id and entry.kind not in {"result", *AFTERWARDS}:
                 last = entry
 
 
@@ -168,7 +168,7 @@ def _rested(log: Sequence[LogRow], one: Rejudged) -> bool:
     """Whether a job rested, with a result, from before an operation was made until it had ended."""
     before = [entry for entry in log if entry.at < one.began_at - SLACK_S]
     meanwhile = [entry for entry in log if one.began_at - SLACK_S <= entry.at <= one.ended_at]
-    if not before or meanwhile or before[-1].job_status not in RESTING:
+    if not before or meanwhile or before[-1].job_status not in RESTING or before[-1].kind == "removed":
         return False
     last = next((entry.execution_id for entry in reversed(before) if entry.execution_id), None)
     return any(entry.kind == "result" and entry.execution_id == last for entry in before)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from faults.checking import causes
 from faults.checking.judging import UNPROVEN
-from faults.checking.observed import BACKGROUND, CHAT, FUNCTION, GRAPH, ONCE, TASKS, LogRow, Model, Observed
+from faults.checking.observed import AFTERWARDS, BACKGROUND, CHAT, FUNCTION, GRAPH, ONCE, TASKS, LogRow, Model, Observed
 from faults.checking.spans import most_at_once
 
 STEADY = "steady"
@@ -57,7 +57,7 @@ def ends_are_explained(seen: Observed) -> Iterator[str]:
             yield f"{where} was cancelled by nobody"
         if (
             entry.status == "FAILED"
-            and entry.kind not in {"edited", "spent"}
+            and entry.kind not in {"edited", *AFTERWARDS}
             and entry.code not in _codes(entry, model, seen)
         ):
             yield f"{where} FAILED with {entry.code}, of which nobody knows why"
@@ -98,7 +98,7 @@ def only_good_work_is_completed(seen: Observed) -> Iterator[str]:
     """What lacks something is never COMPLETED, and the steady agent's work, which lacks nothing, is not refused."""
     for entry, model in _modelled(seen):
         lacks = (entry.submission or 1) <= model.lacking
-        if entry.status == "COMPLETED" and entry.kind != "spent" and lacks:
+        if entry.status == "COMPLETED" and entry.kind not in AFTERWARDS and lacks:
             yield f"{entry.job_id} is COMPLETED with submission {entry.submission}, which lacks something"
         if entry.kind == "not_met" and not lacks and entry.agent == STEADY:
             yield f"{entry.job_id} version {entry.version} is {entry.status}, though its work is good"

@@ -20,6 +20,8 @@ CHAT, BACKGROUND, GRAPH, TASKS, FUNCTION = "chat", "background", "graph", "tasks
 MODELS, SHOWN, KEYED = frozenset({CHAT, BACKGROUND}), frozenset({GRAPH, TASKS}), frozenset({FUNCTION})
 #: The statuses of entries that end an execution.
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
+#: Kinds of entries that end no execution, whatever they say: what comes of work that was cut short, and a removal.
+AFTERWARDS = frozenset({"spent", "removed"})
 #: The statuses of jobs at which nothing is under way.
 RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
 #: Stands in whatever an adversary says; nothing that was recorded may repeat it.
@@ -266,6 +268,15 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
+class Barred:
+    """What was answered of a job that was removed: at which door, and the code."""
+
+    job_id: str
+    door: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What the run promised to hold."""
 
@@ -388,6 +399,11 @@ class Observed:
     rebalances: Mapping[str, int] = field(default_factory=dict)
     #: What a hostile tenant did and was told; None: there was none.
     hostile: Hostility | None = None
+    #: By job, when it was answered that it is held, which it stays.
+    held: Mapping[str, float] = field(default_factory=dict)
+    #: What was answered of removed jobs, and the executions of these that were asked for by topic.
+    barred: Sequence[Barred] = ()
+    in_vain: AbstractSet[str] = frozenset()
     #: Jobs of others for which an agent was sent the key of its tenant.
     keyed_for_others: Sequence[str] = ()
 

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from contracts.signing import is_marker
 from contracts.topics import TOPICS
-from faults.checking.observed import CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
+from faults.checking.observed import AFTERWARDS, CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.engine.locks import Lock
 from servicekit.kafka.access import KafkaAccess
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
@@ -43,6 +43,12 @@ SELECT (SELECT count(*) FROM executions WHERE state <> 'DONE'),
 _PUBLISHING = """
 SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objid = $1
+"""
+_REMOVED = "SELECT job_id, actor FROM job_logs WHERE kind = 'removed' ORDER BY seq"
+#: Entries of removed jobs that are not cut yet.
+_UNCUT = """
+SELECT count(*) FROM job_logs JOIN job_logs AS last USING (job_id)
+WHERE last.kind = 'removed' AND job_logs.version < last.version
 """
 #: Everything that an execution came to. Who held it, how often it was offered, and whether a forged report was buried
 #: may change in a replay.
@@ -71,6 +77,15 @@ class Tables:
         """Executions under way, and facts that were not published."""
         ((live, facts),) = await self._fetch(_UNFINISHED)
         return live, facts
+
+    async def removed(self) -> dict[str, str]:
+        """The removed jobs, each with who removed it."""
+        return {row["job_id"]: row["actor"] or "" for row in await self._fetch(_REMOVED)}
+
+    async def uncut(self) -> int:
+        """Entries of removed jobs that are still there, beside the last of each."""
+        ((count,),) = await self._fetch(_UNCUT)
+        return int(count)
 
     async def publishing_from(self) -> list[int]:
         """The port from which whoever publishes facts has come; nobody may."""
@@ -143,6 +158,25 @@ async def all_logs(client: AsyncClient, jobs: Iterable[JobRow]) -> list[LogRow]:
     return [row for rows in await asyncio.gather(*map(read, jobs)) for row in rows]
 
 
+async def removed_jobs(client: AsyncClient, job_ids: Iterable[str]) -> tuple[list[JobRow], list[LogRow]]:
+    """Removed jobs, and every entry of their logs, as the archive has them by the public door."""
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def read(job_id: str) -> tuple[JobRow, list[LogRow]]:
+        rows, token = [], ""
+        async with at_once:
+            while True:
+                found = await client.get_removed_job(job_id, page_token=token)
+                rows += [_log(entry) for entry in found.logs]
+                token = found.next_page_token or ""
+                if not token:
+                    last = rows[-1]
+                    return JobRow(job_id, last.job_status, last.version, live=False, tenant=found.job.tenant), rows
+
+    read_all = await asyncio.gather(*map(read, job_ids))
+    return [job for job, _ in read_all], [row for _, rows in read_all for row in rows]
+
+
 def _log(entry: JobLog) -> LogRow:
     verdict = entry.verdict
     texts = entry.model_dump_json()
@@ -189,7 +223,7 @@ def executions(logs: Iterable[LogRow], refused: Iterable[Record]) -> list[Execut
             row = rows.setdefault(
                 entry.execution_id, ExecutionRow(entry.execution_id, entry.job_id, "LIVE", None, False)
             )
-            is_end = entry.status in CONCLUDING and entry.kind not in {"result", "spent"}
+            is_end = entry.status in CONCLUDING and entry.kind not in {"result", *AFTERWARDS}
             ended = {"state": "DONE", "answer": entry.status.lower()} if is_end else {}
             rows[entry.execution_id] = replace(row, requested=row.requested or entry.kind == "requested", **ended)
     for fact in (json.loads(record.value or b"{}") for record in refused if not is_marker(record)):

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,20 +18,26 @@ _ENTRIES = "SELECT job_id, version, id::text FROM job_logs WHERE kind <> 'rebuil
 REBUILD_S = 120.0
 
 
-async def rebuilt(addresses: Addresses) -> str | None:
-    """None: the rebuilt tables are the same; else what `signoff rebuild` or `signoff verify` said."""
+async def rebuilt(addresses: Addresses, archive: Path | None) -> str | None:
+    """None: the rebuilt tables are the same; else what `signoff rebuild` or `signoff verify` said.
+
+    `archive`: where facts are archived, which is verified, too.
+    """
+    if archive is not None and (wrong := await _signoff(addresses, "archive", "verify", *_named(archive))) is not None:
+        return wrong
     database = _beside(addresses.postgres, "rebuilt")
-    made = await _rebuild(addresses, database)
-    return made or await _signoff(addresses, "verify", "--database-url", database, "--live", addresses.postgres)
+    made = await _rebuild(addresses, database, archive)
+    compared = ("verify", "--database-url", database, "--live", addresses.postgres, *_named(archive))
+    return made or await _signoff(addresses, *compared)
 
 
-async def rebuilt_part(addresses: Addresses) -> str | None:
+async def rebuilt_part(addresses: Addresses, archive: Path | None) -> str | None:
     """Rebuild while everything goes on. None: each entry of a log is as in the live one; else what is wrong."""
     database = _beside(addresses.postgres, "midst")
     try:
         async with asyncio.timeout(REBUILD_S):
             await _forget(addresses.postgres, database)
-            if (wrong := await _rebuild(addresses, database)) is not None:
+            if (wrong := await _rebuild(addresses, database, archive)) is not None:
                 return wrong
             made = await _entries(database)
             other = made - await _entries(addresses.postgres)
@@ -47,8 +54,12 @@ def _beside(url: str, word: str) -> str:
     return at._replace(path=f"{at.path}_{word}").geturl()
 
 
-async def _rebuild(addresses: Addresses, database: str) -> str | None:
-    return await _signoff(addresses, "rebuild", "--database-url", database, "--create")
+def _named(archive: Path | None) -> list[str]:
+    return [] if archive is None else ["--archive", str(archive)]
+
+
+async def _rebuild(addresses: Addresses, database: str, archive: Path | None) -> str | None:
+    return await _signoff(addresses, "rebuild", "--database-url", database, "--create", *_named(archive))
 
 
 async def _forget(live: str, database: str) -> None:

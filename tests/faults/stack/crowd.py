@@ -38,6 +38,7 @@ RESUMED_WITHIN_S = 4 * PATIENCE_S
 PAUSED_S = 1.5
 CLI_S = 60.0
 STRAYS = "a batch with strays was asked for"
+JOB_REMOVED = "job_removed"
 #: What the command line says when it could not find out.
 _CLI_AGAIN = frozenset(
     {"unavailable", "call_deadline_exceeded", "call_cancelled", "aborted", "resource_exhausted", "too_many_calls"}
@@ -101,6 +102,10 @@ class Crowd:
     async def _attempt(self, wish: Wish) -> None:
         try:
             await self._fulfil(wish)
+        except RefusedError as refusal:
+            if str(refusal) != JOB_REMOVED:
+                raise
+            self.did.append("a job was removed before its client was done with it")
         except TimeoutError:
             unanswered = Asked(str(wish.execution_id), wish.job_id, wish.agent or "", wish.door, time.time(), "", 0)
             self.asked.append(replace(unanswered, settled="unanswered", settled_at=time.time(), cancelled=True))
@@ -143,7 +148,7 @@ class Crowd:
                 await self.until_answered(lambda: self.client.edit_job(wish.job_id, edit))
             else:
                 body = edit.model_dump(mode="json", exclude_unset=True)
-                await self.until_answered(lambda: self._rest("PATCH", f"/api/jobs/{wish.job_id}", json=body))
+                await self.until_answered(lambda: self.rest("PATCH", f"/api/jobs/{wish.job_id}", json=body))
         except RefusedError as refusal:
             self.did.append(f"edit refused: {refusal}")
             return False
@@ -165,10 +170,10 @@ class Crowd:
             case "grpc":
                 await self.client.execute_job(wish.job_id, known)
             case "rest":
-                await self._rest("POST", path, json={"execution_id": known})
+                await self.rest("POST", path, json={"execution_id": known})
             case "rest key":
                 asked.execution_id = str(self.ids.derive("execution", wish.job_id, known))
-                await self._rest("POST", path, headers={"Idempotency-Key": known})
+                await self.rest("POST", path, headers={"Idempotency-Key": known})
             case "cli":
                 await self.signoff("jobs", "execute", wish.job_id, "--execution-id", known)
             case "event":
@@ -200,7 +205,7 @@ class Crowd:
             case "rest batch":
                 jobs = [job.model_dump(mode="json", exclude_none=True) for job in (wish.job, *companions)]
                 key = {"Idempotency-Key": known}
-                body = await self._rest("POST", "/api/batches", json={"jobs": jobs}, headers=key)
+                body = await self.rest("POST", "/api/batches", json={"jobs": jobs}, headers=key)
                 made = Operation.model_validate(body)
             case _:
                 made = await self.client.execute_jobs(filter=JobFilter(labels=wish.bulk), idempotency_key=known)
@@ -234,7 +239,7 @@ class Crowd:
             if control == "pause":
                 await self._pause(batch)
             elif control == "cancel":
-                await self.until_answered(lambda: self._rest("POST", f"/api/batches/{batch.id}/cancel", json={}))
+                await self.until_answered(lambda: self.rest("POST", f"/api/batches/{batch.id}/cancel", json={}))
             else:
                 for item in batch.items:
                     await self._until(item.job_id, _is_over)
@@ -262,7 +267,7 @@ class Crowd:
     async def _resume(self, batch: Many) -> None:
         """Resume a batch, however long that takes: of what stays paused nobody could say whether it is lost."""
         path = f"/api/batches/{batch.id}/resume"
-        await self.until_answered(lambda: self._rest("POST", path), RESUMED_WITHIN_S)
+        await self.until_answered(lambda: self.rest("POST", path), RESUMED_WITHIN_S)
 
     async def _cancel(self, wish: Wish, door: str) -> None:
         try:
@@ -282,9 +287,9 @@ class Crowd:
             case "grpc execution":
                 await self.client.cancel_execution(execution_id, "by a client")
             case "rest":
-                await self._rest("POST", f"/api/jobs/{wish.job_id}/cancel", json=why)
+                await self.rest("POST", f"/api/jobs/{wish.job_id}/cancel", json=why)
             case "rest execution":
-                await self._rest("POST", f"/api/executions/{execution_id}/cancel", json=why)
+                await self.rest("POST", f"/api/executions/{execution_id}/cancel", json=why)
             case _:
                 await self._publish(CancelRequested(execution_id=wish.execution_id, job_id=wish.job_id))
 
@@ -308,7 +313,7 @@ class Crowd:
             return
         asked = self._asked_again(wish, "resubmit", edition)
         path, body = f"/api/jobs/{wish.job_id}/resubmit", {"execution_id": asked.execution_id, "comment": "bluer"}
-        await self._settle(asked, lambda: self._rest("POST", path, json=body))
+        await self._settle(asked, lambda: self.rest("POST", path, json=body))
 
     def _asked_again(self, wish: Wish, door: str, edition: int) -> Asked:
         again = str(self.ids.derive("execution", wish.job_id, "again"))
@@ -376,7 +381,7 @@ class Crowd:
             raise TransientError(error["detail"])
         raise RefusedError(error["code"])
 
-    async def _rest(self, method: str, path: str, **arguments: Any) -> Any:
+    async def rest(self, method: str, path: str, **arguments: Any) -> Any:
         async with next(self._consoles).request(method, path, **arguments) as answer:
             if answer.status < 400:
                 return await answer.json()

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -47,6 +48,8 @@ class Operator:
     agents_url: str
     attempt_timeout_s: float
     seed: int
+    #: Where facts are archived, of which a rebuild is made then.
+    archive: Path | None = None
     #: What was done, and how often.
     done: Counter[str] = field(default_factory=Counter)
     #: Why a rebuild in the midst was none; None: it was made, and is a part of what there is.
@@ -123,7 +126,7 @@ class Operator:
     async def _rebuild(self, at: float, until: float) -> None:
         await asyncio.sleep(max(0.0, at - time.monotonic()))
         while self.rebuilt is not None and time.monotonic() < until:
-            self.rebuilt = await rebuilt_part(self.addresses)
+            self.rebuilt = await rebuilt_part(self.addresses, self.archive)
             why = f" failed: {self.rebuilt.strip().splitlines()[-1][:120]}" if self.rebuilt else ""
             self.done[f"a rebuild in the midst{why}"] += 1
             await asyncio.sleep(1)

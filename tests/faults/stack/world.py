@@ -23,6 +23,7 @@ from faults.stack.disk import Disk
 from faults.stack.links import Link
 from faults.stack.newer import of_newer
 from faults.stack.strangers import KEY_VARIABLE, Agents, Judge, serve
+from jobstore.config import AGE_MIN_S
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, make_plain_env, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
@@ -35,6 +36,7 @@ CONSOLES = ("console", "console-2")
 KAFKA_OF = "kafka-of-jobstore"
 EXTRA_READY_S = 30.0
 SAMPLE_S = 0.5
+ARCHIVE_EVERY_S = 2.0
 STARVED_S = 1.5
 TESTS = Path(__file__).parents[2]
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
@@ -81,6 +83,8 @@ class World:
     addresses: Addresses
     specs: dict[str, ServiceSpec]
     deaths: list[Death]
+    #: Where facts are archived; None: nowhere.
+    archive: Path | None
     #: Where the agent that is a function is called.
     function_url: str
     #: The database's own disk; None: it has none, or this machine does not let us mount one.
@@ -200,9 +204,16 @@ class World:
 
 @asynccontextmanager
 async def world(
-    directory: Path, seed: int, terms: Terms, jobstores: int, *, on_small_disk: bool = False, secure: bool = False
+    directory: Path,
+    seed: int,
+    terms: Terms,
+    jobstores: int,
+    *,
+    on_small_disk: bool = False,
+    secure: bool = False,
+    archives: bool = False,
 ) -> AsyncIterator[World]:
-    """Start everything; the links are open."""
+    """Start everything; the links are open. `archives`: facts are archived, and checkpoints written."""
     async with AsyncExitStack() as stack:
         links = {name: Link(name) for name in link_names(jobstores)}
         for link in links.values():
@@ -216,7 +227,8 @@ async def world(
         disk = Disk.mount(directory / "postgres") if on_small_disk else None
         if disk is not None:
             stack.callback(disk.unmount)
-        made = await _started(stack, directory, terms, links, agents, judge, secure=secure)
+        archive = directory / "archive" if archives else None
+        made = await _started(stack, directory, terms, links, agents, judge, secure=secure, archive=archive)
         made.disk = disk
         yield made
 
@@ -230,6 +242,7 @@ async def _started(
     judge: Judge,
     *,
     secure: bool,
+    archive: Path | None,
 ) -> World:
     data_dir = DataDir(directory)
     stack.enter_context(data_dir.lock())
@@ -250,7 +263,7 @@ async def _started(
 
     settings = StackSettings(
         directory,
-        fleet=Fleet(executors=2, validators=2, env=_env(terms, links)),
+        fleet=Fleet(executors=2, validators=2, env=_env(terms, links, archive)),
         kafka_advertised_port=links["kafka"].port,
         kafka_more_ports=await _lead_to_broker(links, data_dir.get_port),
         short_lived=True,
@@ -263,8 +276,9 @@ async def _started(
     running = Stack(settings, data_dir)
     stack.push_async_callback(running.stop)
     await running.start()
+    function_url = f"http://127.0.0.1:{door}/"
     return World(
-        directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths, f"http://127.0.0.1:{door}/"
+        directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths, archive, function_url
     )
 
 
@@ -316,13 +330,19 @@ def _at_health_port(spec: ServiceSpec, port: int) -> ServiceSpec:
     return replace(_with_env(spec, SIGNOFF_HEALTH_ADDRESS=health), ready=probe_http(f"http://{health}/readyz"))
 
 
-def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
+def _env(terms: Terms, links: dict[str, Link], archive: Path | None) -> dict[str, dict[str, str]]:
     every = {"SIGNOFF_GRACE_S": f"{terms.grace_s}", **{name: "of the tests" for name in OWN_ENV if name in os.environ}}
     work = every | {"SIGNOFF_CAPACITY": str(terms.capacity)}
     backoff = {"SIGNOFF_BACKOFF_FIRST_S": "0.2", "SIGNOFF_BACKOFF_MAX_S": "2"}
     judge = {"OPENAI_API_KEY": "of the tests", "OPENAI_BASE_URL": f"http://{links['judge'].address}/v1"}
+    archiving = {
+        "SIGNOFF_ARCHIVE": str(archive),
+        "SIGNOFF_ARCHIVE_EVERY_S": f"{ARCHIVE_EVERY_S:g}",
+        "SIGNOFF_CHECKPOINT_EVERY_S": f"{AGE_MIN_S:g}",
+    }
     return {
         "jobstore": every
+        | ({} if archive is None else archiving)
         | {upstreams.VARIABLE: upstreams.TEXT, "SIGNOFF_LEASE_S": f"{terms.lease_s}", "SIGNOFF_OFFER_AGAIN_S": "3"}
         | backoff,
         "executor": work | {KEY_VARIABLE: KEY, f"SIGNOFF_AGENT_{HOSTILE.upper()}__KEY": "a key of its own"},

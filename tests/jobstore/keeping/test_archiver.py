@@ -80,8 +80,10 @@ async def test_a_part_that_was_written_before_a_kill_is_taken_once(published: Ar
     assert len(await published.read()) == len(published.topics.records)
 
 
-async def test_data_without_a_manifest_is_written_anew(published: Archiving) -> None:
-    await Objects.open(str(published.folder), creates=True).put("parts/000000000001.jsonl.zst", b"half")
+async def test_data_without_a_manifest_is_no_part(published: Archiving) -> None:
+    await Objects.open(str(published.folder), creates=True).put(
+        "parts/000000000001-0123456789abcdef.jsonl.zst", b"half"
+    )
 
     await published.run()
 
@@ -134,7 +136,7 @@ async def test_nothing_counts_as_archived_while_a_part_is_changed(published: Arc
     published.part_bytes = 1
     before = await published.run()
     assert before["part"] > 2
-    path = published.folder / f"parts/{number:012}.jsonl.zst"
+    (path,) = published.folder.glob(f"parts/{number:012}-*.jsonl.zst")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
 

@@ -1,14 +1,18 @@
 """Whatever becomes of an archiver or of what keeps its objects: each fact is archived once, or not said to be."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.buckets import BUCKET, serve_s3
 from support.jobstore.archiving import KEYS, Archiving, name_record
+from support.jobstore.steps import Steps
 from support.misbehaving import Misbehaving, misbehave
 
+from jobstore.engine.runner import CommandRunner
 from servicekit.archive.objects import Content, Objects
 from servicekit.archive.parts import Archive
 from servicekit.errors import TransientError
@@ -47,6 +51,36 @@ class Mortal(Objects):
         self._step()
 
 
+class Frozen(Objects):
+    """Objects of a process that stands still before or after one of its steps, until another one has gone on."""
+
+    stands_at = -1
+    steps = 0
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def _step(self) -> None:
+        self.steps += 1
+        if self.steps == self.stands_at:
+            await self.meanwhile()
+
+    async def put(self, name: str, content: Content) -> None:
+        await self._step()
+        await super().put(name, content)
+        await self._step()
+
+    async def create(self, name: str, content: bytes) -> bool:
+        await self._step()
+        is_created = await super().create(name, content)
+        await self._step()
+        return is_created
+
+    async def stream(self, name: str) -> AsyncGenerator[bytes]:
+        await self._step()
+        async for piece in super().stream(name):
+            yield piece
+        await self._step()
+
+
 async def check_whole(archiving: Archiving, state: dict[str, Any]) -> None:
     """Each record is archived once, and the database says so."""
     assert sorted(await archiving.read()) == sorted(map(name_record, archiving.topics.records))
@@ -76,6 +110,30 @@ async def test_an_archiver_that_is_killed_between_any_two_steps_loses_and_repeat
         else:
             break
     assert deaths > 20
+
+
+async def test_an_archiver_that_stood_still_changes_no_part_of_the_one_that_went_on(
+    published: Archiving, runner: CommandRunner, tmp_path: Path
+) -> None:
+    async def go_on() -> None:
+        published.opened = None
+        await Steps(published.database, runner).created()
+        await published.publish()
+        await published.run()
+
+    for stands_at in count(1):
+        await published.forget()
+        published.folder = tmp_path / f"archive-{stands_at}"
+        objects = Frozen.open(str(published.folder), creates=True)
+        objects.stands_at, objects.meanwhile = stands_at, go_on
+        published.opened = Archive(objects, KEYS, "here")
+        with suppress(TransientError):  # the other one was faster
+            await published.run()
+        published.opened = None
+        await check_whole(published, await published.run())
+        if objects.steps < stands_at:
+            break
+    assert stands_at > 8
 
 
 @pytest.fixture

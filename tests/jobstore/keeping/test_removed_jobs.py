@@ -131,7 +131,8 @@ async def test_callers_of_other_tenants_are_told_of_no_removed_job(removed: Remo
 
 
 async def test_a_part_that_is_gone_is_named(removed: Removed) -> None:
-    (removed.archiving.folder / "parts/000000000001.jsonl.zst").unlink()
+    (path,) = removed.archiving.folder.glob("parts/000000000001-*.jsonl.zst")
+    path.unlink()
 
     with pytest.raises(PermanentError, match=r"part 1 of the archive .* has no data any more"):
         await removed.read()

@@ -1,7 +1,8 @@
 """The archive of facts: parts with records byte for byte, each signed, and bound to the part before by its hash.
 
-A part is two objects: `parts/<number>.jsonl.zst` has a JSON line a record, and `parts/<number>.json` its manifest. That
-is written last, and once: of two writers of a number one succeeds. A manifest is a line of JSON, and a line with its
+A part is two objects: `parts/<number>-<hash>.jsonl.zst` has a JSON line a record, and `parts/<number>.json` is its
+manifest. That is written last, and once: of two writers of a number one succeeds. The other's data has another name, or
+is the same, so that one that stood still for long changes no part. A manifest is a line of JSON, and a line with its
 signature by a key of facts. Parts that are old enough may go, once a checkpoint has what they told: then
 `parts/beginning.json`, signed in the same way, says with which part the archive begins.
 """
@@ -9,6 +10,7 @@ signature by a key of facts. Parts that are old enough may go, once a checkpoint
 import asyncio
 import base64
 import hashlib
+import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -28,9 +30,12 @@ from signoff.errors import ErrorCode
 
 #: The folder of the parts, and the form of their names, by which these are in order.
 FOLDER: Final = "parts"
-_NAME: Final = FOLDER + "/{:012}"
+_DIGITS: Final = 12
+_NAME: Final = FOLDER + f"/{{:0{_DIGITS}}}"
 _MANIFEST, _DATA = ".json", ".jsonl.zst"
 _BEGINNING: Final = FOLDER + "/beginning.json"
+#: Hexadecimal digits of the SHA-256 of its data in the name of that.
+_HASH_CHARS: Final = 16
 #: Bytes of the records of a part, before these are compressed, from which on it is full.
 PART_BYTES: Final = 32 << 20
 #: Bytes of a manifest at most: it names each partition of the topics of facts twice.
@@ -249,7 +254,7 @@ class Archive:
         The data is read back first, so that a manifest is there only if the data was.
         """
         name, document = _NAME.format(manifest.number), _sign(manifest, self._keys)
-        await self._objects.put(name + _DATA, data)
+        await self._objects.put(_name_data(manifest), data)
         await self.read_data(Part(manifest=manifest, sha256=hashlib.sha256(document).hexdigest(), is_signed=True))
         if not await self._objects.create(name + _MANIFEST, document):
             return None
@@ -279,7 +284,7 @@ class Archive:
 
     async def read_data(self, part: Part) -> bytes:
         """Return the lines of a part, which are as its manifest says."""
-        manifest, name = part.manifest, _NAME.format(part.number) + _DATA
+        manifest, name = part.manifest, _name_data(part.manifest)
         data = await self._objects.get(name, manifest.bytes + 1)
         if data is None:
             raise self._refuse(part.number, f"has no data any more ({name})")
@@ -335,10 +340,12 @@ class Archive:
     async def clear(self) -> int:
         """Delete the parts in front of the beginning, and return their number."""
         beginning = await self.find_beginning()
-        gone = [] if beginning is None else [each for each in await self.list_numbers() if each < beginning.number]
-        for number in gone:  # the manifest last, by which those are found that are left
-            await self._objects.delete([_NAME.format(number) + _DATA, _NAME.format(number) + _MANIFEST])
-        return len(gone)
+        before = 0 if beginning is None else beginning.number
+        names = [one.name async for one in self._objects.list(FOLDER)]
+        # Of each number the manifest is last, by which those are found that are left.
+        gone = sorted(name for name in names if _read_number(name) < before)
+        await self._objects.delete(gone)
+        return sum(name.endswith(_MANIFEST) for name in gone)
 
     def check_successor(self, before: Part | None, part: Part) -> None:
         """Raise PermanentError unless a part follows another one (None: it is the first) and is signed."""
@@ -406,6 +413,16 @@ class Archive:
 
     def _refuse(self, number: int, reason: str) -> PermanentError:
         return PermanentError(f"part {number} of the archive {self.place} {reason}", code=ErrorCode.WRONG_ARCHIVE)
+
+
+def _read_number(name: str) -> float:
+    """Return the number of the part that an object is of; infinity: of none."""
+    number = name.removeprefix(FOLDER + "/")[:_DIGITS]
+    return int(number) if number.isdecimal() else math.inf
+
+
+def _name_data(manifest: Manifest) -> str:
+    return f"{_NAME.format(manifest.number)}-{manifest.sha256[:_HASH_CHARS]}{_DATA}"
 
 
 def _sign(manifest: BaseModel, keys: FactKeys) -> bytes:
