@@ -253,7 +253,7 @@ async def test_a_backup_and_the_facts_make_the_database_again(
 async def test_a_broker_that_was_lost_is_told_every_fact_again(
     installed: Installation, agent: Agent, tmp_path: Path
 ) -> None:
-    """The database goes on as it was, and so does one that Compose has restored."""
+    """So it is by a database that Compose has restored."""
     jobs = await ask_by_each_promise(installed, agent)
     await installed.stop()
     of_compose = installed.backup_as_compose(tmp_path)
@@ -263,7 +263,7 @@ async def test_a_broker_that_was_lost_is_told_every_fact_again(
     assert '"goes_on":false' in replaced.out, replaced.err
 
     await installed.start(installed.url)
-    jobs += [await require_promises(installed, agent, jobs, "lease_lapsed")]
+    jobs += [await require_promises(installed, agent, jobs, "rebuilt")]
     records = [
         (r.key or b"", json.loads(r.value))
         for r in (await topics(KafkaAccess(installed.servers.kafka)))["job-changed"]

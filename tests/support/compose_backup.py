@@ -15,7 +15,7 @@ from localstack.postgres import find_binaries
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "deploy/compose"
-WAIT_S = 60
+WAIT_S = 120  # of a restore on a machine that others share
 #: Does in the place of `docker` what its containers would, and notes what it was asked for.
 DOCKER = """\
 #!/bin/bash
