@@ -27,8 +27,7 @@ async def test_a_retention_is_saved_once_it_has_shown_what_it_removes(page: Page
     await page.keyboard.press("Enter")
     effects = page.get_by_role("region", name="What it removes")
     await expect(effects).to_contain_text("At once: nothing.")
-    await expect(effects).to_contain_text("Within 30 days, that included: ")
-    await expect(effects).to_contain_text("Keep the ledger")
+    await expect(effects).to_contain_text(re.compile(r"Within 30 days, that included: \d+ jobs? "))
     assert await found_in(page, "retention", *BOTH) == []
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     assert await overflowing(page) == []

@@ -246,7 +246,7 @@ class JobService(JobServiceServicer):
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         as_text = wants_text(context)
         job_ids, texts = list(request.job_ids), is_full(request.view)
-        cursor = await self._watches.resolve_cursor(read_field(request, "after"))
+        cursor = await self._watches.resolve_cursor(read_field(request, "after"), of_all=not request.job_ids)
         yield pb.WatchJobsResponse(cursor=cursor)
         if not request.HasField("after") and not request.changes_only:
             async for view in self._watches.read_jobs(job_ids, texts=texts):

@@ -220,13 +220,14 @@ async def list_changes(
     """Return entries of all logs, or of those of `job_ids`, with after < cursor <= until, in the order of cursors.
 
     Also return whether there may be more entries up to `until`. With payloads, call within a transaction.
-    UnknownCursorError: entries behind the cursor were cut, so that those that are left are not all.
+    UnknownCursorError: of all logs, entries behind the cursor were cut, so that those that are left are not all. Of
+    named jobs none is missing: of one that was removed, its last entry says so.
     """
     entries, where = _OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until"
     query = _compose(entries, "job_logs.job_id", where, "seq", payloads=payloads)
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
-    if after < (rows[-1].cut_below if rows else await connection.scalar(_CUT_BELOW)):
+    if not job_ids and after < (rows[-1].cut_below if rows else await connection.scalar(_CUT_BELOW)):
         raise UnknownCursorError(f"entries behind the cursor {after} belong to jobs that were removed; watch anew")
     return [_view(row) for row in rows], is_cut or len(rows) == limit
 

@@ -298,13 +298,16 @@ class Watches:
             self._more.set()
             self._more = asyncio.Event()
 
-    async def resolve_cursor(self, after: int | None) -> int:
-        """Return `after`, or, if it is None, the settled cursor. UnknownCursorError: none can be resumed after it."""
+    async def resolve_cursor(self, after: int | None, *, of_all: bool = True) -> int:
+        """Return `after`, or, if it is None, the settled cursor. UnknownCursorError: none can be resumed after it.
+
+        `of_all`: the watch is of all jobs, and misses what was cut.
+        """
         async with self._callers.session() as session:
             settled, last, cut_below = await get_cursors(session)
         if after is not None and after > last:
             raise UnknownCursorError(f"no entry here has the cursor {after}; watch anew")
-        if after is not None and after < cut_below:
+        if of_all and after is not None and after < cut_below:
             raise UnknownCursorError(f"entries behind the cursor {after} belong to jobs that were removed; watch anew")
         return settled if after is None else after
 
