@@ -17,7 +17,7 @@ from faults.checking.canaries import PRESS
 from faults.checking.observed import Barred
 from faults.checking.reading import Tables
 from faults.stack.crowd import Crowd, RefusedError
-from faults.stack.strangers import STEADY
+from faults.stack.strangers import CRITERIA, STEADY
 from faults.stack.upstreams import CLIENTS, sign
 from signoff.client import ENDED
 from signoff.status import JobStatus, OperationKind
@@ -138,7 +138,9 @@ class Keeper:
         crowd, path = self.crowd, f"/api/jobs/{job_id}"
         known = str(UUID(int=random.getrandbits(128), version=4))
         tenant = PRESS if job_id.startswith(f"{PRESS}:") else "default"
-        again = NewJob(id=job_id, title="Describe the sky", agent_id=STEADY, tenant=tenant)
+        again = NewJob(
+            id=job_id, title="Describe the sky", acceptance_criteria=CRITERIA, agent_id=STEADY, tenant=tenant
+        )
         yield "grpc get", lambda: crowd.client.get_job(job_id)
         yield "grpc create", lambda: crowd.client.create_job(again)
         yield "grpc execute", lambda: crowd.client.execute_job(job_id, known)
