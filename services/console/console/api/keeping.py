@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 
 from console.api.auth import CallersJobStore
 from console.api.requests import CHANGED, READ, Change, IfNoneMatch, JsonRoute, show
@@ -27,6 +27,12 @@ async def list_retentions(jobstore: CallersJobStore, query: OfTenant) -> Page[Re
 async def preview_retention(jobstore: CallersJobStore, draft: Strict[RetentionDraft]) -> RetentionPreview:
     """What a change of a retention would let go, at once and within 30 days; nothing is changed."""
     return await jobstore.preview_retention(draft.name, draft.change)
+
+
+@retentions_router.api_route("/preview", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+async def refuse_method() -> None:
+    """Refuse other methods of this address, which is none of a retention."""
+    raise HTTPException(405, headers={"Allow": "POST"})
 
 
 @retentions_router.get("/{name}", response_model=Retention, responses=READ)
