@@ -17,7 +17,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock, try_hold_by_session
 from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.model import SIGNOFF
-from jobstore.keeping import retention
+from jobstore.keeping import pace, retention
 from jobstore.keeping.retention import PERIOD_S, Retention
 from jobstore.operations import store
 from jobstore.operations.commands import (
@@ -54,7 +54,7 @@ async def _empty(database: Database) -> None:
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "SHARE", 1.0)
+    monkeypatch.setattr(pace, "SHARE", 1.0)
 
 
 async def run(database: Database, statement: str, **parameters: Any) -> None:
@@ -248,10 +248,10 @@ async def test_it_rests_for_four_fifths_of_the_time(monkeypatch: pytest.MonkeyPa
     async def note(seconds: float) -> None:
         paused.append(seconds)
 
-    monkeypatch.setattr(retention, "SHARE", 0.2)
+    monkeypatch.setattr(pace, "SHARE", 0.2)
     monkeypatch.setattr(asyncio, "sleep", note)
-    monkeypatch.setattr(retention.time, "monotonic", lambda: 10.0)
-    await retention._pause(9.0)
+    monkeypatch.setattr(pace.time, "monotonic", lambda: 10.0)
+    await pace.pause(9.0)
     assert paused == [pytest.approx(4.0)]
 
 

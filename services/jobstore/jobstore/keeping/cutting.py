@@ -4,7 +4,6 @@ The role of the jobstores deletes no entry: functions of the tables' owner do, a
 entry of a removed job. Each batch is a transaction of its own, so that one that is cut off is done again.
 """
 
-import asyncio
 import time
 from typing import Final
 
@@ -12,14 +11,13 @@ from sqlalchemy import text
 
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock, try_hold
+from jobstore.keeping.pace import pause
 from servicekit.process.runtime import run_forever
 
 #: Entries that one transaction deletes, and last entries of jobs.
 BATCH: Final = 1_000
 #: Seconds for which a log stays once its job is removed: longer than any transaction that had read it by then.
 REST_S: Final = 120.0
-#: It works for so much of the time at most.
-SHARE: Final = 0.2
 POLL_S: Final = 10.0
 
 #: Whether anything may be cut, or is old enough to go.
@@ -64,5 +62,5 @@ class Cutting:
                 cut = int(await connection.scalar(_CUT, {"limit": self._batch, "rest_s": self._rest_s}))
             if look.is_old:
                 forgotten = int(await connection.scalar(_FORGET, {"limit": self._batch, "kept_s": self._kept_s}))
-        await asyncio.sleep((time.monotonic() - began) * (1 / SHARE - 1))
+        await pause(began)
         return cut > 0 or forgotten > 0

@@ -4,7 +4,6 @@ The database says since when a job rests. Each part of the archive has the highe
 jobstores: what stands before the end of a part is at least as old as that. A clock that jumps makes nothing due alone.
 """
 
-import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -22,6 +21,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection, Row
 from jobstore.jobs.model import Actor
 from jobstore.keeping.due import KEEPS_BACK, RULES_OF_JOBS, is_due, is_under, join_retentions, kept_s
+from jobstore.keeping.pace import pause
 from jobstore.keeping.removal import RemoveJobs
 from jobstore.keeping.rules import GENERAL, Rule, name_retention
 from jobstore.operations.commands import RemoveOperation
@@ -35,8 +35,6 @@ WALKED_MAX: Final = 1_000
 BATCH: Final = 50
 #: Operations that are removed in one pass.
 OPERATIONS_MAX: Final = 100
-#: It works for so much of the time at most.
-SHARE: Final = 0.2
 #: Seconds between two passes, and while nothing is ever removed. A pass comes sooner where things are kept for less.
 PERIOD_S: Final = 60.0
 #: A job whose removal was refused is left alone for so many seconds, and so many of these are remembered.
@@ -176,7 +174,7 @@ class Retention:
             if not found:
                 return
             due = await self._choose_settled(session, [row for row in found if row.id is not None])
-            await _pause(began)
+            await pause(began)
             for reason, versions in _group(rule, due):
                 await self._remove(reason, versions)
             place = {"created_at": found[0].created_at, "id": found[0].ended}
@@ -198,19 +196,19 @@ class Retention:
         began = time.monotonic()
         found = await session.execute(_ENDED, {"limit": OPERATIONS_MAX})
         due = await self._choose_settled(session, found)
-        await _pause(began)
+        await pause(began)
         for row in due:
             while await self._is_there(session, row.id):
                 began = time.monotonic()
                 if not await self._runner.administer.run_one(RemoveOperation(row.id, actor=RETENTION)):
                     break
-                await _pause(began)
+                await pause(began)
             else:
                 self._uncut.add(str(row.id))
         if self._uncut:
             began = time.monotonic()
             self._uncut -= set(await session.scalars(_CUT, {"keys": sorted(self._uncut)}))
-            await _pause(began)
+            await pause(began)
 
     async def _is_there(self, session: Connection, operation_id: UUID) -> bool:
         return bool(await session.scalar(_IS_THERE, {"id": operation_id}))
@@ -224,7 +222,7 @@ class Retention:
             "jobs were removed",
             extra={"reason": reason, "removed": len(versions) - len(refusals), "refused": len(refusals)},
         )
-        await _pause(began)
+        await pause(began)
 
 
 def _group(rule: Rule, due: Iterable[Row]) -> Iterable[tuple[str, dict[str, int]]]:
@@ -236,8 +234,3 @@ def _group(rule: Rule, due: Iterable[Row]) -> Iterable[tuple[str, dict[str, int]
         for first in range(0, len(rows), BATCH):
             some = rows[first : first + BATCH]
             yield f"{name} {rule.field}={kept:.12g}", {row.id: row.version for row in some}
-
-
-async def _pause(began: float) -> None:
-    """Pause so long that no more than SHARE of the time is spent in what has begun then."""
-    await asyncio.sleep((time.monotonic() - began) * (1 / SHARE - 1))
