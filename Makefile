@@ -153,6 +153,7 @@ page-kills: $(READY) $(PAGE) ## Open each page of the console while it, and then
 
 .PHONY: keeping-kills
 keeping-kills: $(READY) ## Kill and freeze jobstores in the midst of archiving, checkpoints, removal and cutting; ARGS="--times 10" for fewer
+	$(BIN)/pytest tests/jobstore -m keeping -n 0
 	PYTHONPATH=tests $(BIN)/python -m keeping $(ARGS)
 
 # Each user tries each topic, group and operation; as a test, too.

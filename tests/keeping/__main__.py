@@ -13,9 +13,10 @@ from pathlib import Path
 
 import uvloop
 
+from jobstore.engine.locks import Lock
 from keeping.checks import check, describe
 from keeping.jobs import BRIEF_S
-from keeping.system import running
+from keeping.system import STRIKES, running
 from servicekit.patches import survive_lost_connections
 
 
@@ -33,16 +34,19 @@ async def main(times: int, seed: int, folder: Path) -> int:
         say(f"keeping: seed {seed}, running after {time.monotonic() - began:.0f} s")
         steady = system.steady
         asking = [asyncio.create_task(steady.ask_all()), asyncio.create_task(steady.remove_all())]
+        strikes = list[tuple[Lock, str]]()
         for number in range(times):
             await asyncio.sleep(chosen.uniform(0.0, 1.0))
-            await system.strike(chosen)
+            if not strikes:
+                strikes = chosen.sample(STRIKES, len(STRIKES))
+            await system.strike(*strikes.pop(), chosen)
             say(f"keeping: {number + 1} of {times}, {len(steady.asked)} jobs, {time.monotonic() - began:.0f} s")
         steady.is_over = True
         for task in asking:
             await task
         await asyncio.sleep(BRIEF_S)
         await steady.until_rested()
-        wrong = await check(system)
+        wrong = [*await check(system), *system.list_unstruck(times)]
         for line in await describe(system):
             say(f"  {line}")
     for line in wrong:

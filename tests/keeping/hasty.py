@@ -19,6 +19,8 @@ TESTS: Final = Path(__file__).parents[1]
 EVERY_S: Final = 0.4
 #: Entries that are cut in one transaction: fewer than a second's, so that there are many.
 BATCH: Final = 10
+#: Seconds between two passes of the retention, each of several jobs, of which a transaction removes one.
+REMOVES_EVERY_S: Final = 3.0
 
 
 def of_hasty(spec: ServiceSpec, archive: Path) -> ServiceSpec:
@@ -35,5 +37,5 @@ if __name__ == "__main__":
         Archiver=lambda *parts, **_: Archiver(*parts, every_s=EVERY_S),
     )
     vars(cutting).update(POLL_S=EVERY_S)
-    vars(retention).update(ASIDE_S=EVERY_S)
+    vars(retention).update(ASIDE_S=EVERY_S, PERIOD_S=REMOVES_EVERY_S, BATCH=1)
     runpy.run_module("jobstore", run_name="__main__", alter_sys=True)

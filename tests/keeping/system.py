@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +32,11 @@ from signoff import AsyncClient
 JOBSTORES: Final = ("jobstore", "jobstore-2")
 #: What is under way where a fault strikes; each lock is held for as long as that takes.
 WORK: Final = (Lock.ARCHIVE, Lock.CHECKPOINT, Lock.CUTTING, Lock.RETENTION)
+STRIKES: Final = tuple(product(WORK, ("killed", "frozen")))
+#: How often each of them must have struck where there were enough in all.
+STRUCK_MIN: Final = 2
 #: For how long that may not be under way, in seconds, until a fault strikes all the same.
-NONE_S: Final = 5.0
+NONE_S: Final = 15.0
 #: A fault strikes so many seconds after that was seen to begin: a transaction takes some milliseconds, a part more.
 LATE_S: Final = (0.0, 0.002, 0.01, 0.03, 0.1)
 FROZEN_S: Final = EPOCH_S + 3.0
@@ -55,9 +59,8 @@ class System:
     steady: Steady
     struck: Counter[str] = field(default_factory=Counter)
 
-    async def strike(self, chosen: random.Random) -> None:
+    async def strike(self, lock: Lock, how: str, chosen: random.Random) -> None:
         """Kill or freeze the jobstore that is at work of a kind, at an instant of it; wait until both are ready."""
-        lock, how = chosen.choice(WORK), chosen.choice(("killed", "frozen"))
         name = await self._find_holder(lock)
         at_work = lock.name if name else "another time"
         name = name or chosen.choice(JOBSTORES)
@@ -74,6 +77,12 @@ class System:
                     os.kill(pid, signal.SIGCONT)
         self.struck[f"{how} at {at_work}"] += 1
         await self.until_ready()
+
+    def list_unstruck(self, times: int) -> list[str]:
+        """Return, as sentences, what was struck too seldom of so many times in all."""
+        names = [f"{how} at {lock.name}" for lock, how in STRIKES]
+        least = min(STRUCK_MIN, times // (2 * len(names)))
+        return [f"{name}: {self.struck[name]} times, not {least}" for name in names if self.struck[name] < least]
 
     async def until_ready(self) -> None:
         """Wait until all jobstores are ready."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.buckets import BUCKET, serve_s3
 from support.jobstore.archiving import KEYS, Archiving, name_record
+from support.jobstore.losing import LosingConnection, Losses
 from support.jobstore.steps import Steps
 from support.misbehaving import Misbehaving, misbehave
 
@@ -134,6 +135,24 @@ async def test_an_archiver_that_stood_still_changes_no_part_of_the_one_that_went
         if objects.steps < stands_at:
             break
     assert stands_at > 8
+
+
+async def test_an_archiver_that_loses_its_connection_at_any_statement_loses_and_repeats_nothing(
+    published: Archiving, tmp_path: Path
+) -> None:
+    losses = 0
+    while True:
+        await published.forget()
+        published.folder = tmp_path / f"archive-{losses}"
+        async with published.database.session() as session:
+            try:
+                await published.archiver.archive(LosingConnection(session, Losses(losses)))
+            except TransientError:
+                losses += 1
+            else:
+                break
+        await check_whole(published, await published.run())
+    assert losses >= 8
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from sqlalchemy import text
+from support.jobstore.losing import LosingDatabase, Losses
 from support.jobstore.removed import archived, removed, rows_of
 from support.jobstore.steps import Steps, verdict
 
@@ -17,6 +18,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.jobs.model import SIGNOFF
 from jobstore.keeping.cutting import Cutting
 from jobstore.keeping.removal import RemoveJob
+from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind
 
 DAY_S = 86_400.0
@@ -136,6 +138,28 @@ async def test_one_that_is_killed_leaves_all_or_nothing_and_the_next_goes_on(
         assert ([await log_of(steps) for steps in jobs], (await keeping(database)).cut_seq) == before
     await cut_all(cutting(database, 4))
     assert [await log_of(steps) for steps in jobs] == [["removed"]] * 2
+
+
+@pytest.mark.keeping
+async def test_one_that_loses_its_connection_at_any_statement_cuts_what_it_would_have_cut(
+    database: Database, runner: CommandRunner
+) -> None:
+    losses = 0
+    while True:
+        (steps,) = await gone(database, runner, 1)
+        await archived(database)
+        losing: Any = LosingDatabase(database, Losses(losses))
+        try:
+            await cut_all(cutting(losing, 4))
+        except TransientError:
+            losses += 1
+            await cut_all(cutting(database, 4))
+        else:
+            break
+        finally:
+            (last,) = await rows_of(database, "job_logs", "job_id = :id", id=steps.job_id)
+            assert (last.kind, (await keeping(database)).cut_seq) == ("removed", last.seq)
+    assert losses > 10
 
 
 async def test_what_is_cut_again_is_as_it_was(database: Database, runner: CommandRunner) -> None:

@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
 from support.archived import make_record, write_parts
+from support.jobstore.losing import LosingConnection, Losses
 from support.jobstore.steps import Steps
 from support.kafka.topics import Place
 from told_facts import KEYS, TOPICS, Facts, empty, rebuilding, verified
@@ -232,6 +233,47 @@ async def test_an_archive_that_is_away_is_tried_again(kept: Kept) -> None:
         await kept.look(open_snapshots=open_snapshots)
     await kept.look()
     assert await Snapshots(kept.place, KEYS).list_numbers() == [1]
+
+
+@pytest.mark.keeping
+async def test_one_that_is_cut_off_at_any_statement_or_request_writes_one_and_lets_the_same_go_the_next_time(
+    kept: Kept, cut: Offsets
+) -> None:
+    kept.terms = replace(kept.terms, facts_kept_s=-DAY_S)
+    await kept.tell()
+    ends = {(topic, n): end for topic in TOPICS for n, end in (await kept.facts.topics.end_offsets(topic)).items()}
+    before = await kept.begins()
+    losses = 0
+    while True:
+        cut.clear()
+        await kept.execute("UPDATE keeping SET checkpoint = 0, checkpoint_at = NULL")
+        failing = Losses(losses)
+
+        async def delete(offsets: Offsets, failing: Losses = failing) -> None:
+            failing.step()
+            cut.update(offsets)
+            failing.step()
+
+        def open_history(topic: str, failing: Losses = failing) -> History:
+            failing.step()
+            return History(kept.kafka, topic)
+
+        made = Checkpoints(
+            kept.database, terms=kept.terms, **(kept.parts | {"delete_records": delete, "history": open_history})
+        )
+        async with kept.database.session() as session:
+            try:
+                await made.look(LosingConnection(session, failing))
+            except TransientError:
+                losses += 1
+                failing = Losses(-1)
+                await kept.look(delete_records=partial(delete, failing=failing))
+            else:
+                break
+        assert await kept.begins() == {place: max(before[place], end - 1) for place, end in ends.items()}
+        ((number,),) = await kept.execute("SELECT checkpoint FROM keeping")
+        assert number == (await Snapshots(kept.place, KEYS).list_numbers())[-1]
+    assert losses > 10
 
 
 async def test_a_group_holds_back_what_it_has_not_read_of_the_topics_that_it_reads() -> None:
