@@ -3,12 +3,11 @@
 import asyncio
 import json
 import re
-import shutil
 from pathlib import Path
 
-import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
+from support.prometheus import need
 from support.system import WAIT_S, Agent, System
 
 from contracts.traceparent import find_own
@@ -17,7 +16,6 @@ PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 ENDED = 'signoff_executions_ended_total{status="completed"}'
 EXECUTORS = 'signoff_processes{kind="executor"}'
 WORD = "kestrel"
-NEEDED = "promtool, which Debian's package prometheus has"
 PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
 
 
@@ -68,10 +66,9 @@ async def test_a_life_is_seen_in_metrics_that_name_nobody(system: System) -> Non
 
 
 async def test_promtool_has_nothing_to_say(system: System) -> None:
-    if shutil.which("promtool") is None:
-        pytest.skip(f"this machine has no {NEEDED}")
+    promtool = await asyncio.to_thread(need, "promtool")
     for name, text in (await scrape(system)).items():
-        checking = await asyncio.create_subprocess_exec("promtool", "check", "metrics", **PIPES)
+        checking = await asyncio.create_subprocess_exec(promtool, "check", "metrics", **PIPES)
         said = await checking.communicate(text.encode())
         assert (checking.returncode, *said) == (0, b"", b""), name
 

@@ -1,0 +1,1 @@
+"""Prometheus and a receiver of traces, as processes beside a stack: `make observe`."""
