@@ -40,7 +40,6 @@ APART = ("test_backup.py", "test_topic_prefix.py", "test_floods_for_slow_agents_
 LONGEST = (
     *SHARED,
     "tests/faults/test_frozen_jobstore.py",
-    "tests/faults/test_storm.py",
     "tests/budget/",
     "test_state_machine.py",
     "tests/upgrades/",
