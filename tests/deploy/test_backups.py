@@ -130,28 +130,13 @@ def find_table(backup: ComposeBackup, number: str, table: str) -> Path:
     return file
 
 
-def cut(file: Path) -> None:
-    os.truncate(file, file.stat().st_size - 1)
-
-
-def change(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-
-
 async def test_a_damaged_backup_is_refused_and_changes_nothing(backup: ComposeBackup) -> None:
+    """Whatever the damage is: test_snapshots.py."""
     number = await make(backup)
-    assert (await backup.run("inspect", number)).status == 0
     file = find_table(backup, number, "jobs")
-    whole = file.read_bytes()
-    for damage in (cut, change, Path.unlink):
-        file.write_bytes(whole)
-        damage(file)
-        refused = await backup.run("inspect", number)
-        assert refused.status == 1
-        assert json.loads(refused.out)["error"]["code"] == "wrong_archive"
-    assert (await backup.up("--restore", number)).status == 1
+    os.truncate(file, file.stat().st_size - 1)
+    refused = await backup.up("--restore", number)
+    assert (refused.status, "wrong_archive" in refused.out) == (1, True)
     assert list_done(backup) == [f"compose run --rm -T backup inspect {number}"], "nothing is stopped for it"
     assert await list_jobs(backup.url) == ["a"]
 
@@ -176,62 +161,56 @@ async def test_an_empty_database_replaces_none(backup: ComposeBackup) -> None:
     assert await list_jobs(backup.url) == ["a"]
 
 
-async def test_a_backup_without_tables_is_not_made(backup: ComposeBackup) -> None:
-    number = await make(backup)
+async def test_a_failed_backup_is_seen_until_one_succeeds_and_old_ones_go_once_there_is_a_newer_one(
+    backup: ComposeBackup,
+) -> None:
+    """By a metric, and by the health of the container. Dumps of a release before are neither counted nor removed."""
+    dump = backup.backups / "signoff-20260101T000000.000Z.dump"
+    dump.write_bytes(b"of 0.2.0")
+    assert (await backup.run("check")).status == 1
+    first = await make(backup)
+    assert (await backup.run("check")).status == 0
+    age(backup, first, days=3)
+    unhealthy = await backup.run("check", SIGNOFF_BACKUP_EVERY_H="24")
+    assert (unhealthy.status, unhealthy.err) == (1, f"backup.sh: the newest, {first}, is too old\n")
+    assert (await backup.run("check", SIGNOFF_BACKUP_EVERY_H="72")).status == 0
+
+    failed = await backup.run("make", SIGNOFF_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert failed.status != 0
+    assert "signoff_backup_failed 1\n" in backup.metrics
+    tables = (backup.backups / "checkpoints" / name_folder(int(first))).glob("*/*")
+    assert f"signoff_backup_bytes {sum(file.stat().st_size for file in tables)}\n" in backup.metrics
+    unhealthy = await backup.run("check", SIGNOFF_BACKUP_EVERY_H="72")
+    assert (unhealthy.status, unhealthy.err) == (1, "backup.sh: the last attempt failed: see the log\n")
+
+    kept = await backup.run("make", SIGNOFF_BACKUP_KEEP_DAYS="4")
+    assert "signoff_backup_failed 0\n" in backup.metrics
+    assert (await backup.run("check")).status == 0
+    assert (await backup.run("list")).out.split() == [first, kept.out.strip()]
+    last = await backup.run("make", SIGNOFF_BACKUP_KEEP_DAYS="2")
+    assert (await backup.run("list")).out.split() == [kept.out.strip(), last.out.strip()]
+    assert not (backup.backups / name_manifest(int(first))).exists()
+    assert dump.exists()
+
+
+async def test_backups_are_made_by_themselves_and_none_without_tables(backup: ComposeBackup) -> None:
+    """The service that makes them ends when it is told to."""
+    async with backup.keeping() as service:
+        await until((backup.folder / "backup.prom").exists, WAIT_S)
+        assert "signoff_backup_failed 0" in backup.metrics
+        service.terminate()
+        assert await asyncio.wait_for(service.wait(), WAIT_S) == 0
+    (number,) = (await backup.run("list")).out.split()
+    assert (await backup.run("check")).status == 0
+    manifest = backup.backups / name_manifest(int(number))
+    assert {file.stat().st_mode & 0o777 for file in (manifest, find_table(backup, number, "jobs"))} == {0o600}
+
     await execute(backup.url, "DROP SCHEMA public CASCADE")
     await execute(backup.url, "CREATE SCHEMA public")
     refused = await backup.run("make")
     assert (refused.status, refused.out) == (1, "")
     assert "start a jobstore, which migrates it" in refused.err
     assert (await backup.run("list")).out.split() == [number]
-    manifest = backup.backups / name_manifest(int(number))
-    assert {file.stat().st_mode & 0o777 for file in (manifest, find_table(backup, number, "jobs"))} == {0o600}
-
-
-async def test_a_failed_backup_is_seen_until_one_succeeds(backup: ComposeBackup) -> None:
-    """By a metric, and by the health of the container."""
-    assert (await backup.run("check")).status == 1
-    number = await make(backup)
-    assert (await backup.run("check")).status == 0
-    failed = await backup.run("make", SIGNOFF_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
-    assert failed.status != 0
-    assert "signoff_backup_failed 1\n" in backup.metrics
-    tables = (backup.backups / "checkpoints" / name_folder(int(number))).glob("*/*")
-    assert f"signoff_backup_bytes {sum(file.stat().st_size for file in tables)}\n" in backup.metrics
-    unhealthy = await backup.run("check")
-    assert (unhealthy.status, unhealthy.err) == (1, "backup.sh: the last attempt failed: see the log\n")
-    await make(backup)
-    assert "signoff_backup_failed 0\n" in backup.metrics
-    assert (await backup.run("check")).status == 0
-
-
-async def test_backups_are_made_by_themselves_and_their_service_ends_when_it_is_told_to(backup: ComposeBackup) -> None:
-    async with backup.keeping() as service:
-        await until((backup.folder / "backup.prom").exists, WAIT_S)
-        assert "signoff_backup_failed 0" in backup.metrics
-        service.terminate()
-        assert await asyncio.wait_for(service.wait(), WAIT_S) == 0
-    assert len((await backup.run("list")).out.split()) == 1
-    assert (await backup.run("check")).status == 0
-
-
-async def test_a_backup_that_is_too_old_is_seen_and_old_ones_go_once_there_is_a_newer_one(
-    backup: ComposeBackup,
-) -> None:
-    """Dumps that a release before has left are neither counted nor removed."""
-    dump = backup.backups / "signoff-20260101T000000.000Z.dump"
-    dump.write_bytes(b"of 0.2.0")
-    first = await make(backup)
-    age(backup, first, days=3)
-    unhealthy = await backup.run("check", SIGNOFF_BACKUP_EVERY_H="24")
-    assert (unhealthy.status, unhealthy.err) == (1, f"backup.sh: the newest, {first}, is too old\n")
-    assert (await backup.run("check", SIGNOFF_BACKUP_EVERY_H="72")).status == 0
-    kept = await backup.run("make", SIGNOFF_BACKUP_KEEP_DAYS="4")
-    assert (await backup.run("list")).out.split() == [first, kept.out.strip()]
-    last = await backup.run("make", SIGNOFF_BACKUP_KEEP_DAYS="2")
-    assert (await backup.run("list")).out.split() == [kept.out.strip(), last.out.strip()]
-    assert not (backup.backups / name_manifest(int(first))).exists()
-    assert dump.exists()
 
 
 def age(backup: ComposeBackup, number: str, days: float) -> None:
