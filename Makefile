@@ -143,6 +143,10 @@ upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs while the release before serve
 access: $(READY) $(PAGE) ## Walk every door with every credential, and print who may what; it fails where a door says otherwise
 	PYTHONPATH=tests $(BIN)/python -m access
 
+.PHONY: observe
+observe: $(READY) ## Run Prometheus and a receiver of traces beside `signoff up` until interrupted; ARGS="--data-dir FOLDER"
+	@PYTHONPATH=deploy $(BIN)/python -m observe $(ARGS)
+
 .PHONY: failover
 failover: $(READY) ## Lose the primary of two PostgreSQL servers under load, with and without waiting for the standby: what goes on, what is lost
 	PYTHONPATH=tests $(BIN)/python -m failover $(ARGS)

@@ -17,10 +17,25 @@ from typing import Any
 import aiohttp
 import yaml
 
+from localstack.datadir import write_atomically
 from localstack.maven import get_cache_dir
 from localstack.process import ServiceSpec, end, spawn
 
-PACKAGE = "prometheus"
+#: Debian's package, and those with the scripts and fonts of its page.
+PACKAGES = (
+    "prometheus",
+    "fonts-glyphicons-halflings",
+    "libjs-bootstrap4",
+    "libjs-d3",
+    "libjs-eonasdan-bootstrap-datetimepicker",
+    "libjs-jquery",
+    "libjs-jquery-hotkeys",
+    "libjs-moment",
+    "libjs-moment-timezone",
+    "libjs-mustache",
+    "libjs-popper.js",
+    "libjs-rickshaw",
+)
 READY_S = 60.0
 LOOK_S = 0.05
 GRACE_S = 20.0
@@ -41,7 +56,7 @@ def find(program: str = "prometheus") -> Path:
 
 def _fetch() -> Path:
     """Return the folder of the unpacked package, for all checkouts on this machine; no root is needed."""
-    target = get_cache_dir() / PACKAGE
+    target = get_cache_dir() / "prometheus-and-page"
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -56,9 +71,9 @@ def _unpack(folder: Path) -> Path:
         raise PrometheusError("Prometheus, nor apt-get to fetch it: install it, or set PROMETHEUS=/path/to/prometheus")
     unpacked = folder / "unpacked"
     try:
-        _run("apt-get", "download", PACKAGE, folder=folder)
-        (package,) = folder.glob("*.deb")
-        _run("dpkg", "-x", str(package), str(unpacked), folder=folder)
+        _run("apt-get", "download", *PACKAGES, folder=folder)
+        for package in folder.glob("*.deb"):
+            _run("dpkg", "-x", str(package), str(unpacked), folder=folder)
     except subprocess.CalledProcessError as error:
         told = (error.stderr.strip().splitlines() or ["no reason told"])[-1]
         raise PrometheusError(
@@ -100,7 +115,7 @@ async def serving(config: Mapping[str, Any], folder: Path, port: int = 0) -> Asy
     It listens on loopback alone, on a free port unless one is named, and is ready when the block begins. It keeps
     exemplars, too.
     """
-    address, log = f"127.0.0.1:{port or _find_port()}", folder / "prometheus.log"
+    address, log = f"127.0.0.1:{port or find_port()}", folder / "prometheus.log"
     argv = await asyncio.to_thread(_prepare, config, folder, address)
     begin = log.stat().st_size  # before it are the words of another run
     process = await spawn(ServiceSpec("prometheus", argv), log)
@@ -116,7 +131,7 @@ async def serving(config: Mapping[str, Any], folder: Path, port: int = 0) -> Asy
 def _prepare(config: Mapping[str, Any], folder: Path, address: str) -> list[str]:
     program = find()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
+    write_atomically(folder / "prometheus.yml", yaml.safe_dump(dict(config), sort_keys=False))  # it may hold a token
     (folder / "prometheus.log").touch()
     assets = program.parents[1] / "share/prometheus/web"  # Debian's has its page in files, others in themselves
     return [
@@ -152,7 +167,8 @@ async def _is_ready(running: Prometheus) -> bool:
         return False
 
 
-def _find_port() -> int:
+def find_port() -> int:
+    """Return a port of loopback on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

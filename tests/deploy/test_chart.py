@@ -211,6 +211,18 @@ def test_where_metrics_want_a_token_all_pods_have_it_and_prometheus_sends_it() -
     assert not any(list_having("small"))
 
 
+def test_dashboards_and_rules_are_found_by_what_reads_them() -> None:
+    boards = {name: text for each in list_kind(made("scaled"), "ConfigMap") for name, text in each["data"].items()}
+    files = {f"signoff-{path.name}": path.read_text("utf-8") for path in CHART.glob("files/dashboards/*.json")}
+    assert boards == files
+    labels = [each["metadata"]["labels"]["grafana_dashboard"] for each in list_kind(made("scaled"), "ConfigMap")]
+    assert labels == ["1"] * len(files)
+    (rules,) = list_kind(made("scaled"), "PrometheusRule")
+    assert rules["spec"] == yaml.safe_load((CHART / "files/alerts.yml").read_text("utf-8"))
+    assert rules["metadata"]["labels"]["release"] == "prometheus"
+    assert not [each for each in made("small") if each["kind"] in {"ConfigMap", "PrometheusRule"}]
+
+
 def read_given(example: str, name: str) -> dict[str, str]:
     """The variables that a service is given as texts."""
     (pod,) = (each for each in list_kind(made(example), "Deployment") if each["metadata"]["name"] == f"signoff-{name}")

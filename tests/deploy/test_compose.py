@@ -19,7 +19,7 @@ from servicekit.process.settings import split_address
 HELPERS = ["secrets", "kafka-users", "grpc", "traces", "judge", "agents", "signoff"]
 BACKING = ["kafka", "postgres"]
 #: Those that go on until they are stopped.
-LASTING = [*BACKING, *SERVICES, "grpc", "traces", "judge", "agents"]
+LASTING = [*BACKING, *SERVICES, "grpc", "traces", "jaeger", "judge", "agents"]
 #: Within this time one that is not ready is unhealthy.
 SEEN_WITHIN_S = 15
 
@@ -143,11 +143,15 @@ def test_each_image_has_a_name_and_is_built_for_one_service_alone(compose):
 def test_only_the_console_and_the_jobstores_are_published_and_only_to_this_machine(compose):
     """A jobstore itself takes no port of the machine, so that there may be several."""
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert published == {"console": ["127.0.0.1:8080:8080"], "grpc": ["127.0.0.1:50051:50051"]}
+    assert published == {
+        "console": ["127.0.0.1:8080:8080"],
+        "grpc": ["127.0.0.1:50051:50051"],
+        "jaeger": ["127.0.0.1:16686:16686"],  # only with its profile
+    }
     assert compose["services"]["grpc"]["entrypoint"][-2:] == ["50051", "jobstore:50051"]
 
 
-@pytest.mark.parametrize("service", [*BACKING, *SERVICES, *HELPERS])
+@pytest.mark.parametrize("service", [*BACKING, *SERVICES, *HELPERS, "jaeger"])
 def test_a_container_may_do_no_more_than_it_needs(compose, service):
     settings = compose["services"][service]
     assert settings["read_only"] is (service not in {"kafka", "secrets"})
@@ -251,7 +255,9 @@ def test_the_command_line_is_no_part_of_what_is_started(compose):
     assert {name for name, service in compose["services"].items() if "profiles" in service} == {
         "signoff",
         "traces",
+        "jaeger",
     }
+    assert compose["services"]["traces"]["environment"]["SIGNOFF_OTLP_ENDPOINT"] == "http://jaeger:4318"
     assert compose["services"]["signoff"]["environment"]["SIGNOFF_ENDPOINTS"] == f"{FOLDER}/endpoints.json"
 
 

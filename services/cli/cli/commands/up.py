@@ -1,9 +1,12 @@
 """The commands `signoff up`, `signoff login-link` and `signoff open`."""
 
 import asyncio
+import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -54,8 +57,11 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     ] = False,
 ) -> None:
     """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, small agents."""
-    from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
+    from localstack.services import RECEIVERS  # noqa: PLC0415 - heavy, and only needed here
+    from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415
 
+    observed = {} if any(map(os.environ.get, RECEIVERS)) else await _find_receiver(data_dir / "observe.json")
+    os.environ.update({name: value for name, value in observed.items() if name not in os.environ})
     settings = StackSettings(
         data_dir=data_dir,
         endpoints_file=endpoints_file,
@@ -68,7 +74,8 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         short_lived=short_lived,
         progress=lambda message: show_message(cli, message),
     )
-    welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json", demo=demo))
+    file, traces = endpoints_file or data_dir / "endpoints.json", observed.get("SIGNOFF_OTLP_ENDPOINT")
+    welcoming = asyncio.create_task(_welcome(cli, file, traces, demo=demo))
     try:
         status = await run_stack(settings)
     finally:
@@ -81,7 +88,19 @@ def show_message(cli: Session, message: str) -> None:
     cli.out.print({"message": message}, message)
 
 
-async def _welcome(cli: Session, file: Path, *, demo: bool) -> None:
+async def _find_receiver(file: Path) -> dict[str, str]:
+    """Return the variables by which traces go to the receiver that `make observe` runs now; none where it does not."""
+    try:
+        variables: dict[str, str] = json.loads(await asyncio.to_thread(file.read_text))
+        url = urlsplit(variables["SIGNOFF_OTLP_ENDPOINT"])
+        _, writer = await asyncio.open_connection(url.hostname, url.port)
+    except OSError:  # killed, it leaves the file there
+        return {}
+    writer.close()
+    return variables
+
+
+async def _welcome(cli: Session, file: Path, traces: str | None, *, demo: bool) -> None:
     """Wait until the stack has written the endpoints file; print its addresses, and register the agents of the demo."""
     began = time.time()
     while not _is_written(file, began):  # noqa: ASYNC110 - a file has no event to wait for
@@ -92,6 +111,8 @@ async def _welcome(cli: Session, file: Path, *, demo: bool) -> None:
     cli.out.print_line("                 (the link works once; `signoff login-link` gives another)")
     cli.out.print_line(f"  addresses      {file}")
     cli.out.print_line(f"  metrics        {target.metrics['jobstore']}    (of the others: `metrics` in that file)")
+    if traces:
+        cli.out.print_line(f"  traces         {traces}    (of `make observe`; the page of a job leads to its own)")
     cli.out.print_line("  try            signoff demo    (in another terminal)")
     cli.out.print_line("  stop           Ctrl-C")
     if demo:
