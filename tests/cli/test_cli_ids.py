@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 from support.commands import list_commands
+from support.fake_jobstore import Refusal
 from typer.testing import CliRunner
 
 from cli.__main__ import app
@@ -126,6 +128,17 @@ async def test_jobs_and_agents_of_operations_are_meant_by_parts_of_their_ids(sig
     assert list(executed.job_ids) == [FIRST, "poem-of-the-sea"]
     made = await signoff("jobs", "create", "--title", "t", "--criteria", "c", "--agent", "bdfa", "--json")
     assert made.json["agent_id"] == FIRST
+
+
+@pytest.mark.usefixtures("jobs")
+async def test_the_whole_id_of_a_removed_job_is_no_part_of_another(signoff, jobstore):
+    jobstore.refusals["GetJob"] = Refusal(StatusCode.NOT_FOUND, "job_removed", "the job was removed")
+    ran = await signoff("jobs", "execute", "of-the-sea", "--json")
+    assert (ran.status, '"code":"job_removed"' in ran.err) == (3, True)
+    await signoff("batches", "create", "of-the-sea")
+    (executed,) = jobstore.asked(jobs_pb.ExecuteJobsRequest)
+    assert list(executed.job_ids) == ["of-the-sea"]
+    assert jobstore.asked(jobs_pb.ListJobsRequest) == []
 
 
 @pytest.mark.usefixtures("jobs", "agents")

@@ -56,7 +56,7 @@ def _agents(jobstore: AsyncClient) -> _Kind:
 
 
 async def find_job_id(jobstore: AsyncClient, given: str) -> str:
-    """Return a job's id: `given` if a job has that id, else the only id that begins or ends with it, else `given`.
+    """Return a job's id: `given` if a job has or had it, else the only id that begins or ends with it, else `given`.
 
     Raise CommandError if several ids begin or end with `given`.
     """
@@ -97,8 +97,8 @@ async def find_batch_id(jobstore: AsyncClient, given: str) -> str:
 async def _find(kind: _Kind, given: str) -> Any:
     try:
         return await kind.get(given)
-    except SignoffError:
-        if (meant := await _find_by_part(kind, given)) == given:
+    except SignoffError as error:
+        if error.code == ErrorCode.JOB_REMOVED or (meant := await _find_by_part(kind, given)) == given:
             raise
         return await kind.get(meant)
 
@@ -106,9 +106,10 @@ async def _find(kind: _Kind, given: str) -> Any:
 async def _find_id(kind: _Kind, given: str) -> str:
     if len(given) >= UUID_CHARS or not (kind.has_names or _is_part(given)):
         return given
-    with suppress(SignoffError):
+    try:
         return str((await kind.get(given)).id)
-    return await _find_by_part(kind, given)
+    except SignoffError as error:  # the id of a removed job stays its own, also where another's ends with it
+        return given if error.code == ErrorCode.JOB_REMOVED else await _find_by_part(kind, given)
 
 
 async def _find_by_part(kind: _Kind, given: str) -> str:
