@@ -121,6 +121,7 @@ async def _run(outcome: Outcome, directory: Path, began: float, say: Callable[[s
             say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
             seen.rebuilt = await rebuilt(running.addresses, running.archive)
             seen.replays = await _replays(running, crowd, tables, seen)
+            seen.undying = sorted((await tables.removed()).keys() & await tables.jobs_of_payloads())
             for task in watching:
                 assert not task.done(), task
                 task.cancel()

@@ -246,6 +246,7 @@ PLANTED = {
     "called after its job was removed": (5, observed(*LIFE, REMOVED, agent_calls=[call(103.0), call(190.0)])),
     "recorded after its job was removed": (5, observed(*LIFE, REMOVED, in_vain={E})),
     "a removed job is unknown": (5, observed(*LIFE, REMOVED, barred=[Barred(J, "grpc get", "unknown_job")])),
+    "a payload of a removed job is left": (6, observed(*LIFE, REMOVED, undying=[J])),
     "rebuilt tables differ": (6, observed(rebuilt="jobs differ at job-1")),
     "rebuilt in the midst, and another": (6, observed(rebuilt_midst="1 entries are others")),
     "completed with what lacks something": (7, observed(models=modelled(lacking=1))),

@@ -8,12 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
-from faults.checking.reading import Tables, quiet
+from faults.checking.reading import Tables, dump, quiet
 
 from contracts.topics import FACT_TOPICS
 from keeping.jobs import GONE, PATIENCE_S, Asked, Fate, make
 from keeping.system import System
-from localstack.postgres import find_binaries
 from servicekit.kafka.history import History
 from signoff import SignoffError
 
@@ -101,12 +100,8 @@ async def find_in_database(url: str) -> list[str]:
         for (table,) in await connection.fetch(_TABLES):
             query = f'SELECT t::text FROM "{table}" t WHERE t::text LIKE $1 LIMIT 1'
             found += [f"{table} has {row}"[:600] for (row,) in await connection.fetch(query, f"%{GONE}%")]
-    process = await asyncio.create_subprocess_exec(
-        find_binaries() / "pg_dump", url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    said, _ = await process.communicate()
-    found += [f"pg_dump ended with {process.returncode}"] if process.returncode else []
-    return found + [f"pg_dump has {line[:600]!r}" for line in said.splitlines() if GONE.encode() in line][:1]
+    lines = (await dump(url)).splitlines()
+    return found + [f"pg_dump has {line[:600]!r}" for line in lines if GONE.encode() in line][:1]
 
 
 async def _check_rebuilt(system: System) -> list[str]:

@@ -460,7 +460,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
         judging.nothing_follows_what_is_unproven,
     ),
     5: (replays_change_nothing, removals.removed_jobs_call_nobody, removals.removed_ids_are_refused),
-    6: (rebuilt_tables_are_the_same,),
+    6: (rebuilt_tables_are_the_same, removals.nothing_is_left_of_removed_jobs),
     7: (judging.verdicts_are_the_judges, models.only_good_work_is_completed, judging.judged_by_what_was_frozen),
     8: (
         nobody_waits_for_others,

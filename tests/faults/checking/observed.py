@@ -404,6 +404,8 @@ class Observed:
     #: What was answered of removed jobs, and the executions of these that were asked for by topic.
     barred: Sequence[Barred] = ()
     in_vain: AbstractSet[str] = frozenset()
+    #: Removed jobs of which a dump of the database has a payload in the end.
+    undying: Sequence[str] = ()
     #: Jobs of others for which an agent was sent the key of its tenant.
     keyed_for_others: Sequence[str] = ()
 

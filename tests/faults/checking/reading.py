@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from contracts.signing import is_marker
 from contracts.topics import TOPICS
 from faults.checking.observed import AFTERWARDS, CONCLUDING, FORGED, ExecutionRow, JobRow, LogRow, Record
 from jobstore.engine.locks import Lock
+from localstack.postgres import find_binaries
 from servicekit.kafka.access import KafkaAccess
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
 from signoff import AsyncClient
@@ -59,6 +61,9 @@ _STANDING = {
         (to_jsonb(executions) - 'owner' - 'due_at' - 'offers' - 'forged_lease')::text AS row FROM executions""",
 }
 
+#: In whatever form a row has a payload of the crowd, as JSON or as a text in JSON.
+_OF_JOB = re.compile(rb'\bjob[\\"]+: ?[\\"]+([\w:-]+)')
+
 
 class Tables:
     """The database, read past the link before it: whether it is quiet, who publishes, and what replays change."""
@@ -87,6 +92,10 @@ class Tables:
         ((count,),) = await self._fetch(_UNCUT)
         return int(count)
 
+    async def jobs_of_payloads(self) -> set[str]:
+        """The jobs of which a dump of the database has a payload: the crowd's name their job."""
+        return {job_id.decode() for job_id in _OF_JOB.findall(await dump(self._url))}
+
     async def publishing_from(self) -> list[int]:
         """The port from which whoever publishes facts has come; nobody may."""
         return [port for (port,) in await self._fetch(_PUBLISHING, Lock.RELAY)]
@@ -96,6 +105,16 @@ class Tables:
         return {
             table: {row["key"]: row["row"] for row in await self._fetch(query)} for table, query in _STANDING.items()
         }
+
+
+async def dump(url: str) -> bytes:
+    """What pg_dump writes of a database."""
+    command = (find_binaries() / "pg_dump", url)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise OSError(f"pg_dump ended with {process.returncode}")
+    return said
 
 
 def digest(value: Any) -> str:

@@ -30,6 +30,12 @@ def nothing_is_removed_that_stays(seen: Observed) -> Iterator[str]:
             live.pop(entry.job_id, None)
 
 
+def nothing_is_left_of_removed_jobs(seen: Observed) -> Iterator[str]:
+    """A dump of the database has no payload of a job whose log was cut."""
+    for job_id in seen.undying:
+        yield f"the database has a payload of {job_id}, which was removed"
+
+
 def removed_jobs_call_nobody(seen: Observed) -> Iterator[str]:
     """No agent is called for a job that was removed, and what is asked of it by topic leaves nothing."""
     removed_at = {entry.job_id: entry.at for entry in seen.logs if entry.kind == "removed"}
