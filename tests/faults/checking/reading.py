@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -22,15 +22,18 @@ from jobstore.engine.locks import Lock
 from localstack.postgres import find_binaries
 from servicekit.kafka.access import KafkaAccess
 from servicekit.patches import UnreadableBatch, skip_unreadable_batches
-from signoff import AsyncClient
+from signoff import AsyncClient, DeadlineError, UnavailableError
 from signoff.jsontext import json_text
 from signoff.status import View
 from signoff.types import JobLog
 from validator.judge_config import JudgeConfig
 from validator.sections import cut_result
 
+T = TypeVar("T")
+
 PAGE = 500
 AT_ONCE = 16
+AGAIN_S = 0.5
 GROUPS = {
     "execute-requested": ("signoff-executor",),
     "result-produced": ("signoff-validator", "signoff-jobstore-results"),
@@ -149,12 +152,20 @@ def _difference(before: str, after: str) -> str:
     return f"{old.get('execution_id') or old.get('id')}: {moved}"
 
 
+async def _answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer, however often it must be asked for: a machine that others load may keep a call from its time."""
+    while True:
+        with suppress(UnavailableError, DeadlineError):
+            return await ask()
+        await asyncio.sleep(AGAIN_S)
+
+
 async def all_jobs(client: AsyncClient) -> list[JobRow]:
     """Every job, as the public door tells of it."""
     jobs: list[JobRow] = []
     token = ""
     while True:
-        page = await client.list_matching({}, page_size=PAGE, page_token=token)
+        page = await _answered(lambda token=token: client.list_matching({}, page_size=PAGE, page_token=token))
         jobs += [JobRow(job.id, job.status, job.version, live=bool(job.live), tenant=job.tenant) for job in page.jobs]
         token = page.next_page_token
         if not token:
@@ -169,7 +180,9 @@ async def all_logs(client: AsyncClient, jobs: Iterable[JobRow]) -> list[LogRow]:
         rows, token = [], ""
         async with at_once:
             while True:
-                logs, token = await client.list_job_logs(job.id, page_token=token, view=View.FULL)
+                logs, token = await _answered(
+                    lambda token=token: client.list_job_logs(job.id, page_token=token, view=View.FULL)
+                )
                 rows += [_log(entry) for entry in logs]
                 if not token:
                     return rows
@@ -185,7 +198,7 @@ async def removed_jobs(client: AsyncClient, job_ids: Iterable[str]) -> tuple[lis
         rows, token = [], ""
         async with at_once:
             while True:
-                found = await client.get_removed_job(job_id, page_token=token)
+                found = await _answered(lambda token=token: client.get_removed_job(job_id, page_token=token))
                 rows += [_log(entry) for entry in found.logs]
                 token = found.next_page_token or ""
                 if not token:

@@ -141,6 +141,7 @@ async def test_one_that_is_killed_leaves_all_or_nothing_and_the_next_goes_on(
 
 
 @pytest.mark.keeping
+@pytest.mark.timeout(600)  # half a minute, where nobody else loads the machine
 async def test_one_that_loses_its_connection_at_any_statement_cuts_what_it_would_have_cut(
     database: Database, runner: CommandRunner
 ) -> None:

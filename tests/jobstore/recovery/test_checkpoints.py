@@ -236,6 +236,7 @@ async def test_an_archive_that_is_away_is_tried_again(kept: Kept) -> None:
 
 
 @pytest.mark.keeping
+@pytest.mark.timeout(600)  # half a minute, where nobody else loads the machine
 async def test_one_that_is_cut_off_at_any_statement_or_request_writes_one_and_lets_the_same_go_the_next_time(
     kept: Kept, cut: Offsets
 ) -> None:
