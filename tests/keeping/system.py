@@ -40,6 +40,8 @@ NONE_S: Final = 15.0
 #: A fault strikes so many seconds after that was seen to begin: a transaction takes some milliseconds, a part more.
 LATE_S: Final = (0.0, 0.002, 0.01, 0.03, 0.1)
 FROZEN_S: Final = EPOCH_S + 3.0
+#: Seconds until a process is ready at the latest, on a machine that others load.
+READY_S: Final = 240.0
 
 _HOLDERS: Final = """
 SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -86,7 +88,7 @@ class System:
 
     async def until_ready(self) -> None:
         """Wait until all jobstores are ready."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(READY_S):
             while not all([await self.specs[name].ready() for name in JOBSTORES]):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
 
@@ -150,6 +152,7 @@ async def running(folder: Path) -> AsyncIterator[System]:
         fleet=Fleet(jobstores=len(JOBSTORES)),
         short_lived=True,
         local_judge=True,
+        ready_timeout_s=READY_S,
         services=make_services,
         progress=lambda _: None,
     )
