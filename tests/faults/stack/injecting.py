@@ -43,6 +43,7 @@ BACKING = ("kafka", "postgres")
 SLOW_DISK = """
 SET lock_timeout = '100ms';
 CREATE SEQUENCE IF NOT EXISTS slowed;
+GRANT USAGE ON SEQUENCE slowed TO PUBLIC;
 CREATE OR REPLACE FUNCTION slow_disk() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM nextval('slowed'), pg_sleep(0.15); RETURN NULL; END $$;
 CREATE OR REPLACE TRIGGER slow_disk AFTER INSERT ON job_logs FOR EACH STATEMENT EXECUTE FUNCTION slow_disk();
