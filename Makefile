@@ -160,6 +160,10 @@ keeping-kills: $(READY) ## Kill and freeze jobstores in the midst of archiving, 
 	$(BIN)/pytest tests/jobstore -m keeping -n 0
 	PYTHONPATH=tests $(BIN)/python -m keeping $(ARGS)
 
+.PHONY: alerts
+alerts: $(READY) $(PAGE) ## Provoke each alert on the real stack, and see it fire in Prometheus, and clear; ARGS="--only judge" for some
+	PYTHONPATH=tests:deploy $(BIN)/python -m alerts $(ARGS)
+
 # Each user tries each topic, group and operation; as a test, too.
 acl: $(READY) ## Try each user of Kafka on each topic and group of a real broker with TLS and ACLs, and print who may what
 	$(BIN)/pytest tests/acl -m 'acl or not acl' -n 0 -s $(ARGS)

@@ -6,7 +6,7 @@ from typing import Final
 #: By how much what lasts long is shorter.
 BY: Final = 120.0
 #: In seconds: nothing becomes shorter, since a jobstore samples each ten seconds, and another takes over after fifteen.
-LEAST_S: Final = 20.0
+LEAST_S: Final = 25.0
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 #: A window, what has to last (`for`), an offset; and a threshold that is a time.
 _DURATION: Final = re.compile(r"(?P<before>\[|\bfor: |\boffset )(?P<number>\d+)(?P<unit>[smhd])\b")

@@ -74,6 +74,7 @@ def wait(reason: str, owner: str = "operator") -> str:
     return f'signoff_executions_waiting{{instance="a",reason="{reason}",owner="{owner}"}}'
 
 
+TIMED_OUT = 'signoff_executions_failed_total{instance="a",code="judging_timeout"}'
 #: A stack under load, in which clients make mistakes, limits hold work back, and a disk fills within years.
 HEALTHY: Mapping[str, Value] = {
     'signoff_processes{instance="a",kind="executor"}': always(1),
@@ -83,7 +84,7 @@ HEALTHY: Mapping[str, Value] = {
     'signoff_queue_turn_oldest_seconds{instance="a"}': always(0.1),
     'signoff_offers_unclaimed{instance="a"}': always(0),
     'signoff_facts_unpublished_oldest_seconds{instance="a"}': always(0.01),
-    'signoff_dead_letters_open{instance="a",topic="execute-requested"}': always(0),
+    'signoff_dead_letters_open{instance="a",topic="execute-requested-dlq"}': always(0),
     wait("limit_concurrency"): always(40),
     wait("no_agent_matches"): always(3),
     wait("judge_away"): always(0),
@@ -105,6 +106,7 @@ HEALTHY: Mapping[str, Value] = {
     'signoff_verdicts_total{instance="a",outcome="met"}': each_minute(60),
     'signoff_verdicts_total{instance="a",outcome="not_met"}': each_minute(20),
     'signoff_verdicts_total{instance="a",outcome="unjudged"}': always(0),
+    TIMED_OUT: always(0),
     'signoff_judging_seconds_count{instance="a"}': each_minute(80),
     'signoff_judging_seconds_bucket{instance="a",le="300.0"}': each_minute(80),
     used("a"): each_minute(1e4, 20e9),
@@ -171,14 +173,20 @@ SYMPTOMS = [
         ],
     ),
 ]
-#: The same for other reasons, of which only the fastest is looked at.
-OTHERS = [
-    Case("SignoffExecutionsNotBegun", {'signoff_offers_unclaimed{instance="a"}': during(12, 3)}, 12, 50, ()),
-    Case(
-        *("SignoffVerdictsNotGiven", {'signoff_judging_seconds_bucket{instance="a",le="300.0"}': grows(20, 40, 80)}),
-        *(20, 70, ()),
-    ),
-    Case("SignoffDoorsFailing", {grpc("INTERNAL"): grows(10, 120)}, 10, 50, ()),
+#: The same for other reasons: each of the lists is of one time.
+REASONS = [
+    [Case("SignoffVerdictsNotGiven", {TIMED_OUT: grows(20, 40)}, 20, 70, ())],
+    [
+        Case("SignoffExecutionsNotBegun", {'signoff_offers_unclaimed{instance="a"}': during(12, 3)}, 12, 50, ()),
+        Case(
+            *(
+                "SignoffVerdictsNotGiven",
+                {'signoff_judging_seconds_bucket{instance="a",le="300.0"}': grows(20, 40, 80)},
+            ),
+            *(20, 70, ()),
+        ),
+        Case("SignoffDoorsFailing", {grpc("INTERNAL"): grows(10, 120)}, 10, 50, ()),
+    ],
 ]
 #: Why users feel it, or will: one after the other.
 CAUSES = [
@@ -277,12 +285,12 @@ CAUSES = [
     ),
     Case(
         "SignoffDeadLetters",
-        {'signoff_dead_letters_open{instance="a",topic="execute-requested"}': during(20, 5)},
+        {'signoff_dead_letters_open{instance="a",topic="execute-requested-dlq"}': during(20, 5)},
         *(15, 25),
         [
             (
-                TICKET | {"topic": "execute-requested"},
-                "5 records of execute-requested could not be processed, and nobody has decided about them",
+                TICKET | {"topic": "execute-requested-dlq"},
+                "5 records in execute-requested-dlq could not be processed, and nobody has decided about them",
             )
         ],
     ),
@@ -418,10 +426,11 @@ def test_what_users_feel_pages_and_makes_a_ticket_and_clears(tmp_path: Path) -> 
     run(tmp_path, put((begin, case) for case in SYMPTOMS), end, told, forms, every=5)
 
 
-def test_what_users_feel_pages_for_each_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cases", REASONS, ids=["timeouts", "others"])
+def test_what_users_feel_pages_for_each_reason(tmp_path: Path, cases: list[Case]) -> None:
     begin = 60
-    told = [expect(begin - 1), expect(begin + 20, {case.alert for case in OTHERS})]
-    run(tmp_path, put((begin, case) for case in OTHERS), begin + 20, told, every=5)
+    told = [expect(begin - 1), expect(begin + 20, {case.alert for case in cases})]
+    run(tmp_path, put((begin, case) for case in cases), begin + 20, told, every=5)
 
 
 def test_each_cause_fires_its_alert_alone_and_it_clears(tmp_path: Path) -> None:
@@ -455,7 +464,7 @@ def test_nothing_fires_in_the_first_minutes_of_an_idle_stack(tmp_path: Path) -> 
     """Nothing was executed yet, and nothing is archived; a minute goes by until a jobstore samples."""
     idle = dict(HEALTHY)
     for name in HEALTHY:
-        if name.startswith(("signoff_verdicts", "signoff_judging")):
+        if name.startswith(("signoff_verdicts", "signoff_judging", "signoff_executions_failed")):
             del idle[name]
         elif name.startswith(("signoff_archived", "signoff_checkpoint")):
             idle[name] = always(0)
@@ -496,7 +505,7 @@ def _restart(name: str, value: Value) -> Fault:
     ("told", "scaled"),
     [
         ('rate(x_bucket{le="300.0"}[1h] offset 3d)', 'rate(x_bucket{le="300.0"}[30s] offset 2160s)'),
-        ("for: 5m", "for: 20s"),
+        ("for: 5m", "for: 25s"),
         ('{of: a_seconds}, expr: "172800"}', '{of: a_seconds}, expr: "1440"}'),
         ('{of: a_seconds}, expr: "5"}', '{of: a_seconds}, expr: "5"}'),
         ('{of: burn}, expr: "14.4"}', '{of: burn}, expr: "14.4"}'),

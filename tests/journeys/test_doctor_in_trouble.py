@@ -8,27 +8,21 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import aiohttp
 import asyncpg
 import psutil
 import pytest
-from aiokafka import AIOKafkaConsumer
-from support.fakes import until
+from support.outsiders import frozen, reporting, stealing
 from support.system import WAIT_S, System
-from test_outages import frozen
 
 from cli.commands.doctor import check_all
 from cli.session import read_endpoints
 from contracts.topics import EXECUTOR_GROUP
 from servicekit.process.runtime import VERSION
-from signoff.channels import open_channel
 from signoff.status import JobStatus
-from signoff.worker.v1 import work_service_pb2 as pb
-from signoff.worker.v1.work_service_pb2_grpc import WorkServiceStub
 
 #: Within which it answers on a quiet machine.
 WITHIN_S = 10.0
@@ -207,33 +201,6 @@ async def test_a_jobstore_that_ends_at_a_database_of_before_says_so(system: Syst
     assert "docs/operations/" in check["found"]
 
 
-@asynccontextmanager
-async def reporting(system: System, **fields: Any) -> AsyncIterator[None]:
-    """Another executor, which takes nothing, and says this of itself."""
-    secrets = json.loads((system.endpoints_file.parent / "state.json").read_text())["secrets"]
-    bearer = (("authorization", f"Bearer {secrets['executor_token']}"),)
-    owner = str(uuid4())
-
-    async def report(*, ends: bool) -> None:
-        said = pb.ProcessReport(version=fields.get("version", VERSION), ends=ends)
-        said.clock.FromDatetime(datetime.now(UTC) + fields.get("ahead", timedelta()))
-        request = pb.RenewLeasesRequest(owner=owner, kind=pb.WORK_KIND_EXECUTING, report=said)
-        await WorkServiceStub(channel).RenewLeases(request, timeout=5.0, metadata=bearer)
-
-    async def go_on() -> None:
-        """Report as workers do, since who is silent is not heard of any more."""
-        while True:
-            await asyncio.sleep(1)
-            await report(ends=False)
-
-    async with open_channel(system.endpoints["grpc"], 1 << 20) as channel:
-        await report(ends=False)
-        reports = asyncio.create_task(go_on())
-        yield
-        reports.cancel()
-        await report(ends=True)
-
-
 async def test_a_foreign_version_and_a_skewed_clock_are_named(system: System) -> None:
     async with reporting(system, version="9.9"), reporting(system, ahead=timedelta(hours=-1)):
         status, checks = await diagnose(system)
@@ -241,28 +208,6 @@ async def test_a_foreign_version_and_a_skewed_clock_are_named(system: System) ->
     assert "9.9: executor" in checks["versions"]["found"]
     assert "3600 s behind" in checks["clocks"]["found"]
     await until_well(system)
-
-
-@asynccontextmanager
-async def stealing(system: System, members: int) -> AsyncIterator[None]:
-    """Strangers who join the executors' group, and read nothing of the partitions that they get."""
-    async with AsyncExitStack() as stack:
-        thieves = [
-            await stack.enter_async_context(
-                AIOKafkaConsumer(
-                    "execute-requested",
-                    bootstrap_servers=system.endpoints["kafka"],
-                    group_id=EXECUTOR_GROUP,
-                    client_id="thief",
-                    enable_auto_commit=False,
-                    heartbeat_interval_ms=500,
-                )
-            )
-            for _ in range(members)
-        ]
-        for thief in thieves:
-            await until(thief.assignment, WAIT_S)
-        yield
 
 
 async def test_who_steals_partitions_of_a_group_is_named_and_what_stands_still_for_it(system: System) -> None:

@@ -1,8 +1,8 @@
 """Outages of the database and of the broker, and records a day old, call no agent again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import psutil
 from faults.checking.reading import GROUPS, Tables, differences, quiet, topics
+from support.outsiders import frozen
 from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
@@ -20,22 +21,6 @@ from signoff.status import JobStatus
 LEASE_S = 3.0
 BLUE = {"text": "The sky is blue."}
 DAY = timedelta(days=1)
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """A process and its children, which are there and do nothing."""
-    process = psutil.Process(pid)
-    process.suspend()
-    children = process.children(recursive=True)
-    for child in children:
-        child.suspend()
-    try:
-        yield
-    finally:  # else nothing works for any test that follows
-        for one in (*children, process):
-            with suppress(psutil.NoSuchProcess):
-                one.resume()
 
 
 async def test_an_outage_of_the_database_longer_than_every_lease_calls_no_agent_again(

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -281,8 +281,8 @@ async def another(system: System, kind: str, **settings: str) -> asyncio.subproc
     """One more process of a service, ready; set as the one that runs but for where it listens."""
     if kind not in system.environments:  # it may be down the next time
         system.environments[kind] = psutil.Process(system.endpoints["processes"][kind]).environ()
-    health = f"127.0.0.1:{free_port()}"
-    env = {**system.environments[kind], "SIGNOFF_HEALTH_ADDRESS": health, **settings}
+    health = settings.setdefault("SIGNOFF_HEALTH_ADDRESS", f"127.0.0.1:{free_port()}")
+    env = {**system.environments[kind], **settings}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", kind, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
@@ -311,8 +311,10 @@ async def served(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[System]:
-    """The whole system, started as its users start it: `signoff up`. It must end cleanly."""
+async def running(
+    data: Path, judge: Judge, more: Sequence[str] = (), *, start_s: float = START_S, **settings: str
+) -> AsyncIterator[System]:
+    """The whole system, started as its users start it: `signoff up`, with more options. It must end cleanly."""
     endpoints_file = data / "endpoints.json"
     headers = _headers_of(data)
     (headers / "journey").mkdir(parents=True)
@@ -330,12 +332,12 @@ async def running(data: Path, judge: Judge, **settings: str) -> AsyncIterator[Sy
         "SIGNOFF_AGENT_JOURNEY": f"Bearer {AGENT_TOKEN}",
         **settings,
     }
-    options = ["--data-dir", str(data), "--endpoints-file", str(endpoints_file), "--short-lived", "--no-demo"]
+    options = ["--data-dir", str(data), "--endpoints-file", str(endpoints_file), "--short-lived", "--no-demo", *more]
     command = [sys.executable, "-m", "cli", "up", *options]
     with (data / "up.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(*command, env=env, stdout=log, stderr=log)
     try:
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(start_s):
             while not endpoints_file.exists():
                 assert process.returncode is None, (data / "up.log").read_text()
                 await asyncio.sleep(0.05)
