@@ -124,11 +124,10 @@ async def test_each_job_ends(model: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("api", "output", "result"),
     [
-        # The other form in which answers are read; json_schema is asked for by the system above.
-        *(("chat", "text", result) for result in ("hostile", "empty")),
-        # Answers in this form are read as those are: one result that may pass, and one that must not. The server has no
-        # Responses API.
-        *(("chat", "json_object", result) for result in ("right", "wrong")),
+        # The other forms in which answers are read; json_schema is asked for by the system above, of each result. The
+        # server has no Responses API.
+        ("chat", "text", "hostile"),
+        ("chat", "json_object", "wrong"),
     ],
 )
 async def test_a_judgement_ends_and_passes_nothing_without_evidence(
