@@ -98,11 +98,6 @@ class OpenAISettings(StrictModel):
             raise ValueError("tools: are run by Responses alone: have `api` be `responses`")
         return parameters
 
-    @property
-    def is_responses(self) -> bool:
-        """Whether only Responses will do."""
-        return self.background or self.api == "responses"
-
 
 #: The input of a graph whose settings have none: a message with the task.
 MESSAGES: Final = {"messages": [{"role": "user", "content": DEFAULT}]}
