@@ -1,17 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { FormProvider, useForm } from "react-hook-form";
+import { useForm } from "react-hook-form";
+import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useRefusal } from "@/api/me";
-import { ProblemState, ReadState } from "@/api/ProblemState";
+import { ReadState } from "@/api/ProblemState";
 import { tenantsQuery } from "@/api/tenants";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { Button } from "@/ui/controls/button";
 import { FormField } from "@/ui/controls/form-field";
 import { Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
-import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { AccessPage } from "./AccessPage";
 import { useCreateTenant } from "./mutations";
 
@@ -72,40 +71,31 @@ const FIELDS = ["name", "title"] as const;
 function TenantDialog({ onClose }: { onClose: () => void }) {
   const form = useForm({ defaultValues: { name: "", title: "" } });
   useKeptForm("tenant", form);
-  const { handleSubmit, setError, formState } = form;
+  const { handleSubmit, setError } = form;
   const create = useCreateTenant();
   const submit = handleSubmit(({ name, title }) => {
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
     create.mutate({ name: name.trim(), title: title.trim() || null }, { onSuccess: onClose, onError });
   });
-  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && leave()}
+    <FormDialog
+      form={form}
       title="Register a tenant"
       description="Jobs and agents are of one. It stays for good."
+      onSubmit={submit}
+      onClose={onClose}
+      save={create}
+      placed={FIELDS}
+      verb="Register"
     >
-      <FormProvider {...form}>
-        <form onSubmit={submit} className="space-y-3" noValidate>
-          <FormField
-            at="name"
-            label="Name"
-            kind="code"
-            required="It needs a name."
-            hint="Small letters, digits and hyphens, 40 at most."
-          />
-          <FormField at="title" label="Title" kind="line" hint="Optional; what people call it." dir="auto" />
-          <ProblemState error={create.error} placed={FIELDS} />
-          <div className="flex justify-end gap-2 pt-2">
-            <Button onClick={leave}>Back</Button>
-            <Button type="submit" kind="primary" unavailable={create.isPending} aria-busy={create.isPending}>
-              Register
-            </Button>
-          </div>
-        </form>
-      </FormProvider>
-      {warning}
-    </Dialog>
+      <FormField
+        at="name"
+        label="Name"
+        kind="code"
+        required="It needs a name."
+        hint="Small letters, digits and hyphens, 40 at most."
+      />
+      <FormField at="title" label="Title" kind="line" hint="Optional; what people call it." dir="auto" />
+    </FormDialog>
   );
 }

@@ -1,13 +1,10 @@
-import { FormProvider, useForm } from "react-hook-form";
+import { useForm } from "react-hook-form";
+import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useMe } from "@/api/me";
-import { ProblemState } from "@/api/ProblemState";
 import type { MadeToken, NewToken, Role } from "@/api/types";
 import { useKeptForm } from "@/lib/kept";
-import { Button } from "@/ui/controls/button";
 import { FormField } from "@/ui/controls/form-field";
-import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useCreateToken } from "./mutations";
 
 const DAY_S = 86_400;
@@ -40,7 +37,7 @@ export function TokenDialog({ onMade, onClose }: { onMade: (made: MadeToken) => 
     },
   });
   useKeptForm("token", form);
-  const { handleSubmit, setError, watch, formState } = form;
+  const { handleSubmit, setError, watch } = form;
   const create = useCreateToken();
   const ofAll = watch("all_tenants");
   const submit = handleSubmit(
@@ -50,52 +47,25 @@ export function TokenDialog({ onMade, onClose }: { onMade: (made: MadeToken) => 
     },
     () => create.reset(), // what the server said is of an earlier form
   );
-  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && leave()}
+    <FormDialog
+      form={form}
       title="Make a token"
       description="For one holder: a person, a program or a service. You give what you have yourself, and no more."
+      onSubmit={submit}
+      onClose={onClose}
+      save={create}
+      placed={FIELDS}
+      verb="Make"
     >
-      <FormProvider {...form}>
-        <form onSubmit={submit} className="space-y-3" noValidate>
-          <FormField
-            at="name"
-            label="Name"
-            kind="code"
-            required="It needs a name."
-            hint="Whose it is, as logs name it."
-          />
-          <FormField at="role" label="Role" kind="choice" choices={ROLES} required="It needs a role." />
-          {me?.all_tenants && <FormField at="all_tenants" label="Of all tenants, and of those to come" kind="flag" />}
-          {!ofAll && (
-            <FormField
-              at="tenants"
-              label="Tenants"
-              kind="line"
-              required="It needs a tenant."
-              hint="Names with commas."
-            />
-          )}
-          <FormField
-            at="lasts_s"
-            label="Ends after days"
-            kind="number"
-            min={0}
-            hint="Until it is revoked when empty."
-          />
-          <ProblemState error={create.error} placed={FIELDS} />
-          <div className="flex justify-end gap-2 pt-2">
-            <Button onClick={leave}>Back</Button>
-            <Button type="submit" kind="primary" unavailable={create.isPending} aria-busy={create.isPending}>
-              Make
-            </Button>
-          </div>
-        </form>
-      </FormProvider>
-      {warning}
-    </Dialog>
+      <FormField at="name" label="Name" kind="code" required="It needs a name." hint="Whose it is, as logs name it." />
+      <FormField at="role" label="Role" kind="choice" choices={ROLES} required="It needs a role." />
+      {me?.all_tenants && <FormField at="all_tenants" label="Of all tenants, and of those to come" kind="flag" />}
+      {!ofAll && (
+        <FormField at="tenants" label="Tenants" kind="line" required="It needs a tenant." hint="Names with commas." />
+      )}
+      <FormField at="lasts_s" label="Ends after days" kind="number" min={0} hint="Until it is revoked when empty." />
+    </FormDialog>
   );
 }
 

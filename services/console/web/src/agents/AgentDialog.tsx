@@ -1,17 +1,13 @@
-import { FormProvider, useForm, useWatch } from "react-hook-form";
+import { useForm, useWatch } from "react-hook-form";
 import { api } from "@/api/client";
+import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useMe, useRefusal } from "@/api/me";
-import { isOutdated, Outdated } from "@/api/Outdated";
-import { ProblemState } from "@/api/ProblemState";
 import { useTenantOfNew } from "@/api/tenants";
 import type { Agent } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { PolicyFields } from "@/policy/PolicyFields";
-import { Button } from "@/ui/controls/button";
 import { FormField } from "@/ui/controls/form-field";
-import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { type AgentValues, explainInvalidHeaders, listFields, toAgentValues, toNewAgent } from "./agent-values";
 import { CardSection } from "./CardSection";
 import { useSaveAgent } from "./mutations";
@@ -22,11 +18,10 @@ import { SettingFields } from "./SettingFields";
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
   const form = useForm<AgentValues>({ defaultValues: toAgentValues(agent, useTenantOfNew()) });
   useKeptForm("agent", form);
-  const { handleSubmit, setError, formState } = form;
+  const { handleSubmit, setError } = form;
   const [base, setBase] = useKeptState("base", agent);
   const save = useSaveAgent(base);
   const refused = useRefusal()(base ? "patch_agent" : "create_agent");
-  const hasChanged = isOutdated(save.error);
   const mayShare = useMe()?.all_tenants === true;
   const protocol = useWatch({ control: form.control, name: "protocol" });
   const placed = listFields(protocol, !agent);
@@ -37,103 +32,81 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
     },
     () => save.reset(), // what the server said is of an earlier form
   );
-  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && leave()}
+    <FormDialog
+      form={form}
       title={agent ? `Edit ${agent.name}` : "Register an agent"}
       description="The service that does the work: how it is called, and what it can do."
+      onSubmit={submit}
+      onClose={onClose}
+      save={save}
+      placed={placed}
+      verb={agent ? "Save" : "Register"}
+      refused={refused}
+      changed={
+        base && {
+          name: base.name,
+          base,
+          read: () => api.get("/api/agents/{agent_id}", { path: { agent_id: base.id } }),
+          onLoad: (newest) => {
+            form.reset(toAgentValues(newest), { keepDirtyValues: true });
+            setBase(newest);
+            save.reset();
+          },
+        }
+      }
     >
-      <FormProvider {...form}>
-        <form onSubmit={submit} className="space-y-3" noValidate>
-          <FormField at="name" label="Name" kind="line" required="It needs a name." />
-          {!agent && (
-            <FormField at="id" label="Id" kind="code" hint="Optional; the jobstore makes one when it is left empty." />
-          )}
-          {!agent && <FormField at="tenant" label="Tenant" kind="line" hint="Whose it is, for good." />}
-          {agent ? (
-            <p>
-              <span className="font-medium">Protocol</span> {findProtocol(agent.protocol)?.explained ?? agent.protocol}.{" "}
-              <span className="text-xs text-muted">
-                It is fixed: for another one, register another agent. A change of its settings counts for later
-                requests.
-              </span>
-            </p>
-          ) : (
-            <FormField
-              at="protocol"
-              label="Protocol"
-              kind="choice"
-              choices={EXPLAINED}
-              required="It needs a protocol."
-            />
-          )}
-          <FormField
-            at="url"
-            label="Address"
-            kind="line"
-            type="url"
-            example={findProtocol(protocol)?.address}
-            required="It needs an address."
-          />
-          {agent?.protocol === "a2a" && <CardSection agent={agent} />}
-          <SettingFields protocol={protocol} />
-          <FormField
-            at="capabilities"
-            label="Capabilities"
-            kind="lines"
-            hint="One per line. Jobs that ask for them can be matched with this agent."
-          />
-          <FormField
-            at="headers"
-            label="Headers"
-            kind="lines"
-            className="font-mono"
-            hint="Sent with every call, one per line: Authorization=env:SIGNOFF_AGENT_NAME, or X-Key=file:path. The values stay with the executors."
-            check={explainInvalidHeaders}
-          />
-          <FormField at="enabled" label="It is given work" kind="flag" />
-          {mayShare && (
-            <FormField
-              at="shared"
-              label="Shared"
-              kind="choice"
-              choices={{ yes: "jobs of all tenants may use it", no: "jobs of its own tenant alone" }}
-              hint="Where it is not set, a new one is shared if it is of default."
-            />
-          )}
-          <FormField at="deterministic" label="Its result may be reused for an identical request" kind="flag" />
-          <PolicyFields unset="the service's own; a job's own policy comes first" />
-          {base && hasChanged ? (
-            <Outdated
-              name={base.name}
-              base={base}
-              read={() => api.get("/api/agents/{agent_id}", { path: { agent_id: base.id } })}
-              onLoad={(newest) => {
-                form.reset(toAgentValues(newest), { keepDirtyValues: true });
-                setBase(newest);
-                save.reset();
-              }}
-            />
-          ) : (
-            <ProblemState error={save.error} placed={placed} />
-          )}
-          <div className="flex justify-end gap-2 pt-2">
-            <Button onClick={leave}>Back</Button>
-            <Button
-              type="submit"
-              kind="primary"
-              unavailable={save.isPending || hasChanged}
-              reason={refused}
-              aria-busy={save.isPending}
-            >
-              {agent ? "Save" : "Register"}
-            </Button>
-          </div>
-        </form>
-      </FormProvider>
-      {warning}
-    </Dialog>
+      <FormField at="name" label="Name" kind="line" required="It needs a name." />
+      {!agent && (
+        <FormField at="id" label="Id" kind="code" hint="Optional; the jobstore makes one when it is left empty." />
+      )}
+      {!agent && <FormField at="tenant" label="Tenant" kind="line" hint="Whose it is, for good." />}
+      {agent ? (
+        <p>
+          <span className="font-medium">Protocol</span> {findProtocol(agent.protocol)?.explained ?? agent.protocol}.{" "}
+          <span className="text-xs text-muted">
+            It is fixed: for another one, register another agent. A change of its settings counts for later requests.
+          </span>
+        </p>
+      ) : (
+        <FormField at="protocol" label="Protocol" kind="choice" choices={EXPLAINED} required="It needs a protocol." />
+      )}
+      <FormField
+        at="url"
+        label="Address"
+        kind="line"
+        type="url"
+        example={findProtocol(protocol)?.address}
+        required="It needs an address."
+      />
+      {agent?.protocol === "a2a" && <CardSection agent={agent} />}
+      <SettingFields protocol={protocol} />
+      <FormField
+        at="capabilities"
+        label="Capabilities"
+        kind="lines"
+        hint="One per line. Jobs that ask for them can be matched with this agent."
+      />
+      <FormField
+        at="headers"
+        label="Headers"
+        kind="lines"
+        className="font-mono"
+        hint="Sent with every call, one per line: Authorization=env:SIGNOFF_AGENT_NAME, or X-Key=file:path. The values stay with the executors."
+        check={explainInvalidHeaders}
+      />
+      <FormField at="enabled" label="It is given work" kind="flag" />
+      {mayShare && (
+        <FormField
+          at="shared"
+          label="Shared"
+          kind="choice"
+          choices={{ yes: "jobs of all tenants may use it", no: "jobs of its own tenant alone" }}
+          hint="Where it is not set, a new one is shared if it is of default."
+        />
+      )}
+      <FormField at="deterministic" label="Its result may be reused for an identical request" kind="flag" />
+      <PolicyFields unset="the service's own; a job's own policy comes first" />
+    </FormDialog>
   );
 }

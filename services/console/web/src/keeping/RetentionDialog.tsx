@@ -1,17 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { FormProvider, useForm } from "react-hook-form";
+import { useForm } from "react-hook-form";
 import { api } from "@/api/client";
+import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useRefusal } from "@/api/me";
-import { isOutdated, Outdated } from "@/api/Outdated";
-import { ProblemState } from "@/api/ProblemState";
+import { isOutdated } from "@/api/Outdated";
 import type { NewRetention, Retention } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
-import { Button } from "@/ui/controls/button";
 import { FormField } from "@/ui/controls/form-field";
-import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { describeRetentionName, KEPT_FIELDS, type KeptField } from "./describe-kept";
 import { toPatch, useSetRetention } from "./mutations";
 import { previewQuery } from "./queries";
@@ -39,13 +36,12 @@ type RetentionDialogProps = { retention?: Retention; onClose: () => void };
 export function RetentionDialog({ retention, onClose }: RetentionDialogProps) {
   const form = useForm<Values>({ defaultValues: toValues(retention) });
   useKeptForm("retention", form);
-  const { handleSubmit, watch, setError, formState } = form;
+  const { handleSubmit, watch, setError } = form;
   const [base, setBase] = useKeptState("base", retention);
   const [shown, show] = useState<string | null>(null);
   const set = useSetRetention(base);
   const refuse = useRefusal();
   const refused = refuse(base ? "patch_retention" : "set_retention");
-  const hasChanged = isOutdated(set.error);
   const values = watch();
   const name = values.name.trim();
   const isAsked = shown === JSON.stringify(values);
@@ -58,74 +54,49 @@ export function RetentionDialog({ retention, onClose }: RetentionDialogProps) {
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
     set.mutate({ name, ...toBody(filled) }, { onSuccess: onClose, onError });
   });
-  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && leave()}
+    <FormDialog
+      form={form}
       title={retention ? `How long is kept: ${describeRetentionName(retention.name)}` : "Set a retention"}
       description="Such as 90d, 36h or 30m after they came to rest. What is left empty is as tenant:* says; there, it is kept for ever."
+      onSubmit={submit}
+      onClose={onClose}
+      save={set}
+      placed={FIELDS}
+      verb={isShown ? "Save" : "Show what it removes"}
+      refused={isShown ? refused : refuse("preview_retention")}
+      isBusy={isShown ? set.isPending : isAsked && preview.isFetching}
+      isReady={!isShown || !isOutdated(set.error)}
+      changed={
+        base && {
+          name: base.name,
+          base,
+          read: () => api.get("/api/retentions/{name}", { path: { name: base.name } }),
+          onLoad: (newest) => {
+            form.reset(toValues(newest), { keepDirtyValues: true });
+            setBase(newest);
+            show(null);
+            set.reset();
+          },
+        }
+      }
     >
-      <FormProvider {...form}>
-        <form onSubmit={submit} className="space-y-3" noValidate>
-          {!retention && (
-            <FormField
-              at="name"
-              label="Name"
-              kind="line"
-              required="It needs a name."
-              check={(text) => (NAME.test(text.trim()) ? undefined : "It is such as tenant:press, or tenant:*.")}
-              hint="tenant:<name>; tenant:* is each tenant, as far as its own does not say it."
-            />
-          )}
-          <div className="grid grid-cols-2 gap-3">
-            {KEPT_FIELDS.map(([field, word]) => (
-              <FormField key={field} at={field} label={word} kind="line" check={checkSpan} />
-            ))}
-          </div>
-          {isAsked && <RetentionEffects preview={preview} />}
-          {base && hasChanged ? (
-            <Outdated
-              name={base.name}
-              base={base}
-              read={() => api.get("/api/retentions/{name}", { path: { name: base.name } })}
-              onLoad={(newest) => {
-                form.reset(toValues(newest), { keepDirtyValues: true });
-                setBase(newest);
-                show(null);
-                set.reset();
-              }}
-            />
-          ) : (
-            <ProblemState error={set.error} placed={FIELDS} />
-          )}
-          <div className="flex justify-end gap-2 pt-2">
-            <Button onClick={leave}>Back</Button>
-            {isShown ? (
-              <Button
-                type="submit"
-                kind="primary"
-                unavailable={set.isPending || hasChanged}
-                reason={refused}
-                aria-busy={set.isPending}
-              >
-                Save
-              </Button>
-            ) : (
-              <Button
-                type="submit"
-                kind="primary"
-                unavailable={isAsked && preview.isFetching}
-                reason={refuse("preview_retention")}
-                aria-busy={preview.isFetching}
-              >
-                Show what it removes
-              </Button>
-            )}
-          </div>
-        </form>
-      </FormProvider>
-      {warning}
-    </Dialog>
+      {!retention && (
+        <FormField
+          at="name"
+          label="Name"
+          kind="line"
+          required="It needs a name."
+          check={(text) => (NAME.test(text.trim()) ? undefined : "It is such as tenant:press, or tenant:*.")}
+          hint="tenant:<name>; tenant:* is each tenant, as far as its own does not say it."
+        />
+      )}
+      <div className="grid grid-cols-2 gap-3">
+        {KEPT_FIELDS.map(([field, word]) => (
+          <FormField key={field} at={field} label={word} kind="line" check={checkSpan} />
+        ))}
+      </div>
+      {isAsked && <RetentionEffects preview={preview} />}
+    </FormDialog>
   );
 }

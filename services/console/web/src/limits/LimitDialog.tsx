@@ -1,15 +1,11 @@
-import { FormProvider, useForm } from "react-hook-form";
+import { useForm } from "react-hook-form";
 import { api } from "@/api/client";
+import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useMe, useRefusal } from "@/api/me";
-import { isOutdated, Outdated } from "@/api/Outdated";
-import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
-import { Button } from "@/ui/controls/button";
 import { FormField } from "@/ui/controls/form-field";
-import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useSetLimit } from "./mutations";
 
 type LimitDialogProps = {
@@ -57,11 +53,10 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
     defaultValues: toValues(name, limit),
   });
   useKeptForm("limit", form);
-  const { handleSubmit, watch, setError, formState } = form;
+  const { handleSubmit, watch, setError } = form;
   const [base, setBase] = useKeptState("base", limit);
   const set = useSetLimit(base);
   const refused = useRefusal()(base ? "patch_limit" : "set_limit");
-  const hasChanged = isOutdated(set.error);
   const setsMoney = useMe()?.all_tenants === true; // who administers some tenants does not
   const isTenant = watch("name").startsWith("tenant:");
   const submit = handleSubmit((values) => {
@@ -82,89 +77,68 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
     const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
     set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
   });
-  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && leave()}
+    <FormDialog
+      form={form}
       title={name === null ? "Set a limit" : `Limits of ${name}`}
       description="A field that is left empty is as the limit of * says."
+      onSubmit={submit}
+      onClose={onClose}
+      save={set}
+      placed={FIELDS}
+      verb="Set"
+      refused={refused}
+      changed={
+        base && {
+          name: base.name,
+          base,
+          read: () => api.get("/api/limits/{name}", { path: { name: base.name } }),
+          onLoad: (newest) => {
+            form.reset(toValues(name, newest), { keepDirtyValues: true });
+            setBase(newest);
+            set.reset();
+          },
+        }
+      }
     >
-      <FormProvider {...form}>
-        <form onSubmit={submit} className="space-y-3" noValidate>
-          {name === null && (
-            <FormField
-              at="name"
-              label="Name"
-              kind="line"
-              required="It needs a name."
-              hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each, as far as its own limit does not say it."
-            />
-          )}
-          <FormField at="concurrency" label="Executions at once" kind="number" min={0} />
-          <div className="grid grid-cols-2 gap-3">
-            <FormField at="rate" label="Begun in each period" kind="number" min={0} />
-            <FormField at="rate_period_s" label="Period in seconds" kind="number" min={0} />
-          </div>
-          {isTenant && (
-            <div className="grid grid-cols-2 gap-3">
-              <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
-              <FormField
-                at="weight"
-                label="Weight"
-                kind="number"
-                min={0}
-                hint="Its share against others; 1 by default."
-              />
-            </div>
-          )}
-          {isTenant && setsMoney && (
-            <>
-              <FormField
-                at="usd_per_day"
-                label="Dollars in a day"
-                kind="number"
-                min={0}
-                hint="What its agents claim and its judges cost, together, from midnight to midnight of UTC."
-              />
-              <FormField
-                at="judge_policies"
-                label="Judge policies that may be named"
-                kind="line"
-                hint="Names with commas; any when empty."
-              />
-            </>
-          )}
-          <FormField at="paused" label="Paused: nothing begins" kind="flag" />
-          {base && hasChanged ? (
-            <Outdated
-              name={base.name}
-              base={base}
-              read={() => api.get("/api/limits/{name}", { path: { name: base.name } })}
-              onLoad={(newest) => {
-                form.reset(toValues(name, newest), { keepDirtyValues: true });
-                setBase(newest);
-                set.reset();
-              }}
-            />
-          ) : (
-            <ProblemState error={set.error} placed={FIELDS} />
-          )}
-          <div className="flex justify-end gap-2 pt-2">
-            <Button onClick={leave}>Back</Button>
-            <Button
-              type="submit"
-              kind="primary"
-              unavailable={set.isPending || hasChanged}
-              reason={refused}
-              aria-busy={set.isPending}
-            >
-              Set
-            </Button>
-          </div>
-        </form>
-      </FormProvider>
-      {warning}
-    </Dialog>
+      {name === null && (
+        <FormField
+          at="name"
+          label="Name"
+          kind="line"
+          required="It needs a name."
+          hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each, as far as its own limit does not say it."
+        />
+      )}
+      <FormField at="concurrency" label="Executions at once" kind="number" min={0} />
+      <div className="grid grid-cols-2 gap-3">
+        <FormField at="rate" label="Begun in each period" kind="number" min={0} />
+        <FormField at="rate_period_s" label="Period in seconds" kind="number" min={0} />
+      </div>
+      {isTenant && (
+        <div className="grid grid-cols-2 gap-3">
+          <FormField at="queue_max" label="Executions that may wait" kind="number" min={0} />
+          <FormField at="weight" label="Weight" kind="number" min={0} hint="Its share against others; 1 by default." />
+        </div>
+      )}
+      {isTenant && setsMoney && (
+        <>
+          <FormField
+            at="usd_per_day"
+            label="Dollars in a day"
+            kind="number"
+            min={0}
+            hint="What its agents claim and its judges cost, together, from midnight to midnight of UTC."
+          />
+          <FormField
+            at="judge_policies"
+            label="Judge policies that may be named"
+            kind="line"
+            hint="Names with commas; any when empty."
+          />
+        </>
+      )}
+      <FormField at="paused" label="Paused: nothing begins" kind="flag" />
+    </FormDialog>
   );
 }
