@@ -92,7 +92,7 @@ async def run(data_dir: Path, prometheus_port: int, traces_port: int) -> None:
         following = asyncio.create_task(follow(data_dir / "endpoints.json", targets))
         running = await asyncio.to_thread((data_dir / "endpoints.json").exists)
         try:
-            say(f"Prometheus  {prometheus.url}    (alerts: {prometheus.url}/alerts)")
+            say(f"Prometheus  {prometheus.url}    (queries, the alerts, and what is scraped)")
             say(f"traces      {traces}    (of a `signoff up` that starts {'anew' if running else 'from now on'})")
             say("stop        Ctrl-C")
             await stop.wait()

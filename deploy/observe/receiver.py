@@ -124,7 +124,7 @@ def _render_line(spans: list[Span]) -> str:
     trace_id, errors = root.trace_id.hex(), Counter(span.status.code for span in spans)[Status.STATUS_CODE_ERROR]
     told = f"<a href='/traces/{trace_id}'>{trace_id}</a><td>{html.escape(root.name)}<td>{_format_took(root)}"
     begun = _format_time(root.start_time_unix_nano)
-    return f"<tr><td>{told}<td>{len(spans)} spans<td>{f'{errors} errors' if errors else ''}<td>{begun}"
+    return f"<tr><td>{told}<td>{len(spans)} spans<td>{f'{errors} failed' if errors else ''}<td>{begun}"
 
 
 def _render_span(span: Span, depth: int, begin: int, whole: int) -> str:

@@ -58,6 +58,8 @@ async def test_it_follows_a_stack_and_leads_it_to_the_receiver_until_it_is_inter
             await asyncio.sleep(0.2)
             async with http.get(f"{urls[0]}/api/v1/query", params={"query": 'up{component="jobstore"} == 1'}) as answer:
                 found = (await answer.json())["data"]["result"]
+        async with http.get(urls[0]) as answer:
+            assert answer.status == 200, "Debian's has its page in files"
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
     assert await _find_receiver(tmp_path / "observe.json") == {}

@@ -85,7 +85,7 @@ async def test_a_trace_is_shown_with_nothing_of_strangers_as_markup() -> None:
     assert "<script" not in page + listed
     assert "1.000 s" in page, "after the begin of the trace"
     assert f"/traces/{TRACE.hex()}" in listed
-    assert "1 errors" in listed
+    assert "1 failed" in listed
 
 
 @pytest.mark.parametrize(
