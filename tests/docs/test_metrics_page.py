@@ -46,7 +46,7 @@ def list_families() -> dict[str, list[object]]:
 
 def list_rows() -> dict[str, list[object]]:
     text, found = PAGE.read_text("utf-8"), {}
-    begin, end = text.index("## By name"), text.index("## What they cost")
+    begin, end = text.index("## By name"), text.index("## Labels")
     for row in ROW.finditer(text):
         labels = re.findall(r"`(\w+)`", row["labels"])
         is_named = begin < row.start() < end
@@ -63,6 +63,13 @@ def test_the_page_has_every_family_and_no_other() -> None:
 def test_each_row_can_be_read() -> None:
     rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
     assert len(rows) == len(list_rows())
+
+
+def test_of_each_label_the_page_says_what_bounds_its_values() -> None:
+    _, _, section = PAGE.read_text("utf-8").partition("\n## Labels\n")
+    begins = re.findall(r"^- ((?:`\w+`(?:, )?)+): ", section, re.MULTILINE)
+    bounded = [name for each in begins for name in re.findall(r"`(\w+)`", each)]
+    assert sorted(bounded) == sorted({label for row in list_rows().values() for label in row[1]})
 
 
 @pytest.mark.parametrize("name", sorted(list_rows()))

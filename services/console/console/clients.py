@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections import deque
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ DURATIONS = Histogram(
     buckets=REQUEST_BUCKETS,
 )
 CONNECTIONS = Gauge("signoff_http_connections", "Open connections of clients")
-#: The route of requests that meet none, whose paths strangers choose.
+#: The route of requests that meet none, whose paths and methods strangers choose.
 NO_ROUTE: Final = "none"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -62,8 +63,11 @@ class Measured:
 
 
 def _note_answer(scope: Scope, status: int, duration_s: float) -> None:
-    route = getattr(scope.get("route"), "path", NO_ROUTE)
-    method = scope["method"] if scope["method"] in _METHODS else OTHER
+    method, route = scope["method"], getattr(scope.get("route"), "path", NO_ROUTE)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:  # else strangers would make a histogram of each method of each route
+        method, route = OTHER, NO_ROUTE
+    elif method not in _METHODS:
+        method = OTHER
     REQUESTS.labels(method, route, str(status)).inc()
     DURATIONS.labels(method, route).observe(duration_s)
     if requests_log.isEnabledFor(logging.DEBUG):

@@ -375,11 +375,13 @@ def _make_checkpoints(
 
 def _open_database(settings: Settings) -> Database:
     migrating = settings.migrate_database_url
-    return Database(
+    database = Database(
         settings.database_url.get_secret_value(),
         migrate_url=None if migrating is None else migrating.get_secret_value(),
         pool_size=settings.database_pool,
     )
+    database.show_connections()
+    return database
 
 
 async def _disconnect(close: Callable[[], Awaitable[None]]) -> None:

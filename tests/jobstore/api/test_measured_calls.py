@@ -9,6 +9,7 @@ import pytest
 from api_calls import TOKENS
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
+from prometheus_client.values import MutexValue
 from support.fakes import until
 
 from jobstore.access.tokens import Tokens
@@ -45,7 +46,7 @@ async def stub() -> Any:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield JobServiceStub(channel), channel
+        yield JobServiceStub(channel), channel, f"127.0.0.1:{port}"
     await server.stop(0)
 
 
@@ -68,7 +69,7 @@ async def ended(call: Any, code: grpc.StatusCode) -> None:
 
 
 async def test_calls_are_counted_by_how_they_end_and_timed(stub: Any) -> None:
-    jobs, _ = stub
+    jobs, *_ = stub
     codes = ("OK", "UNAUTHENTICATED", "INTERNAL", "CANCELLED")
     before, times = {code: count(CANCEL, code) for code in codes}, timed(CANCEL)
     await ended(jobs.CancelJob(jobs_pb.CancelJobRequest()), grpc.StatusCode.UNAUTHENTICATED)
@@ -86,7 +87,7 @@ async def test_calls_are_counted_by_how_they_end_and_timed(stub: Any) -> None:
 
 
 async def test_a_watch_is_under_way_until_it_ends_and_its_time_is_none_of_a_request(stub: Any) -> None:
-    jobs, _ = stub
+    jobs, *_ = stub
     watch = jobs.WatchJobs(jobs_pb.WatchJobsRequest(), metadata=METADATA)
     await watch.read()
     assert under_way("watch") == 1
@@ -97,7 +98,7 @@ async def test_a_watch_is_under_way_until_it_ends_and_its_time_is_none_of_a_requ
 
 
 async def test_methods_that_strangers_make_up_are_one(stub: Any) -> None:
-    _, channel = stub
+    _, channel, _ = stub
     before = count("unknown", "UNIMPLEMENTED")
     for number in range(3):
         await ended(channel.unary_unary(f"/made.Up/M{number}")(b"", metadata=METADATA), grpc.StatusCode.UNIMPLEMENTED)
@@ -106,14 +107,42 @@ async def test_methods_that_strangers_make_up_are_one(stub: Any) -> None:
     assert not [name for name in named if name.startswith("made")]
 
 
+async def test_a_call_changes_three_values(stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its counter, and a bucket and the sum of its duration, as docs/metrics.md says."""
+    jobs, *_ = stub
+    Answering.may_end.set()
+    changes, change = list[object](), MutexValue.inc
+    monkeypatch.setattr(MutexValue, "inc", lambda *given: (changes.append(given), change(*given)))
+    before = count(CANCEL, "OK")
+    await jobs.CancelJob(jobs_pb.CancelJobRequest(), metadata=METADATA)
+    await until(lambda: count(CANCEL, "OK") == before + 1)
+    assert len(changes) == 3
+
+
+async def test_connections_are_counted_until_they_end(stub: Any) -> None:
+    def connections() -> float | None:
+        return REGISTRY.get_sample_value("signoff_grpc_connections")
+
+    _, _, address = stub
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    await until(lambda: connections() == 0)
+    channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(3)]
+    for channel in channels:
+        await channel.channel_ready()
+    await until(lambda: connections() == 3)
+    for channel in channels:
+        await channel.close()
+    await until(lambda: connections() == 0)
+
+
 async def test_health_is_told_and_not_counted(stub: Any) -> None:
-    _, channel = stub
+    _, channel, _ = stub
     await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     assert count("grpc.health.v1.Health/Check", "OK") == 0
 
 
 async def test_each_call_is_a_line_once_somebody_wants_lines(stub: Any, caplog: pytest.LogCaptureFixture) -> None:
-    jobs, _ = stub
+    jobs, *_ = stub
     Answering.may_end.set()
     request, before = jobs_pb.CancelJobRequest(job_id="job-1", reason="secret words"), count(CANCEL, "OK")
     await jobs.CancelJob(request, metadata=METADATA)

@@ -152,10 +152,16 @@ async def test_the_jobstore_that_samples_shows_what_waits_and_why(database: Data
     for _ in range(3):
         await Steps(database, runner).requested()
     await Steps(database, runner).judging()
+    unjudged = Steps(database, runner)
+    await unjudged.result(await unjudged.running())
     await sql(database, "DELETE FROM workers")
     await Rollups(database, Gauges(database, 60.0, count_letters)).sample()
-    assert [gauge("executions", state=state) for state in rollups.GAUGES] == [3, 0, 1]
+    assert [gauge("executions", state=state) for state in rollups.GAUGES] == [3, 0, 2]
     assert gauge("executions_waiting", reason="no_worker", owner="operator") == 3
+    oldest = gauge("executions_waiting_oldest_seconds", reason="no_worker", owner="operator")
+    assert oldest == gauge("queue_oldest_seconds")
+    assert (gauge("executions_waiting_oldest_seconds", reason="judge_missing", owner="operator") or 0) > 0
+    assert gauge("circuits_open") == 0
     assert (gauge("queue_oldest_seconds") or 0) > 0
     assert gauge("queue_turn_oldest_seconds") == 0
     assert gauge("dead_letters_open", topic="results-dlq") == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import logging
 import socket
 import sys
@@ -18,6 +19,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+from grpc._cython import cygrpc  # type: ignore[attr-defined] # as grpcio-channelz does, which has nothing but a service of it
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import Counter as CounterMetric
@@ -73,8 +75,25 @@ DURATIONS = Histogram(
     buckets=REQUEST_BUCKETS,
 )
 UNDER_WAY = Gauge("signoff_grpc_requests_under_way", "Calls of gRPC under way, and watches among them", ["kind"])
+CONNECTIONS = Gauge("signoff_grpc_connections", "Open connections of clients of gRPC")
 #: The method of calls of methods that are not there, which strangers may name as they like.
 UNKNOWN: Final = "unknown"
+
+
+def _list_servers() -> set[int]:
+    """Return the ids of all servers of this process; this takes long while they have many connections."""
+    told = json.loads(cygrpc.channelz_get_servers(0))
+    return {int(each["ref"]["serverId"]) for each in told.get("server", ())}
+
+
+#: More connections than a process has files.
+_CONNECTIONS_MAX: Final = 1 << 20
+
+
+def _count_connections(ids: Iterable[int]) -> int:
+    """Count the connections of servers, as gRPC knows them: it counts for itself in any case (channelz)."""
+    told = (json.loads(cygrpc.channelz_get_server_sockets(each, 0, _CONNECTIONS_MAX)) for each in ids)
+    return sum(len(each.get("socketRef", ())) for each in told)
 
 
 #: Options of a server that shares its port with others.
@@ -89,7 +108,9 @@ class SeveralServers(grpc.aio.Server):
     """
 
     def __init__(self, make: Callable[[], grpc.aio.Server], count: int) -> None:
+        others = _list_servers()
         self._servers = [make() for _ in range(count)]
+        self._ids = _list_servers() - others
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Add handlers to each server."""
@@ -134,9 +155,11 @@ class SeveralServers(grpc.aio.Server):
         """Start all servers."""
         for server in self._servers:
             await server.start()
+        CONNECTIONS.set_function(partial(_count_connections, self._ids))
 
     async def stop(self, grace: float | None) -> None:
         """Stop all servers; calls under way may take `grace` seconds to end."""
+        CONNECTIONS.set_function(int)  # none: gRPC forgets a server that has stopped
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - gRPC's own

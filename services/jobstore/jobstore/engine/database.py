@@ -95,6 +95,9 @@ def settled_cursor(payload: str) -> int | None:
     return int(payload.removeprefix(SETTLED)) if payload.startswith(SETTLED) else None
 
 
+CONNECTIONS = Gauge("signoff_database_connections", "Open connections of the pool of the database", ["state"])
+CONNECTIONS_MAX = Gauge("signoff_database_connections_max", "How many connections the pool may open")
+AWAITED = Gauge("signoff_database_connections_awaited", "Transactions and reads that wait for a connection")
 OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be written, by why", ["code"])
 
 #: Seconds between two probes, and how long one may take: together, how late an outage is noticed.
@@ -474,6 +477,13 @@ class Database:
         self._places_timeout_s: float | None = None
         self.epochs = Epochs()
         self.availability = Availability(lambda: self._connect(SESSION_NAME), self.epochs.renew)
+
+    def show_connections(self) -> None:
+        """Show in metrics how many connections are used and waited for; this is counted when somebody asks."""
+        CONNECTIONS_MAX.set(self._pool_size)
+        CONNECTIONS.labels("used").set_function(lambda: sum(p.get_size() - p.get_idle_size() for p in self._pools))
+        CONNECTIONS.labels("idle").set_function(lambda: sum(pool.get_idle_size() for pool in self._pools))
+        AWAITED.set_function(lambda: patches.count_waiting(self._pools, self._callers.values()))
 
     def for_callers(self, *, lasting: bool = False) -> Self:
         """Return a view of this database for the reads of callers, which never take all connections of the pool.

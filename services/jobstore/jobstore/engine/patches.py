@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterable
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import asyncpg
 
@@ -124,3 +124,15 @@ async def begin_with_next(driver: "asyncpg.Connection[asyncpg.Record]") -> Async
         raise
     if pipeline.end() and not pipeline.is_committed:
         await driver.execute("COMMIT")
+
+
+R = TypeVar("R", bound=asyncpg.Record)
+
+
+def count_waiting(pools: Iterable["asyncpg.Pool[R]"], places: Iterable[asyncio.Semaphore]) -> int:
+    """Return how many wait for a connection of pools, or for a place; neither asyncpg nor asyncio says that itself.
+
+    To count them where they wait would cost each transaction.
+    """
+    getters = [*(pool._queue._getters for pool in pools), *(place._waiters or () for place in places)]  # noqa: SLF001
+    return sum(not each.done() for waiting in getters for each in [*waiting])

@@ -16,6 +16,12 @@ Values: TypeAlias = dict[Family, Mapping[tuple[str, ...], float]]
 
 EXECUTIONS: Final = Family("signoff_executions", "Executions that have not ended", ("state",))
 WAITING: Final = Family("signoff_executions_waiting", "Executions by what they wait for", ("reason", "owner"))
+WAITING_OLDEST: Final = Family(
+    "signoff_executions_waiting_oldest_seconds",
+    "For how long the oldest could have begun, by what they wait for",
+    ("reason", "owner"),
+)
+CIRCUITS: Final = Family("signoff_circuits_open", "Agents that are not called, or by one call alone, since they failed")
 OLDEST: Final = Family("signoff_queue_oldest_seconds", "For how long the oldest queued execution could have begun")
 TURN_OLDEST: Final = Family(
     "signoff_queue_turn_oldest_seconds", "For how long an execution could have begun that nothing holds back"
@@ -31,8 +37,8 @@ CLOCKS: Final = Family(
 )
 LETTERS: Final = Family("signoff_dead_letters_open", "Dead letters that nobody has redriven or discarded", ("topic",))
 SAMPLED: Final = Sampled(
-    *(EXECUTIONS, WAITING, OLDEST, TURN_OLDEST, UNPUBLISHED, UNPUBLISHED_OLDEST, UNCLAIMED, LIMITS_LOST),
-    *(PROCESSES, ROOM, CLOCKS, LETTERS),
+    *(EXECUTIONS, WAITING, WAITING_OLDEST, CIRCUITS, OLDEST, TURN_OLDEST, UNPUBLISHED, UNPUBLISHED_OLDEST, UNCLAIMED),
+    *(LIMITS_LOST, PROCESSES, ROOM, CLOCKS, LETTERS),
 )
 #: The kinds of processes that report themselves.
 KINDS: Final = ("executor", "jobstore", "validator")
@@ -65,6 +71,8 @@ def _tell_waiting(now: WaitingNow) -> Values:
     return {
         EXECUTIONS: {(state,): count for state, count in states.items()},
         WAITING: reasons,
+        WAITING_OLDEST: {key: _count_seconds(since, now.at) for key, since in now.oldest.items()},
+        CIRCUITS: {(): now.circuits},
         OLDEST: {(): _count_seconds(now.oldest_at, now.at)},
         TURN_OLDEST: {(): _count_seconds(now.turn_since, now.at)},
     }

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import TextClause, text
 
-from contracts.waiting import WaitCode, split_reason
+from contracts.waiting import Owner, WaitCode, split_reason
 from jobstore.engine.scoped import of_all, scope
 from jobstore.engine.sql import Connection, Parameters
 from jobstore.executions.leases import ARE_LOST, is_alive
@@ -113,12 +113,13 @@ _OF_ALL: Final = f"""
     SELECT *, NULL::timestamptz AS judge_away_at, '{{}}'::text[] AS needed, '[]'::json AS candidates
     FROM ({_QUEUES}) AS queued
     UNION ALL
-    SELECT stage, state, tenant, '{{}}', NULL, min(due_at), false, count(*), NULL, min(judge_away_at), '{{}}', '[]'
-    FROM executions WHERE {_PUBLISHED} GROUP BY stage, state, tenant
+    SELECT stage, state, tenant, '{{}}', NULL, min(due_at), false, count(*), min({STARTABLE_AT}), min(judge_away_at),
+        '{{}}', '[]'
+    FROM executions AS e WHERE {_PUBLISHED} GROUP BY stage, state, tenant
     UNION ALL
-    SELECT NULL, NULL, tenant, '{{}}', NULL, NULL, false, count, NULL, NULL, capabilities,
+    SELECT NULL, NULL, tenant, '{{}}', NULL, NULL, false, count, oldest_at, NULL, capabilities,
         coalesce(({_CANDIDATES.format(of="waiting")}), '[]')
-    FROM (SELECT capabilities, tenant, count(*) AS count FROM jobs
+    FROM (SELECT capabilities, tenant, count(*) AS count, min(updated_at) AS oldest_at FROM jobs
         WHERE {_UNMATCHED} GROUP BY capabilities, tenant) AS waiting
 """  # noqa: S608 - words of our own
 #: Names that hold nothing back are left out, so that thousands of flows that wait for the same become one.
@@ -302,7 +303,9 @@ class WaitingNow:
 
     `queued`: how many executions are queued, of which the oldest became due at `oldest_at`; `running`: how many are
     with executors, or offered to them; `judging`: how many results are with judges. `turn_since`: since when executions
-    wait that nothing but their turn holds back.
+    wait that nothing but their turn holds back. `oldest`: by the code and the owner of a reason, since when the oldest
+    execution could have begun that waits for it; in the queue, of those that never began; of jobs without an execution,
+    when the oldest changed last. `circuits`: how many agents' circuits are not closed.
     """
 
     at: datetime
@@ -312,6 +315,8 @@ class WaitingNow:
     running: int
     judging: int
     turn_since: datetime | None = None
+    oldest: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    circuits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,21 +370,34 @@ async def sum_up_all(connection: Connection, alive_s: float) -> WaitingNow:
 
 def _sum_up_all(around: Circumstances, rooms: Mapping[ExecutionStage, Room], read: str) -> WaitingNow:
     waits, executors = _FLOW_WAITS.validate_json(read), rooms[ExecutionStage.EXECUTING]
-    queued = [wait for wait in waits if (wait.stage, wait.state) == (ExecutionStage.EXECUTING, ExecutionState.QUEUED)]
+    queued, rest = list[_FlowWait](), list[_FlowWait]()
+    for wait in waits:
+        is_queued = (wait.stage, wait.state) == (ExecutionStage.EXECUTING, ExecutionState.QUEUED)
+        (queued if is_queued else rest).append(wait)
     is_judging = [wait for wait in waits if wait.stage is ExecutionStage.JUDGING]
     judging = sum(wait.count for wait in is_judging if wait.state is not ExecutionState.LEASED)
-    sums, turns = sum_up(waits, around, SUMS_MAX), list[_FlowWait]()
-    if any(each.code == WaitCode.QUEUE for each in sums):
-        turns = [wait for wait in queued if explain(wait, around)[0].code == WaitCode.QUEUE]
+    of_queue, others = _find_oldest(queued, around), _find_oldest(rest, around)
     return WaitingNow(
         at=around.now,
-        sums=sums,
+        sums=sum_up(waits, around, SUMS_MAX),
         queued=sum(wait.count for wait in queued),
         oldest_at=min((wait.oldest_at for wait in queued if wait.oldest_at), default=None),
         running=executors.leased + executors.offered,
         judging=judging + rooms[ExecutionStage.JUDGING].leased,
-        turn_since=min((wait.oldest_at for wait in turns if wait.oldest_at), default=None),
+        turn_since=of_queue.get((WaitCode.QUEUE, Owner.SIGNOFF)),
+        oldest={key: min(each[key] for each in (of_queue, others) if key in each) for key in of_queue | others},
+        circuits=len(around.circuits),
     )
+
+
+def _find_oldest(waits: Iterable[_FlowWait], around: Circumstances) -> dict[tuple[str, str], datetime]:
+    """Return since when the oldest wait, by the code and the owner of the first of their reasons."""
+    oldest: dict[tuple[str, str], datetime] = {}
+    for wait in waits:
+        if wait.oldest_at is not None and (reasons := explain(wait, around)):
+            key = reasons[0].code, reasons[0].owner
+            oldest[key] = min(wait.oldest_at, oldest.get(key, wait.oldest_at))
+    return oldest
 
 
 async def list_waiting(
