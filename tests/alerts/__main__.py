@@ -68,19 +68,26 @@ async def main(folder: Path, only: str) -> int:
         await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
         stage.scrape()
         say(f"alerts: running after {time.monotonic() - began:.0f} s")
-        async with Watch(prometheus).watching() as watch:
-            is_good = await _stay_quiet(stage, watch)
-            for faults in ROUNDS:
-                chosen = [fault for fault in faults if only in fault.__name__]
-                is_good = await _provoke(stage, watch, chosen) and is_good
-            say(f"alerts: all provoked after {time.monotonic() - began:.0f} s")
-            is_good = await watch.until_all_cleared(CLEARS_S) and is_good
+        try:
+            async with Watch(prometheus).watching() as watch:
+                is_good = await _see_all(stage, watch, only)
+        finally:
             await stage.end_more()
-            for line in watch.describe():
-                say(line)
     await judge.stop()
     say(f"alerts: {'each fired and cleared' if is_good else 'failed'}, {time.monotonic() - began:.0f} s")
     return 0 if is_good else 1
+
+
+async def _see_all(stage: Stage, watch: Watch, only: str) -> bool:
+    """Provoke one round after the other, wait until all is clear, and print how it went; return whether it is well."""
+    is_good = await _stay_quiet(stage, watch)
+    for faults in ROUNDS:
+        chosen = [fault for fault in faults if only in fault.__name__]
+        is_good = await _provoke(stage, watch, chosen) and is_good
+    is_good = await watch.until_all_cleared(CLEARS_S) and is_good
+    for line in watch.describe():
+        say(line)
+    return is_good
 
 
 async def _stay_quiet(stage: Stage, watch: Watch) -> bool:

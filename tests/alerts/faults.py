@@ -91,9 +91,10 @@ def fault(
 @asynccontextmanager
 async def again_and_again(call: Callable[[], Awaitable[object]], every_s: float = EVERY_S) -> AsyncIterator[None]:
     """Call until the end of the block, whatever comes of it."""
+    is_over = asyncio.Event()
 
     async def go_on() -> None:
-        while True:
+        while not is_over.is_set():
             with suppress(SignoffError, aiohttp.ClientError, TimeoutError):
                 await call()
             await asyncio.sleep(every_s)
@@ -101,9 +102,9 @@ async def again_and_again(call: Callable[[], Awaitable[object]], every_s: float 
     calling = asyncio.create_task(go_on())
     try:
         yield
-    finally:
-        calling.cancel()
-        await asyncio.wait([calling])
+    finally:  # without a cancel, of which a call may make an error that is suppressed
+        is_over.set()
+        await calling
 
 
 @fault("a record that is no JSON", ("SignoffDeadLetters", {"topic": "execute-requested-dlq"}))

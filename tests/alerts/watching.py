@@ -53,8 +53,10 @@ class Watch:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator["Watch"]:
         looking = asyncio.create_task(self._look())
-        yield self
-        looking.cancel()
+        try:
+            yield self
+        finally:
+            looking.cancel()
 
     async def _look(self) -> None:
         while True:
