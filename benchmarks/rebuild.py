@@ -12,6 +12,7 @@ and from the facts of the lives that are left alone. The first may take twice as
 """
 
 import argparse
+import base64
 import json
 import logging
 import os
@@ -28,7 +29,6 @@ from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import psutil
@@ -42,8 +42,7 @@ from contracts.events import AgentChanged, JobChanged
 from contracts.resources import JobPatch, NewAgent, NewJob
 from contracts.signing import SIGNATURE_HEADER, FactKeys, Secrets, is_marker, make_secret
 from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
-from jobstore.keeping.removal import Removable, Requested
-from jobstore.keeping.removal_store import EMPTY
+from jobstore.keeping.removal import Removable
 from jobstore.keeping.snapshots import Snapshot, Snapshots
 from jobstore.recovery.verify import open_snapshot
 from localstack.backing import Infrastructure, infrastructure
@@ -72,38 +71,28 @@ _CURSOR = re.compile(rb'"cursor":\d+')
 #: seconds a million lines.
 TIMES_MAX, LINES_MAX_S = 2, 5.0
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
-_EXECUTION = UUID(int=0)
-#: What stays of a job of one execution, as the jobstore writes it.
-_REMOVAL = Removable(
-    "default", _AT, _AT, 0, [Requested(_EXECUTION, 1, "completed", _AT, None, 0, 0)], (6, "{sha256}"), [42]
-).describe()
-_LINES = f"""
+#: What stays of a job of one execution, as the jobstore writes it; the hash of its verdict is another one each.
+_REMOVAL = Removable("default", _AT, _AT, 0, 1, verdict=(6, bytes(32).hex()), parts=[42]).describe()
+_HASH = base64.b64encode(bytes(32)).decode().rstrip("=")
+_LINES = """
     WITH line AS (
         SELECT n, (SELECT max(seq) FROM job_logs) + n AS seq, 'gone-' || md5(n::text) AS job_id,
             (lpad(to_hex(n), 8, '0') || right(md5(n::text), 24))::uuid AS execution_id
         FROM generate_series(1, $1::bigint) AS n
-    ), entries AS (
-        INSERT INTO job_logs (seq, job_id, version, status, job_status, response_payload, message, kind, execution_id,
-            submission, created_at, actor)
-        SELECT seq, job_id, 7, 'COMPLETED', 'COMPLETED', replace(replace($2::text, $3, execution_id::text),
-                '{{sha256}}', encode(sha256(job_id::bytea), 'hex'))::json,
-            'tenant:* completed_s', 'removed', execution_id, 1, signoff_now(), 'retention' FROM line ORDER BY n
     )
-    INSERT INTO executions (execution_id, job_id, state, submission, answer, created_at,
-        {", ".join(EMPTY)})
-    SELECT execution_id, job_id, 'DONE', 1, 'completed', signoff_now(), {", ".join(EMPTY.values())}
-    FROM line ORDER BY n
-"""  # noqa: S608 - names of our own
+    INSERT INTO job_logs (seq, job_id, version, status, job_status, response_payload, message, kind, execution_id,
+        submission, created_at, actor)
+    SELECT seq, job_id, 7, 'COMPLETED', 'COMPLETED',
+        replace($2::text, $3, rtrim(encode(sha256(job_id::bytea), 'base64'), '='))::json,
+        'tenant:*', 'removed', execution_id, 1, signoff_now(), 'retention' FROM line ORDER BY n
+"""
 _LAST = "(SELECT max(seq) FROM job_logs)"
 #: All lines are published, archived, and cut.
 _KEPT = (
     f"UPDATE relay SET settled_seq = {_LAST}, published_seq = {_LAST}",  # noqa: S608 - a query of our own
     f"UPDATE keeping SET archived_seq = {_LAST}, cut_seq = {_LAST}, cut_below = {_LAST}",  # noqa: S608
 )
-_BYTES = """
-    SELECT (SELECT avg(pg_column_size(l)) FROM job_logs l WHERE kind = 'removed')::int,
-        (SELECT avg(pg_column_size(e)) FROM executions e WHERE request_version IS NULL)::int
-"""
+_BYTES = "SELECT avg(pg_column_size(l))::int FROM job_logs l WHERE kind = 'removed'"
 
 
 class MixedRun(Run):
@@ -277,15 +266,15 @@ async def measure(facts: Facts, count: int) -> dict[str, Any]:
     }
 
 
-async def leave_lines(url: str, removed: int) -> tuple[int, int]:
-    """Add what stays of removed jobs to a database; return the bytes of an entry, and of its execution."""
+async def leave_lines(url: str, removed: int) -> int:
+    """Add what stays of removed jobs to a database; return the bytes of an entry."""
     database = await asyncpg.connect(url)
-    await database.execute(_LINES, removed, _REMOVAL, str(_EXECUTION))
+    await database.execute(_LINES, removed, _REMOVAL, _HASH)
     for statement in _KEPT:
         await database.execute(statement)
-    entry, execution = await database.fetchrow(_BYTES)
+    entry_bytes: int = await database.fetchval(_BYTES)
     await database.close()
-    return entry, execution
+    return entry_bytes
 
 
 async def write_checkpoint(url: str, place: Path, keys: FactKeys) -> Snapshot:
@@ -309,7 +298,7 @@ async def measure_removed(facts: Facts, left: int, removed: int) -> dict[str, An
         await write(servers.kafka, keys, facts.tell(round(left * a_life)))
         alone = rebuild(servers, keys, "alone")
         source = _name_database(servers, "alone")
-        entry_bytes, execution_bytes = await leave_lines(source, removed)
+        entry_bytes = await leave_lines(source, removed)
         began = time.perf_counter()
         checkpoint = await write_checkpoint(source, Path(place), keys)
         checkpoint_s = time.perf_counter() - began
@@ -320,7 +309,7 @@ async def measure_removed(facts: Facts, left: int, removed: int) -> dict[str, An
         await database.close()
         busy = psutil.cpu_percent(1.0)
         full = rebuild(servers, keys, "full", "--archive", place)
-    expected = {name: alone["counts"][name] + removed for name in ("job_logs", "executions")}
+    expected = {"job_logs": alone["counts"]["job_logs"] + removed}
     if not full["began_at"]["goes_on"] or expected.items() - full["counts"].items():
         raise SystemExit(f"WRONG: {full['counts']}, not {expected}; {full['began_at']}")
     allowed_s = TIMES_MAX * alone["seconds"] + LINES_MAX_S * removed / 1e6
@@ -328,7 +317,6 @@ async def measure_removed(facts: Facts, left: int, removed: int) -> dict[str, An
         "lines": removed,
         "lives": alone["counts"]["jobs"],
         "entry_bytes": entry_bytes,
-        "execution_bytes": execution_bytes,
         "checkpoint_s": round(checkpoint_s, 2),
         "checkpoint_mib": round(checkpoint.manifest.bytes / (1 << 20)),
         "lives_s": round(alone["seconds"], 2),
@@ -343,7 +331,7 @@ async def measure_removed(facts: Facts, left: int, removed: int) -> dict[str, An
 
 def make_row_removed(figures: dict[str, Any]) -> list[str]:
     """Return the row of a table."""
-    names = ("lines", "lives", "entry_bytes", "execution_bytes", "checkpoint_s", "checkpoint_mib", "lives_s")
+    names = ("lines", "lives", "entry_bytes", "checkpoint_s", "checkpoint_mib", "lives_s")
     return [f"{figures[name]:,}" for name in (*names, "seconds", "allowed_s", "peak_mib")]
 
 
@@ -388,13 +376,13 @@ async def compare_removed(left: int, removed: int, *, is_dry: bool) -> None:
     """Measure a rebuild with lines of removed jobs; SystemExit if it takes longer than it may."""
     figures = await measure_removed(await Facts.make(Run), left, removed)
     print(json.dumps(figures), flush=True)
-    header = ["lines", "lives", "bytes an entry", "and its execution", "checkpoint, s", "and MiB"]
+    header = ["lines", "lives", "bytes an entry", "checkpoint, s", "and MiB"]
     header += ["lives alone, s", "with the lines, s", "at most", "MiB at most"]
     table = make_table(header, [make_row_removed(figures)])
     print("\n".join(table))
     if not is_dry:
         about = (
-            "Of each removed job an entry and the outline of an execution are left, and a checkpoint has them. "
+            "Of each removed job an entry is left, and a checkpoint has them. "
             f"At most: {TIMES_MAX} times the time of the lives, and {LINES_MAX_S:g} s a million lines."
         )
         write_section("removed", sys.argv[1:], {"PostgreSQL": figures["postgres"]}, [about, "", *table])

@@ -89,6 +89,7 @@ class Waiting(Model):
         "10001 stands for any later one"
     )
     starts_at: Time | None = optional("when it begins, where nothing but its own time holds it back")
+    held: str | None = optional("who holds the job, so that it is not removed, and why; not in lists")
 
 
 class WaitingSum(Model):
@@ -129,7 +130,7 @@ class Removal(Model):
     created_at: Time = Field(description="when the job was")
     ended_at: Time = Field(description="when it last changed")
     executions: list[RemovedExecution] = Field(
-        default_factory=list, description="those that were requested, in their order"
+        default_factory=list, description="those that were requested, but for one of no batch that the entry names"
     )
     verdict: RemovedVerdict | None = optional("the last that was given, if any was")
     parts: list[int] = Field(default_factory=list, description="numbers of the archive's parts that hold its log")

@@ -76,3 +76,11 @@ async def test_all_that_wait_are_summed_up(signoff, jobstore):
     assert lines[:3] == ["412 waiting", "  390 for limit_concurrency tenant:press", f"    operator: {REMEDY}"]
     assert lines[3].startswith("  22 for not_before, until 2100-01-01")
     assert [each["count"] for each in (await signoff("explain", "--json")).json["waiting"]] == [390, 22]
+
+
+async def test_a_job_that_is_held_is_told_so_though_it_does_not_wait(signoff, jobstore):
+    await jobstore.add(NewJob(id="j", title="j", acceptance_criteria="c", agent_id="writer"))
+    jobstore.waiting["j"] = Waiting(held="token:jane: an audit")
+    lines = (await signoff("jobs", "explain", "j")).out.splitlines()
+    assert lines[0] == "it is held, and not removed until it is released: token:jane: an audit"
+    assert (await signoff("jobs", "explain", "j", "--json")).json["held"] == "token:jane: an audit"

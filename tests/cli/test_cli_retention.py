@@ -72,7 +72,7 @@ async def test_it_is_shown_what_is_kept(signoff, jobstore):
         archive=KeptArchive(is_configured=True, bytes=912_004_210, parts=1_440, newest_at=AT, behind=120),
         growth=KeptGrowth(days=7, jobs_per_day=1_200, database_bytes_per_day=9_830_400),
         next=[KeptNext(tenant="press", kind="COMPLETED", at=AT, due=12)],
-        kept_back=[KeptBack(code="job_held", count=2, message="2 jobs that are due are held", remedy="release them")],
+        kept_back=[KeptBack(code="job_held", count=2, message="held jobs that are due: 2", remedy="release them")],
     )
     shown = (await signoff("kept")).out
     for words in (
@@ -83,7 +83,7 @@ async def test_it_is_shown_what_is_kept(signoff, jobstore):
         "812,000",
         "2 jobs",
         "12,000 jobs; of 40",
-        "kept back: 2 jobs that are due are held; release them",
+        "kept back: held jobs that are due: 2; release them",
     ):
         assert words in shown, words
     assert (await signoff("kept", "--json")).json["holds"] == 2

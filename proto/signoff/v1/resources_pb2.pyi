@@ -1194,10 +1194,13 @@ class Waiting(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     STARTS_AT_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Not set of a job without an execution."""
     place: _builtins.int
     """Of what is due: its turn among those of its tenant under the same limits. 10,001 stands for any later one."""
+    held: _builtins.str
+    """Of ExplainJob: who holds the job, so that it is not removed, and why; not set: nobody."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When the last entry of its log was recorded: since then it waits."""
@@ -1218,17 +1221,22 @@ class Waiting(_message.Message):
         reasons: _abc.Iterable[Global___Reason] | None = ...,
         place: _builtins.int | None = ...,
         starts_at: _timestamp_pb2.Timestamp | None = ...,
+        held: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_place", b"_place", "execution_id", b"execution_id", "place", b"place", "since", b"since", "starts_at", b"starts_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_held", b"_held", "_place", b"_place", "execution_id", b"execution_id", "held", b"held", "place", b"place", "since", b"since", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_place", b"_place", "execution_id", b"execution_id", "place", b"place", "reasons", b"reasons", "since", b"since", "starts_at", b"starts_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "_held", b"_held", "_place", b"_place", "execution_id", b"execution_id", "held", b"held", "place", b"place", "reasons", b"reasons", "since", b"since", "starts_at", b"starts_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
+    _WhichOneofReturnType__held: _TypeAlias = _typing.Literal["held"]  # noqa: Y015
+    _WhichOneofArgType__held: _TypeAlias = _typing.Literal["_held", b"_held"]  # noqa: Y015
     _WhichOneofReturnType__place: _TypeAlias = _typing.Literal["place"]  # noqa: Y015
     _WhichOneofArgType__place: _TypeAlias = _typing.Literal["_place", b"_place"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held) -> _WhichOneofReturnType__held | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__place) -> _WhichOneofReturnType__place | None: ...
 
@@ -1690,7 +1698,7 @@ class Removal(_message.Message):
     def ended_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def executions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RemovedExecution]:
-        """Those that were requested, in their order."""
+        """Those that were requested, in their order, but for the one that the entry names, unless that was of a batch."""
 
     @_builtins.property
     def verdict(self) -> Global___RemovedVerdict:

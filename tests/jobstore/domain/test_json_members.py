@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobstore.jobs.model import TransitionKind, members, split_bodies
+from jobstore.jobs.model import TransitionKind, members, read_removal, split_bodies, write_removal
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -44,3 +44,27 @@ def test_what_is_no_object_has_no_members():
 )
 def test_bodies_of_an_entry_are_shown_by_their_kind(kind, request_body, response, shown):
     assert split_bodies(kind, request_body, response) == shown
+
+
+TOLD = {
+    "tenant": "press",
+    "created_at": "2026-11-30T09:15:02.000001Z",
+    "ended_at": "2026-11-30T09:16:03.500000Z",
+}
+EXECUTIONS = {"executions": [{"id": "0", "submission": 1, "answer": "completed", "cost_usd": "0.25"}]}
+VERDICT = {"verdict": {"version": 5, "sha256": "0f" * 32}}
+
+
+@pytest.mark.parametrize("said", [{}, VERDICT, EXECUTIONS, EXECUTIONS | VERDICT])
+def test_what_an_entry_says_of_a_removed_job_is_told_as_it_was_written(said):
+    told = json.dumps(TOLD | said | {"parts": [1, 2]}, separators=(",", ":"))
+    row = write_removal(told)
+    assert read_removal(row) == told
+    assert split_bodies(TransitionKind.REMOVED, None, row) == {"removed": told}
+    assert len(row) < len(told) * 0.75
+
+
+def test_the_row_of_a_usual_life_is_short():
+    row = write_removal(json.dumps(TOLD | VERDICT | {"executions": [], "parts": [41, 42]}))
+    assert len(row) < 100
+    assert '"executions"' not in read_removal(row)

@@ -12,6 +12,7 @@ from jobstore.engine.runner import CommandRunner
 from jobstore.engine.scoped import Callers
 from jobstore.errors import NotFoundError
 from jobstore.jobs.model import Actor
+from jobstore.jobs.waits import explain_jobs
 from jobstore.keeping.holds import HoldJob, ReleaseJob
 from jobstore.operations.commands import CreateOperation, OperationSpec
 from jobstore.operations.reads import get as get_operation
@@ -103,3 +104,14 @@ async def test_an_operation_keeps_the_outcome_and_the_cost_of_jobs_that_are_remo
     assert await removed(database, runner, steps.job_id) == {}
     assert await read() == before
     assert before[1] > 0
+
+
+async def test_an_explanation_of_a_job_says_who_holds_it(steps: Steps) -> None:
+    await steps.created()
+    for reason, said in ((None, "token:auditor"), ("an audit", "token:auditor: an audit")):
+        await steps.runner.administer.run_one(HoldJob(steps.job_id, reason, actor=AUDITOR))
+        async with steps.database.session() as session:
+            told = (await explain_jobs(session, [steps.job_id], 60.0, places=True))[steps.job_id]
+            in_list = (await explain_jobs(session, [steps.job_id], 60.0))[steps.job_id]
+        assert (told.held, in_list.held) == (said, None)
+        await steps.runner.administer.run_one(ReleaseJob(steps.job_id, actor=AUDITOR))

@@ -15,11 +15,12 @@ from contracts.resources import JobPatch, NewJob
 from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.engine.sql import Connection
-from jobstore.errors import NotFoundError, RefusedError
+from jobstore.errors import ConflictError, NotFoundError, RefusedError
 from jobstore.executions.claims import ClaimOutcome
 from jobstore.executions.commands import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.jobs.commands import AssignAgent, CreateJob, EditJob, Once
-from jobstore.jobs.model import SIGNOFF, RequestKey
+from jobstore.jobs.model import SIGNOFF, RequestKey, read_removal
+from jobstore.jobs.reads import get_execution
 from jobstore.keeping.removal import RemoveJob, RemoveJobs
 from servicekit.errors import TransientError
 from signoff.status import Outcome, ReportKind
@@ -42,12 +43,12 @@ async def test_one_line_of_a_removed_job_stays(steps: Steps) -> None:
     *_, entry = await rows_of(steps.database, "job_logs", "job_id = :id ORDER BY seq", id=steps.job_id)
     assert (entry.kind, entry.status, entry.job_status) == ("removed", "COMPLETED", "COMPLETED")
     assert (entry.version, entry.actor, entry.execution_id) == (len(before) + 1, "retention", steps.execution_id)
-    said = json.loads(entry.response_payload)["removed"]
+    said = json.loads(read_removal(entry.response_payload))
     (last,) = [row for row in before if row.kind == "met"]
     (raw,) = await rows_of(steps.database, "job_logs", "seq = :seq", seq=last.seq)
     verdict = raw.response_payload.partition(',"verdict":')[2][:-1]
     assert said["verdict"] == {"version": last.version, "sha256": hashlib.sha256(verdict.encode()).hexdigest()}
-    assert [(each["id"], each["answer"]) for each in said["executions"]] == [(str(steps.execution_id), "completed")]
+    assert "executions" not in said, "the entry names its only one"
     assert said["parts"]
     assert CANARY not in str(dict(entry))
 
@@ -64,14 +65,38 @@ async def test_nothing_of_its_content_stays(steps: Steps, table: str) -> None:
         assert await rows_of(steps.database, table, f"{key} = :id", id=steps.job_id) == []
 
 
-async def test_what_stays_of_executions_has_no_content(steps: Steps) -> None:
-    await judged(steps, Outcome.PASS)
+async def test_what_stays_of_other_executions_has_no_content(steps: Steps) -> None:
+    await judged(steps, Outcome.FAIL)
+    last = new_execution_id()
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, last, chosen=True, actor=SIGNOFF))
+    await steps.runner.submit.run_one(CancelJob(steps.job_id, actor=SIGNOFF))
     await removed(steps.database, steps.runner, steps.job_id)
+    assert await rows_of(steps.database, "executions", "execution_id = :id", id=last) == []
+    (entry,) = await rows_of(steps.database, "job_logs", "job_id = :id AND kind = 'removed'", id=steps.job_id)
+    (other,) = json.loads(read_removal(entry.response_payload))["executions"]
+    assert (entry.execution_id, other["id"]) == (last, str(steps.execution_id))
     row = await steps.row()
     kept = {name for name, value in vars(row).items() if value and value != "[]"}
     named = {"execution_id", "job_id", "stage", "state", "submission", "answer", "created_at", "tenant"}
     assert kept == named
-    assert (row.state, row.answer) == ("DONE", "completed")
+    assert (row.state, row.answer) == ("DONE", "resubmission_required")
+
+
+async def test_of_a_life_of_one_execution_some_400_bytes_stay(steps: Steps) -> None:
+    await judged(steps, Outcome.PASS)
+    await removed(steps.database, steps.runner, steps.job_id, reason="tenant:*")
+    async with steps.database.session() as session:
+        sizes = await session.execute(
+            text(
+                "SELECT pg_column_size(l) AS row, pg_column_size(l.response_payload) AS said FROM job_logs l "
+                "WHERE job_id = :id AND kind = 'removed'"
+            ),
+            {"id": steps.job_id},
+        )
+    (size,) = sizes
+    assert size.row < 310, "beside it stand some 170 of indexes"
+    assert size.said < 110
+    assert await rows_of(steps.database, "executions", "job_id = :id", id=steps.job_id) == []
 
 
 async def test_a_life_of_each_outcome_is_removed(database: Database, runner: CommandRunner) -> None:
@@ -213,7 +238,28 @@ async def test_its_id_stays_taken_at_each_command(steps: Steps, is_cut: bool) ->
         assert error.value.code == "job_removed", name
     after = await rows_of(steps.database, "job_logs", "job_id = :id ORDER BY seq", id=steps.job_id)
     assert after == before
-    assert len(await rows_of(steps.database, "executions", "job_id = :id", id=steps.job_id)) == 1
+    assert await rows_of(steps.database, "executions", "job_id = :id", id=steps.job_id) == []
+
+
+async def test_the_ids_of_its_executions_stay_taken_for_other_jobs(steps: Steps) -> None:
+    await judged(steps, Outcome.PASS)
+    await removed(steps.database, steps.runner, steps.job_id)
+    other = await Steps(steps.database, steps.runner).created()
+    with pytest.raises(ConflictError) as error:
+        await steps.runner.submit.run_one(ExecuteJob(other.job_id, steps.execution_id, chosen=True, actor=SIGNOFF))
+    assert error.value.code == "execution_conflict"
+    other.execution_id = steps.execution_id
+    answer = await other.claim()
+    assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_conflict")
+    with pytest.raises(NotFoundError) as removal:
+        await steps.runner.submit.run_one(CancelJob(None, steps.execution_id, by_call=True, actor=SIGNOFF))
+    assert removal.value.code == "job_removed"
+    await steps.runner.submit.run_one(CancelJob(None, steps.execution_id, actor=SIGNOFF))
+    async with steps.database.session() as session:
+        with pytest.raises(NotFoundError) as read:
+            await get_execution(session, steps.execution_id)
+    assert read.value.code == "job_removed"
+    assert await rows_of(steps.database, "executions", "execution_id = :id", id=steps.execution_id) == []
 
 
 async def test_requests_under_a_key_that_is_known_are_told_that_it_is_removed(steps: Steps) -> None:
@@ -247,7 +293,7 @@ async def test_a_record_of_a_removed_job_is_refused_and_calls_nobody(
         steps.execution_id = execution_id
         answer = await steps.claim(replay=is_replay, inline=new_job() if is_inline else None)
         assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "job_removed")
-    assert len(await rows_of(steps.database, "executions", "job_id = :id", id=steps.job_id)) == 1
+    assert await rows_of(steps.database, "executions", "job_id = :id", id=steps.job_id) == []
 
 
 async def test_who_creates_it_while_it_is_removed_is_told_so(steps: Steps) -> None:
@@ -311,6 +357,6 @@ async def test_a_removal_that_is_cut_off_after_any_statement_leaves_the_job_and_
         assert await read() == before
         assert await steps.runner.administer.run_one(remove) == {}
     after = await read()
-    assert (after["jobs"], after["job_texts"], len(after["executions"])) == ([], [], 1)
+    assert (after["jobs"], after["job_texts"], after["executions"]) == ([], [], [])
     assert (await steps.runner.administer.run_one(remove))[steps.job_id].code == "job_removed"
     assert await read() == after

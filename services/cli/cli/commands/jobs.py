@@ -185,6 +185,8 @@ async def explain(cli: Session, jobstore: AsyncClient, job_id: JobId) -> None:
     waiting = await jobstore.explain_job(await find_job_id(jobstore, job_id))
     await cli.learn_agents(jobstore, list_agents_of(waiting.reasons))
     cli.out.print_json(waiting)
+    if waiting.held:
+        cli.out.print_line(f"it is held, and not removed until it is released: {waiting.held}")
     if not waiting.reasons:
         cli.out.print_line("it does not wait: whatever was requested has begun")
         return

@@ -109,7 +109,7 @@ _RETENTION: Final = {
 _KEPT_BACK: Final = {
     "code": "job_held",
     "count": 2,
-    "message": "2 jobs that are due are held.",
+    "message": "held jobs that are due: 2.",
     "remedy": "Release them once nobody needs them: signoff jobs release ID.",
 }
 _OPERATION: Final = {

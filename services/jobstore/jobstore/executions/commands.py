@@ -20,7 +20,7 @@ from jobstore.engine.parts import (
     optional,
     raise_refusal,
 )
-from jobstore.errors import ConflictError, RefusedError
+from jobstore.errors import ConflictError, RefusedError, make_removed_error
 from jobstore.executions.requesting import (
     PLAIN_REQUEST,
     ExecutionRequest,
@@ -28,7 +28,15 @@ from jobstore.executions.requesting import (
     record_not_met,
     request_execution,
 )
-from jobstore.executions.rows import Executions, ExecutionsWish, ExecutionView, find_question, read_circuit, record
+from jobstore.executions.rows import (
+    REMOVED,
+    Executions,
+    ExecutionsWish,
+    ExecutionView,
+    find_question,
+    read_circuit,
+    record,
+)
 from jobstore.jobs import model
 from jobstore.jobs.commands import CreateJob
 from jobstore.jobs.model import (
@@ -244,6 +252,8 @@ class CancelJob(Command[JobView | None]):
             raise ConflictError("the execution id is another job's", code=ErrorCode.EXECUTION_CONFLICT)
         elif execution.state is not ExecutionState.DONE:
             return record(uow, execution.job_id, execution, report)
+        elif self.by_call and execution.answer == REMOVED:
+            raise make_removed_error(execution.job_id)
         elif self.by_call and execution.answer != CANCELLED and not (execution.answer or "").startswith(REFUSED):
             message = f"the execution has ended already ({execution.answer}) and cannot be cancelled"
             refusal = Refusal(ErrorCode.ILLEGAL_TRANSITION, message)

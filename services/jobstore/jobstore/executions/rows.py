@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from jobstore.agents.rules import Circuits, CircuitsWish
-from jobstore.engine.parts import NOTHING, Overlay, Part, UnitOfWork, Wish, Wishes, optional, overlay
+from jobstore.engine.parts import NOTHING, REFUSED, Overlay, Part, UnitOfWork, Wish, Wishes, optional, overlay
 from jobstore.executions import states
 from jobstore.executions.states import Openings
 from jobstore.jobs.model import (
@@ -38,7 +38,10 @@ from jobstore.judging.rules import (
 )
 from jobstore.limits.rules import Spending, Starts
 from jobstore.tasks.rules import Tasks, is_left
+from signoff.errors import ErrorCode
 
+#: The answer of an execution that the last entry of its removed job names, and that has no row: its id stays taken.
+REMOVED = f"{REFUSED}{ErrorCode.JOB_REMOVED}"
 #: An execution as gRPC shows it: the fields of contracts.resources.Execution.
 ExecutionView: TypeAlias = dict[str, object]
 

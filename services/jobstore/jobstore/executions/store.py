@@ -18,14 +18,15 @@ from jobstore.engine.parts import UnitOfWork, WishList, optional
 from jobstore.engine.runner import Last, Piece, Store, write_together
 from jobstore.engine.sql import Connection, Row, Values
 from jobstore.executions.leases import OPENINGS, count_offered, is_alive, read_room
-from jobstore.executions.rows import Executions, ExecutionsWish, Grant, WorkerRoom, Workers
+from jobstore.executions.rows import REMOVED, Executions, ExecutionsWish, Grant, WorkerRoom, Workers
 from jobstore.executions.states import Openings
 from jobstore.jobs import store as rows
-from jobstore.jobs.model import Clock, ExecutionStage, ExecutionState, bound_chars
+from jobstore.jobs.model import Clock, Execution, ExecutionStage, ExecutionState, bound_chars
 from jobstore.jobs.rows import Jobs, KeysWish, RequestKeys
 from jobstore.jobs.store import CHANGING_COLUMNS, EXECUTION_COLUMNS, READ_COLUMNS, WORKER_COLUMNS, to_execution
 from jobstore.limits import store as limits
 from jobstore.limits.rules import Limits, agent_limit
+from jobstore.schema.scopes import TENANT_OF_REMOVED
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
     """Return the statement that locks executions; what grants, offers or keys need is read only if that flag is set.
 
     The last row has what is read once all is locked: the time, whether any circuit is stored, NAMES, which the limits
-    lock of the statement before keeps from changing, agents, and requests under idempotency keys.
+    lock of the statement before keeps from changing, agents, requests under idempotency keys, and of which executions
+    the jobs were removed.
     """
     return text(
         f"""
@@ -78,6 +80,8 @@ def _lock_executions(*, grants: bool, offers: bool, keys: bool) -> TextClause:
         WHERE NOT is_last AND execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true {_GRANTED if grants else ""} LEFT JOIN LATERAL (
         SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES},
+            (SELECT json_object_agg(execution_id, json_build_array(job_id, {TENANT_OF_REMOVED}))::text FROM job_logs
+                WHERE kind = 'removed' AND execution_id = ANY(CAST(:ids AS uuid[]))) AS removed,
             {f"{_REQUEST_KEYS}," if keys else ""}
             {f"{OPENINGS}," if offers else ""} {f"{_JUDGED_MAX}, {count_offered()} AS offered," if grants else ""}
             ARRAY(
@@ -174,7 +178,8 @@ class ExecutionsStore(Store):
         }
         statement = _lock_executions(grants=bool(wish.grants), offers=offers, keys=KeysWish in asked)
         *found, last = await connection.execute(statement, parameters)
-        executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
+        executions = _make_removed(from_json(last.removed or "{}"))
+        executions |= {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
         if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
             raise RaceError("an execution was requested meanwhile, and its job is not locked")
         uow[Executions].executions.stored.update(executions)
@@ -241,6 +246,14 @@ class ExecutionsStore(Store):
             log.warning("a remembered answer was forgotten, so that its record may be processed anew", extra=about)
         if listeners.on_offered is not None and (offered := executions.find_offered()):
             listeners.on_offered(offered)
+
+
+def _make_removed(removed: Mapping[str, tuple[str, str]]) -> dict[UUID, Execution]:
+    """Return the executions that entries of removed jobs name, of which there is no row: their ids stay taken."""
+    return {
+        (id_ := UUID(each)): Execution(id_, job_id, state=ExecutionState.DONE, answer=REMOVED, tenant=tenant)
+        for each, (job_id, tenant) in removed.items()
+    }
 
 
 def _hand_on(uow: UnitOfWork, last: Row) -> None:

@@ -22,7 +22,7 @@ from jobstore.engine.sql import Connection, Row, fetch_page, is_verdict
 from jobstore.errors import NotFoundError, RefusedError, UnknownCursorError, make_removed_error
 from jobstore.executions import states
 from jobstore.executions.rows import ExecutionView
-from jobstore.jobs.model import format_assignment, format_edit, members, read_verdict, split_bodies
+from jobstore.jobs.model import format_assignment, format_edit, members, read_verdict, split_bodies, write_removal
 from jobstore.jobs.rows import JobView
 from jobstore.jobs.store import READ_COLUMNS, to_execution
 from jobstore.jobs.waits import explain_jobs
@@ -127,7 +127,7 @@ def make_receipt(key: ReceiptKey, recorded: RecordedVerdict, *, texts: bool) -> 
     return sign(key, statement.encode())
 
 
-_RESPONSE: Final = ("result", "partial", "verdict", "removed")
+_RESPONSE: Final = ("result", "partial", "verdict")
 
 
 def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bool) -> str | None:
@@ -149,6 +149,8 @@ def join_request(log: Mapping[str, str], job: Mapping[str, str], *, is_first: bo
 
 def join_response(log: Mapping[str, str]) -> str | None:
     """Return an entry's response, made of the `log` of its fact; None if it has none."""
+    if "removed" in log:
+        return write_removal(log["removed"])
     given = ",".join(f'"{name}":{log[name]}' for name in _RESPONSE if name in log)
     return f"{{{given}}}" if given else None
 
@@ -425,6 +427,10 @@ _EXECUTION: Final = text(
     WHERE e.execution_id = :id
     """  # noqa: S608 - names of our own
 )
+#: The job of an execution that is named by the entry that removed it, and has no row.
+_JOB_OF_REMOVED: Final = text(
+    f"SELECT job_id FROM job_logs WHERE kind = '{JobLogKind.REMOVED}' AND execution_id = :id"  # noqa: S608 - a word of our own
+)
 
 
 async def get_execution(connection: Connection, execution_id: UUID) -> ExecutionView | None:
@@ -434,6 +440,8 @@ async def get_execution(connection: Connection, execution_id: UUID) -> Execution
     """
     row = (await connection.execute(_EXECUTION, {"id": execution_id})).one_or_none()
     if row is None:
+        if job_id := await connection.scalar(_JOB_OF_REMOVED, {"id": execution_id}):
+            raise make_removed_error(job_id)
         return None
     if row.is_removed:
         raise make_removed_error(row.job_id)

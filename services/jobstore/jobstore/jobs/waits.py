@@ -68,7 +68,10 @@ _OF_JOBS: Final = f"""
         CASE WHEN e.state = 'LEASED' THEN e.judge_away_at END AS judge_away_at,
         CASE WHEN :places AND e.stage = 'EXECUTING' AND e.state = 'QUEUED' AND e.due_at <= clock.now
             THEN 1 + (SELECT count(*) FROM ({_BEFORE}) AS before)
-        END AS place
+        END AS place,
+        CASE WHEN :places THEN (
+            SELECT actor || coalesce(': ' || reason, '') FROM holds WHERE holds.job_id = j.id)
+        END AS held
     FROM clock CROSS JOIN jobs j LEFT JOIN executions e ON j.live AND e.execution_id = j.execution_id
     WHERE j.id = ANY(CAST(:job_ids AS text[]))
 """  # noqa: S608 - words of our own
@@ -288,6 +291,7 @@ class _JobWait(Wait):
     since: datetime | None = None
     is_waiting: bool = True
     place: int | None = None
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +344,8 @@ async def explain_jobs(
 ) -> dict[str, Waiting]:
     """Return, by id, why each of these jobs waits, without reasons if it does not; unknown jobs are left out.
 
-    `alive_s`: for how long a worker counts after its last report. Counting the `places` of many jobs is costly.
+    `alive_s`: for how long a worker counts after its last report. Counting the `places` of many jobs is costly; with
+    them it is said who holds a job.
     """
     parameters = {"job_ids": list(job_ids), "places": places, "ageing": AGEING, "place_max": PLACE_MAX}
     around, waits = await _read(connection, _SELECT_JOBS, parameters, alive_s)
@@ -453,11 +458,12 @@ async def _read(
 
 def _make_waiting(wait: _JobWait, around: Circumstances) -> Waiting:
     if not wait.is_waiting or not (reasons := explain(wait, around)):
-        return Waiting(execution_id=wait.execution_id)
+        return Waiting(execution_id=wait.execution_id, held=wait.held)
     return Waiting(
         execution_id=wait.execution_id,
         since=wait.since,
         reasons=reasons,
         place=wait.place,
         starts_at=find_start(reasons),
+        held=wait.held,
     )

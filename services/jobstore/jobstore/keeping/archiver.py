@@ -94,6 +94,11 @@ _PUBLISHED: Final = text(
     ) AS published WHERE NOT EXISTS (SELECT FROM stubs s WHERE s.seq = published.seq) ORDER BY seq
     """
 )
+#: What is left of the logs of removed jobs was archived before, perhaps in another place, and is not published again.
+_OF_REMOVED: Final = text(
+    "SELECT l.seq FROM job_logs l WHERE l.seq = ANY(CAST(:seqs AS bigint[])) AND l.kind <> 'removed' "
+    "AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = l.job_id)"
+)
 _PARTS_AHEAD: Final = text(
     "SELECT number FROM archive_parts WHERE last_seq >= :least AND first_seq <= :most ORDER BY number DESC"
 )
@@ -372,6 +377,8 @@ class Archiver:
             lacking = lacking - set(await asyncio.to_thread(_list_numbers, data))
             if not lacking:
                 return
+        if not (lacking := lacking - set(await session.scalars(_OF_REMOVED, {"seqs": sorted(lacking)}))):
+            return
         raise PermanentError(
             f"{len(lacking)} facts, the first with the number {min(lacking)}, were published and can no longer be "
             "read: see docs/operations/archive.md#facts-that-were-lost",
@@ -394,7 +401,8 @@ class Archiver:
             offsets=_bare_all(state.offsets),
             first_seq=draft.first_seq,
             last_seq=draft.last_seq,
-            facts_at=draft.writer.facts_at,
+            # Nobody signs the time of a record: one of next year, sent again by somebody, would let nothing be due.
+            facts_at=draft.writer.facts_at and min(draft.writer.facts_at, clock.now()),
             seq=max(seq, state.archived_seq),
             bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),

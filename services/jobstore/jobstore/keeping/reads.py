@@ -216,9 +216,12 @@ _HOLDS_OF_NOTHING: Final = text(
 )
 #: What keeps removal back, by code: a message, and what helps.
 _REASONS: Final = {
-    "job_held": ("{count} jobs that are due are held", "release them once nobody needs them: signoff jobs release ID"),
+    "job_held": (
+        "jobs that are due, and held: {count}",
+        "release them once nobody needs them: signoff jobs release ID",
+    ),
     "operation_live": (
-        "{count} jobs that are due are in an operation that is under way",
+        "jobs that are due, in an operation that is under way: {count}",
         "wait for it, or cancel it: signoff bulk list",
     ),
     "no_archive": (
@@ -230,11 +233,11 @@ _REASONS: Final = {
         "mend the archive, and see whether it is whole: signoff archive verify",
     ),
     "archive_late": (
-        "the archive is behind: {count} rows are not archived yet, and the newest part is {age}",
+        "the archive is behind: rows that are not archived yet: {count}; the newest part is {age}",
         "see what the jobstore that archives says: signoff archive show",
     ),
     "hold_of_nothing": (
-        "{count} holds are of jobs that are not there, and keep nothing back",
+        "holds of jobs that are not there, which keep nothing back: {count}",
         "release them: signoff jobs release ID",
     ),
     "group_behind": (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from jobstore.engine.parts import Command, Part, UnitOfWork, Wish, Wishes, raise_refusal
-from jobstore.jobs.model import Execution, ExecutionState, Job, Refusal, Report, TransitionKind
+from jobstore.jobs.model import Execution, ExecutionState, Job, Refusal, Report, TransitionKind, write_removal
 from jobstore.jobs.rows import Jobs, JobsWish
 from jobstore.jobs.transitions import decide
 from signoff.errors import ErrorCode
@@ -26,7 +26,7 @@ class RemovalsWish(Wish):
 
 
 class Requested(NamedTuple):
-    """An execution that was requested of a job: what stays of it."""
+    """An execution that was requested of a job, and stays as a slim row: what that has."""
 
     id: UUID
     submission: int
@@ -54,14 +54,17 @@ class Requested(NamedTuple):
 class Removable(NamedTuple):
     """A job that may be removed: what stays of it, and what keeps it back.
 
-    `newest_seq` is the number of the last entry of its log. `verdict` is the version of the entry of its last verdict,
-    and the SHA-256 of that verdict. `parts` are those of the archive that hold its log.
+    `newest_seq` is the number of the last entry of its log, `submission` that of its last execution, which the entry
+    names. `executions` are those that stay as rows: all others and, since operations ask for them, those of batches.
+    `verdict` is the version of the entry of its last verdict, and the SHA-256 of that. `parts` are those of the archive
+    that hold its log.
     """
 
     tenant: str
     created_at: datetime
     ended_at: datetime
     newest_seq: int
+    submission: int | None = None
     executions: Sequence[Requested] = ()
     verdict: tuple[int, str] | None = None
     parts: Sequence[int] = ()
@@ -87,16 +90,17 @@ class Removable(NamedTuple):
         return None
 
     def describe(self) -> str:
-        """Return what the entry that removes the job says of it, as JSON text (signoff.types.Removal)."""
+        """Return what the entry that removes the job says of it, as its row has it."""
         removed: dict[str, object] = {
             "tenant": self.tenant,
             "created_at": time_text(self.created_at),
             "ended_at": time_text(self.ended_at),
             "executions": [execution.describe() for execution in self.executions],
+            "parts": list(self.parts),
         }
         if self.verdict is not None:
             removed["verdict"] = dict(zip(("version", "sha256"), self.verdict, strict=True))
-        return json_text({"removed": removed | {"parts": list(self.parts)}})
+        return write_removal(json_text(removed))
 
 
 @dataclass(eq=False, slots=True)
@@ -185,8 +189,7 @@ class RemoveJob(Command[None]):
 
 def _outline_last(job: Job, found: Removable) -> Execution | None:
     """Return the last execution of a job with what the entry that removes the job has of it."""
-    last = next((one for one in reversed(found.executions) if one.id == job.execution_id), None)
-    if last is None:
+    if job.execution_id is None or found.submission is None:
         return None
     state = ExecutionState.LEASED if job.live else ExecutionState.DONE
-    return Execution(last.id, job.id, state=state, submission=last.submission)
+    return Execution(job.execution_id, job.id, state=state, submission=found.submission)

@@ -46,14 +46,18 @@ def _of_job(table: str) -> str:
     return f"(SELECT * FROM {table} WHERE job_id = j.id OFFSET 0) AS r"  # noqa: S608 - names of our own
 
 
+#: The condition that the entry which removes the job `j` names its execution `e`, of which no row is needed then.
+_IS_NAMED: Final = "(e.execution_id IS NOT DISTINCT FROM j.execution_id AND e.batch_id IS NULL)"
 _FIND: Final = text(
     f"""
     SELECT j.id, j.tenant, j.created_at, j.updated_at AS ended_at, log.last_seq AS newest_seq,
         verdict.version AS verdict_version, verdict.sha256, ({_PARTS}) AS parts,
+        (SELECT submission FROM executions WHERE execution_id = j.execution_id) AS submission,
         (SELECT json_agg(json_build_object('id', e.execution_id, 'submission', e.submission, 'answer', e.answer,
                 'created_at', {sql.time_text("e.created_at")}, 'batch_id', e.batch_id, 'cost_nanos', e.cost_nanos,
                 'tokens', e.tokens) ORDER BY e.request_version)::text
-            FROM executions e WHERE e.job_id = j.id AND e.request_version IS NOT NULL) AS executions,
+            FROM executions e WHERE e.job_id = j.id AND e.request_version IS NOT NULL AND NOT {_IS_NAMED}
+        ) AS executions,
         EXISTS (SELECT FROM holds h WHERE h.job_id = j.id) AS is_held,
         EXISTS (SELECT FROM {_of_job("operation_items")} JOIN operations o ON o.id = r.operation_id WHERE {_UNDER_WAY})
             OR EXISTS (SELECT FROM {_of_job("executions")} JOIN operations o ON o.id = r.batch_id WHERE {_UNDER_WAY})
@@ -80,7 +84,7 @@ _KEPT: Final = text(
         ) THEN 0 ELSE archived_seq END) END FROM keeping
     """
 )
-#: What stays of the executions of removed jobs: all other columns are empty, or as of a new row.
+#: What stays of the other executions of removed jobs: all other columns are empty, or as of a new row.
 STAYS: Final = (
     *("execution_id", "job_id", "stage", "state", "submission", "answer", "created_at", "tenant", "batch_id"),
     *("cost_nanos", "tokens"),
@@ -97,9 +101,12 @@ _REMOVE: Final = text(
     f"""
     WITH reused AS MATERIALIZED (
         SELECT key FROM reusable JOIN unnest(CAST(:ids AS text[])) AS gone (id) ON gone.id = job_id
+    ), named AS (
+        DELETE FROM executions e USING jobs j
+        WHERE j.id = ANY(CAST(:ids AS text[])) AND e.job_id = j.id AND e.request_version IS NOT NULL AND {_IS_NAMED}
     ), slim AS (
-        UPDATE executions SET {", ".join(f"{name} = {value}" for name, value in EMPTY.items())}
-        WHERE job_id = ANY(CAST(:ids AS text[])) AND request_version IS NOT NULL
+        UPDATE executions e SET {", ".join(f"{name} = {value}" for name, value in EMPTY.items())} FROM jobs j
+        WHERE j.id = ANY(CAST(:ids AS text[])) AND e.job_id = j.id AND e.request_version IS NOT NULL AND NOT {_IS_NAMED}
     ), judged AS (
         DELETE FROM judgings WHERE job_id = ANY(CAST(:ids AS text[]))
     ), texts AS (

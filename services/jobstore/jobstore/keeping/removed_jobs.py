@@ -15,7 +15,7 @@ from contracts.resources import Job
 from contracts.topics import TOPIC_OF
 from jobstore.engine.sql import Connection
 from jobstore.errors import RefusedError
-from jobstore.jobs.model import members, read_verdict
+from jobstore.jobs.model import members, read_removal, read_verdict
 from jobstore.jobs.reads import RecordedVerdict
 from jobstore.jobs.transitions import is_verdict
 from jobstore.judging.rules import read_task
@@ -51,7 +51,7 @@ async def find_removal(connection: Connection, job_id: str) -> RemovalEntry | No
     row = (await connection.execute(_ENTRY, {"job_id": job_id})).one_or_none()
     if row is None:
         return None
-    removal = from_json(row.removal)["removed"]
+    removal = from_json(read_removal(row.removal))
     return RemovalEntry(row.version, row.created_at, removal["tenant"], removal["parts"])
 
 

@@ -26,6 +26,7 @@ from jobstore.keeping.removal import RemoveJobs
 from jobstore.keeping.rules import GENERAL, Rule, name_retention
 from jobstore.operations.commands import RemoveOperation
 from servicekit.process.runtime import run_forever
+from signoff.errors import ErrorCode
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +69,14 @@ _WALKS: Final = {
     )
     for rule in RULES_OF_JOBS
 }
-#: For each length of time, up to which number all facts are older than that by the clocks of jobstores.
+#: For each length of time, up to which number all facts are older than that by the clocks of jobstores: up to the first
+#: part that has a younger one. A part behind that may have old ones alone, as somebody sent them to a topic again.
 _SETTLED: Final = text(
     """
     SELECT kept.s, (
-        SELECT p.seq FROM archive_parts p WHERE p.facts_at <= CAST(:now AS timestamptz) - make_interval(secs => kept.s)
+        SELECT p.seq FROM archive_parts p WHERE p.number < coalesce((
+            SELECT min(young.number) FROM archive_parts young
+            WHERE young.facts_at > CAST(:now AS timestamptz) - make_interval(secs => kept.s)), 9223372036854775807)
         ORDER BY p.number DESC LIMIT 1) AS seq
     FROM unnest(CAST(:kept_s AS float8[])) AS kept (s)
     """
@@ -175,8 +179,8 @@ class Retention:
                 return
             due = await self._choose_settled(session, [row for row in found if row.id is not None])
             await pause(began)
-            for reason, versions in _group(rule, due):
-                await self._remove(reason, versions)
+            for name, versions in _group(due):
+                await self._remove(name, versions)
             place = {"created_at": found[0].created_at, "id": found[0].ended}
             if found[0].walked < WALKED_MAX:
                 return
@@ -213,24 +217,26 @@ class Retention:
     async def _is_there(self, session: Connection, operation_id: UUID) -> bool:
         return bool(await session.scalar(_IS_THERE, {"id": operation_id}))
 
-    async def _remove(self, reason: str, versions: Mapping[str, int]) -> None:
+    async def _remove(self, name: str, versions: Mapping[str, int]) -> None:
+        """Remove jobs by the retention of this name, which is all that their entries say: the status has its rule."""
         began = time.monotonic()
-        refusals = await self._runner.administer.run_one(RemoveJobs(versions, reason, actor=RETENTION))
+        refusals = await self._runner.administer.run_one(RemoveJobs(versions, name, actor=RETENTION))
         if len(self._aside) < ASIDE_MAX:
-            self._aside |= dict.fromkeys(refusals, time.monotonic() + ASIDE_S)
+            # What is not archived, counted and indexed yet is so in a moment: the next pass tries it again.
+            kept = (job_id for job_id, refusal in refusals.items() if refusal.code != ErrorCode.NOT_ARCHIVED)
+            self._aside |= dict.fromkeys(kept, time.monotonic() + ASIDE_S)
         log.info(
             "jobs were removed",
-            extra={"reason": reason, "removed": len(versions) - len(refusals), "refused": len(refusals)},
+            extra={"reason": name, "removed": len(versions) - len(refusals), "refused": len(refusals)},
         )
         await pause(began)
 
 
-def _group(rule: Rule, due: Iterable[Row]) -> Iterable[tuple[str, dict[str, int]]]:
-    """Yield jobs that are removed together, with their versions, after the reason, which is of the same retention."""
-    groups: defaultdict[tuple[str, float], list[Row]] = defaultdict(list)
+def _group(due: Iterable[Row]) -> Iterable[tuple[str, dict[str, int]]]:
+    """Yield jobs that are removed together, with their versions, after the name of their retention."""
+    groups: defaultdict[str, list[Row]] = defaultdict(list)
     for row in due:
-        groups[GENERAL if row.own is None else name_retention(row.tenant), row.kept_s].append(row)
-    for (name, kept), rows in groups.items():
+        groups[GENERAL if row.own is None else name_retention(row.tenant)].append(row)
+    for name, rows in groups.items():
         for first in range(0, len(rows), BATCH):
-            some = rows[first : first + BATCH]
-            yield f"{name} {rule.field}={kept:.12g}", {row.id: row.version for row in some}
+            yield name, {row.id: row.version for row in rows[first : first + BATCH]}

@@ -22,7 +22,7 @@ from contracts.topics import TOPIC_OF
 from jobstore.agents import store as agents
 from jobstore.engine.facts import ADMINISTRATION, COMPLETE
 from jobstore.engine.sql import Connection, Row
-from jobstore.jobs.model import TERMS, TransitionKind, members, split_bodies
+from jobstore.jobs.model import TERMS, TransitionKind, members, read_removal, split_bodies
 from jobstore.jobs.store import FACT_COLUMNS, JOB_PART, JOB_TEXTS, EntryRow
 from jobstore.jobs.transitions import BEGINNINGS, ENDS, NO_ENDING, change_ending, is_end, make_ending
 from jobstore.publishing.watches import LAST, Recent, Taken
@@ -112,7 +112,7 @@ def _make_job_removed(row: EntryRow) -> Outgoing:
 
     The job has no row any more.
     """
-    removed = members(row.response)["removed"]
+    removed = read_removal(row.response)
     log_part = dict(zip(_LOG, _get_log(row), strict=True)) | {"cost_usd": None}
     known = {"tenant": from_json(removed)["tenant"], "created_at": from_json(removed)["created_at"]}
     job_part = {"id": row.job_id, "title": "", "status": row.job_status, "version": row.version, **known}

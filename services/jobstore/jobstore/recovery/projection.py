@@ -309,6 +309,7 @@ _OUTLINE_EXECUTIONS: Final = text(
     ON CONFLICT (execution_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _EXECUTION)}
     """  # noqa: S608 - names of our own
 )
+_DROP_NAMED: Final = text("DELETE FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))")
 _CUT: Final = text("DELETE FROM job_logs l USING gone g WHERE l.job_id = g.job_id AND l.version < g.version")
 
 
@@ -330,11 +331,12 @@ class Removed:
         await self._connection.execute(_KEY_GONE)
 
     async def apply(self, facts: Sequence[Fact]) -> None:
-        """Apply the last facts of jobs, of which this entry and the outlines of executions stay."""
+        """Apply the last facts of jobs, of which this entry and the outlines of some executions stay."""
         ids, versions = [fact.event.job_id for fact in facts], [fact.event.version for fact in facts]
         await self._connection.execute(_DROP_JOBS, {"ids": ids, "versions": versions})
         await _copy(self._connection, "job_logs", LOG_COLUMNS, [make_log(fact) for fact in facts])
         outlines = [outline for fact in facts for outline in make_outlines(fact)]
+        await self._connection.execute(_DROP_NAMED, {"ids": [f.event.log.execution_id for f in facts]})
         await self._connection.execute(_OUTLINE_EXECUTIONS, sql.arrays(_OUTLINE, "u", outlines))
 
     async def cut(self) -> None:

@@ -9,8 +9,8 @@ OWN: Final = "tenant {mine}"
 OWN_OR_SHARED: Final = "(shared OR tenant {mine})"
 
 
-#: The tenant of a removed job, as its last entry names it.
-TENANT_OF_REMOVED: Final = "response_payload -> 'removed' ->> 'tenant'"
+#: The tenant of a removed job, as its last entry names it (jobs.model.write_removal).
+TENANT_OF_REMOVED: Final = "response_payload ->> 0"
 OWNER_OF_LOG: Final = "(SELECT owner.tenant FROM jobs AS owner WHERE owner.id = job_logs.job_id)"
 
 

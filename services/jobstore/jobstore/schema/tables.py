@@ -238,7 +238,7 @@ job_logs = declare(
     Column("waited", JSON, doc="what its execution waited for before it", info={"of": "waited"}),
     Column("handle", Text, doc="the agent's name for the work, where it was reported", info={"of": "report.handle"}),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
-    Index("job_logs_removed_idx", "job_id", postgresql_where=text("kind = 'removed'")),
+    Index("job_logs_removed_execution_idx", "execution_id", postgresql_where=text("kind = 'removed'")),
     Index("job_logs_removals_idx", "seq", postgresql_where=text("kind = 'removed'")),
 )
 

@@ -11,8 +11,10 @@ from support.jobstore.terms import TERMS
 from jobstore.engine.parts import Command, UnitOfWork
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.executions.claims import ClaimExecution, ClaimOutcome
+from jobstore.executions.commands import CancelJob
+from jobstore.executions.rows import REMOVED, Executions
 from jobstore.jobs.commands import AssignAgent, CreateJob
-from jobstore.jobs.model import BOOTSTRAP, members, replace
+from jobstore.jobs.model import BOOTSTRAP, Execution, ExecutionState, members, read_removal, replace
 from jobstore.jobs.rows import Jobs
 from jobstore.keeping.holds import HoldJob, Holds, ReleaseJob
 from jobstore.keeping.removal import Removable, Removals, RemoveJob, RemoveJobs, Requested
@@ -23,7 +25,7 @@ REQUESTED = Requested(EXECUTION, 2, "completed", NOW, BATCH, 250_000_000, 7)
 
 
 OTHER = REQUESTED._replace(id=uuid4(), batch_id=None, cost_nanos=0, tokens=0)
-FOUND = Removable("press", NOW, NOW, 9, [REQUESTED, OTHER], (4, "0" * 64), (1, 2))
+FOUND = Removable("press", NOW, NOW, 9, 2, [REQUESTED, OTHER], (4, "0" * 64), (1, 2))
 
 
 def unit_of_work(
@@ -51,7 +53,7 @@ def test_what_stays_of_a_job_is_said_by_its_last_entry() -> None:
     assert (entry.job.agent_id, entry.report.message) == (None, "tenant:* completed_s")
     assert entry.execution is not None
     assert (entry.execution.execution_id, entry.execution.submission) == (EXECUTION, 2)
-    said = members(members(entry.report.response or "")["removed"])
+    said = members(read_removal(entry.report.response or ""))
     assert (said["tenant"], said["parts"]) == ('"press"', "[1,2]")
     assert '"cost_usd":"0.25"' in said["executions"].replace(" ", "")
     assert uow[Jobs].removed == {"a": "press"}
@@ -72,6 +74,7 @@ def test_what_stays_of_a_job_is_said_by_its_last_entry() -> None:
         ({"live": True, "is_held": True}, "execution_live"),
         ({"status": JobStatus.IN_PROGRESS}, "illegal_transition"),
         ({"verdict": None, "executions": ()}, None),
+        ({"submission": None}, None),
     ],
 )
 def test_what_keeps_a_job_back_is_said_by_a_code(facts: dict[str, Any], code: str | None) -> None:
@@ -131,6 +134,14 @@ def test_a_removed_job_of_another_tenant_is_as_one_that_is_not_there() -> None:
     for tenant, is_shown in (("press", True), ("games", False)):
         command = AssignAgent("a", "writer", actor=BOOTSTRAP, limited_to=frozenset({tenant}))
         assert (uow.show_to(command) is uow) is is_shown
+
+
+def test_a_cancel_of_an_execution_that_only_the_entry_of_its_job_names_is_answered_so() -> None:
+    uow = removed_job()
+    uow[Executions].executions.stored[EXECUTION] = Execution(EXECUTION, "a", state=ExecutionState.DONE, answer=REMOVED)
+    assert code_of(uow, CancelJob(None, EXECUTION, by_call=True, actor=BOOTSTRAP)) == "job_removed"
+    assert code_of(uow, CancelJob(None, EXECUTION, actor=BOOTSTRAP)) is None
+    assert not uow[Executions].executions.changes
 
 
 def test_a_hold_is_kept_once_and_released_once() -> None:

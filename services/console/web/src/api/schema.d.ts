@@ -4391,7 +4391,7 @@ export interface components {
              * @description when it last changed
              */
             ended_at: string;
-            /** @description those that were requested, in their order */
+            /** @description those that were requested, but for one of no batch that the entry names */
             executions: components["schemas"]["RemovedExecution"][];
             /** @description the last that was given, if any was */
             verdict?: components["schemas"]["RemovedVerdict"];
@@ -4861,6 +4861,8 @@ export interface components {
              * @description when it begins, where nothing but its own time holds it back
              */
             starts_at?: string;
+            /** @description who holds the job, so that it is not removed, and why; not in lists */
+            held?: string;
         };
         /** @description How many executions of many wait for one reason, each counted for the first of its reasons. */
         WaitingSum: {
@@ -8821,7 +8823,7 @@ export interface operations {
                      *         {
                      *           "code": "job_held",
                      *           "count": 2,
-                     *           "message": "2 jobs that are due are held.",
+                     *           "message": "held jobs that are due: 2.",
                      *           "remedy": "Release them once nobody needs them: signoff jobs release ID."
                      *         }
                      *       ]
@@ -9137,7 +9139,7 @@ export interface operations {
                      *         {
                      *           "code": "job_held",
                      *           "count": 2,
-                     *           "message": "2 jobs that are due are held.",
+                     *           "message": "held jobs that are due: 2.",
                      *           "remedy": "Release them once nobody needs them: signoff jobs release ID."
                      *         }
                      *       ]
