@@ -147,8 +147,8 @@ async def test_a_job_whose_parts_were_let_go_is_told_so(removed: Removed, parts:
     before = second.manifest.before or ""
     await archive.begin_at(Beginning(number=2, before=before, installation="here", checkpoint=1, seq=9))
     await removed.archiving.execute(
-        "UPDATE job_logs SET response_payload = jsonb_set(response_payload::jsonb, '{removed,parts}', "
-        f"'{parts}')::json WHERE kind = 'removed'"
+        f"UPDATE job_logs SET response_payload = jsonb_set(response_payload::jsonb, '{{3}}', '{parts}')::json "
+        "WHERE kind = 'removed'"
     )
 
     with pytest.raises(RefusedError, match=r"let go of the parts .* it begins with part 2") as error:
