@@ -284,8 +284,8 @@ def _lock_jobs(*, specs: bool) -> TextClause:
     """Return the statement that takes the limits lock, and then locks jobs; with `specs` it reads specs and tasks, too.
 
     If its parameter `limits` is TRY, it does not wait for the limits lock. PostgreSQL makes the outer row of the join
-    first, so that it takes that lock before it locks any row. `removed` are those that have no row any more: the log is
-    looked into only where no job is, without OFFSET 0 perhaps for all.
+    first, so that it takes that lock before it locks any row. `removed` are those that have no row any more: where no
+    job is, the last entry of its log says so. No table is read whole for that, also where it was empty once.
     """
     return text(
         f"""
@@ -296,11 +296,12 @@ def _lock_jobs(*, specs: bool) -> TextClause:
             WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
                 || CAST(pg_advisory_xact_lock({Lock.OFFERS:d}) AS text) = ''
             WHEN 'TRY' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held,
-            (SELECT json_object_agg(asked.id, entry.tenant)::text
+            (SELECT json_object_agg(asked.id, last.tenant)::text
                 FROM (SELECT id FROM unnest(CAST(:ids AS text[])) AS of (id)
-                    WHERE (EXISTS (SELECT FROM jobs WHERE jobs.id = of.id)) IS FALSE OFFSET 0) AS asked
-                CROSS JOIN LATERAL (SELECT {TENANT_OF_REMOVED} AS tenant FROM job_logs
-                    WHERE job_id = asked.id AND kind = 'removed' OFFSET 0) AS entry) AS removed
+                    WHERE (SELECT true FROM jobs WHERE jobs.id = of.id) IS NULL OFFSET 0) AS asked
+                CROSS JOIN LATERAL (SELECT kind, CASE WHEN kind = 'removed' THEN {TENANT_OF_REMOVED} END AS tenant
+                    FROM job_logs WHERE job_id = asked.id ORDER BY version DESC LIMIT 1) AS last
+                WHERE last.kind = 'removed') AS removed
     ) AS shared LEFT JOIN LATERAL (
         SELECT * {f", {_WITH_SPEC}" if specs else ""}
         FROM jobs WHERE id = ANY(CAST(:ids AS text[]) || ARRAY(
