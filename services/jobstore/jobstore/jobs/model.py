@@ -643,7 +643,7 @@ def write_removal(told: str) -> str:
     An array: the tenant; when the job was created, in microseconds since 1970; for how many it lasted; the parts; the
     version and the SHA-256, in base64, of the verdict; the executions. What is empty at the end is left out.
     """
-    removed: dict[str, Any] = parse_json(told)
+    removed = parse_json(told)
     created, ended = (datetime.fromisoformat(removed[name]) - _EPOCH for name in ("created_at", "ended_at"))
     times = [each // timedelta(microseconds=1) for each in (created, ended - created)]
     verdict, executions = removed.get("verdict"), removed.get("executions")
