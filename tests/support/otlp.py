@@ -18,6 +18,8 @@ class Collector:
     def __init__(self, *answers: int) -> None:
         self.answers = list(answers)
         self.refuses: str | None = None  # a job id
+        self.refusal = 400
+        self.retry_after: str | None = None
         self.spans: dict[bytes, Span] = {}
         self.times = Counter[bytes]()
         self.requests = 0
@@ -41,10 +43,10 @@ class Collector:
             status = self.answers.pop(0)
             if not status:
                 await asyncio.sleep(60)
-            return web.Response(status=status)
+            return web.Response(status=status, headers={"Retry-After": self.retry_after} if self.retry_after else None)
         spans = read_spans(body)
         if self.refuses in {find(span, "signoff.job.id") for span in spans}:
-            return web.Response(status=400)
+            return web.Response(status=self.refusal)
         for span in spans:
             self.spans[span.span_id] = span
             self.times[span.span_id] += 1

@@ -140,7 +140,7 @@ def note_ending(decision: Decision, clock: Clock) -> Decision:
     return Decision(job, execution, replace(entry, job=job))
 
 
-def is_end(kind: str | None, status: JobLogStatus, execution_id: object) -> bool:
+def is_end(kind: str | None, status: str, execution_id: object) -> bool:
     """Return whether an entry ends an execution. The late entry of an execution that was cut short does not."""
     return execution_id is not None and kind not in _LATE and status in ENDS
 

@@ -38,12 +38,15 @@ GROUP: Final = f"{JOBSTORE_GROUPS}-traces"
 #: Records that are read at once, and spans in one request.
 RECORDS_MAX: Final = 2_000
 SPANS_MAX: Final = 2_000
+#: Facts of traces that have not ended: 170 MB where each has one alone. Beyond, the oldest traces end incomplete.
+FACTS_MAX: Final = 100_000
 #: Seconds after which a trace ends whose next submission did not follow, as its policy said it would.
 HELD_S: Final = 3_600.0
 _FOREVER_MS: Final = 2**31 - 1
 
 TRACES: Final = Counter("signoff_traces", "Traces that were sent")
 OPEN: Final = Gauge("signoff_traces_open", "Traces that have begun and not ended")
+SHED: Final = Counter("signoff_traces_incomplete", "Traces that were sent before their end, since too many were open")
 CUT: Final = Counter("signoff_trace_facts_cut", "Facts that were gone before they were read")
 UNREAD: Final = Counter("signoff_trace_facts_unreadable", "Records that are no facts, or that no secret vouches for")
 
@@ -143,6 +146,18 @@ class Partition:
             self._forget(chain)
         return chains
 
+    def shed(self, facts_max: int) -> list[Chain]:
+        """End the oldest chains, incomplete, as long as there are more facts than `facts_max`."""
+        if self._chains.facts <= facts_max:
+            return []
+        oldest = iter(list(self._chains.open.values()))
+        chains = list[Chain]()
+        while self._chains.facts > facts_max:
+            chains.append(self._chains.close(next(oldest)))
+            self._forget(chains[-1])
+        SHED.inc(len(chains))
+        return chains
+
     def _forget(self, chain: Chain) -> None:
         self._begins.pop(chain.job_id, None)
         self._held_at.pop(chain.job_id, None)
@@ -150,7 +165,7 @@ class Partition:
     @property
     def offset(self) -> int | None:
         """The offset behind which nothing is needed any more; None: nothing was read."""
-        return min(self._begins.values(), default=self._next)
+        return next(iter(self._begins.values()), self._next)  # they began in the order of offsets
 
     def __len__(self) -> int:
         return len(self._begins)
@@ -196,7 +211,7 @@ class Exporter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
         fetched = await self._consumer.getmany(timeout_ms=500, max_records=RECORDS_MAX)
         ended = [chain for place, records in fetched.items() for chain in self._read(place, records)]
         for partition in self._partitions.values():
-            ended += partition.end_held()
+            ended += [*partition.end_held(), *partition.shed(FACTS_MAX // len(self._partitions))]
         for batch in divide(fold(chain, content=self._content) for chain in ended):
             await self._receiver.send(batch)
             TRACES.inc(len(batch))
@@ -221,9 +236,6 @@ class Exporter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
                     is_vouched_for = False
                     log.warning("a record is no fact", extra={"offset": record.offset, "reason": str(error)[:200]})
                 UNREAD.inc(not is_vouched_for)
-
-    def _vouches(self, record: ConsumerRecord[bytes | None, bytes | None], headers: Mapping[str, bytes | None]) -> bool:
-        return self._keys is None or not isinstance(self._keys.find_signer(record, headers), Unvouched)
 
     async def commit(self) -> None:
         """Commit the offsets behind the oldest traces that go on. If that fails, more is read again after a crash."""

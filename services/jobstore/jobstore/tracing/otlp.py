@@ -7,23 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import aiohttp
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2 as pb
 from prometheus_client import Counter
 
-from contracts.traceparent import TraceContext
 from jobstore.tracing.spans import Attributes, Span
 
 log = logging.getLogger(__name__)
 
-#: The semantic conventions that names are by: open-telemetry/semantic-conventions-genai, stability development.
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
+#: The semantic conventions that names are by: open-telemetry/semantic-conventions-genai, stability development. Its
+#: first release tells no schema URL that could be given instead (docs/tracing.md).
+CONVENTIONS: Final = "v0.1.0"
 #: Seconds that a request may take, and those between two tries, which double.
 TIMEOUT_S: Final = 10.0
 AGAIN_FIRST_S: Final = 0.5
 AGAIN_MAX_S: Final = 30.0
+#: Seconds that a receiver may ask for by Retry-After.
+ASKED_MAX_S: Final = 300.0
 #: Answers to a request that would be the same of another try: of one trace alone it is given up.
 _REFUSED: Final = frozenset({400, 413})
 _ANSWER_MAX_BYTES: Final = 64 << 10
@@ -34,56 +36,60 @@ TRIES: Final = Counter("signoff_trace_requests_failed", "Requests with spans tha
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_FAILED: Final = pb.Status(code=pb.Status.STATUS_CODE_ERROR)
 
 
 def write_request(traces: Sequence[Sequence[Span]], resource: Mapping[str, str]) -> bytes:
     """Return the body of a request with the spans of some traces; `resource` are the attributes of who sends them."""
     request = service.ExportTraceServiceRequest()
     of = request.resource_spans.add()
-    of.resource.CopyFrom(Resource(attributes=_write(resource)))
+    _write(of.resource.attributes, resource)
     scope = of.scope_spans.add()
-    scope.scope.CopyFrom(InstrumentationScope(name="signoff", version=resource.get("service.version", "")))
-    scope.schema_url = SCHEMA_URL
-    scope.spans.extend(_write_span(span) for spans in traces for span in spans)
+    scope.scope.name, scope.scope.version = "signoff", resource.get("service.version", "")
+    _write(scope.scope.attributes, {"signoff.semconv.genai": CONVENTIONS})
+    for spans in traces:
+        for span in spans:
+            _write_span(scope.spans.add(), span)
     return request.SerializeToString()
 
 
-def _write_span(span: Span) -> pb.Span:
-    attributes = span.attributes if span.error is None else {**span.attributes, "error.type": span.error}
-    return pb.Span(
-        trace_id=bytes.fromhex(span.trace.trace_id),
-        span_id=bytes.fromhex(span.span_id),
-        parent_span_id=b"" if span.parent_id is None else bytes.fromhex(span.parent_id),
-        flags=int(span.trace.flags, 16),
-        name=span.name,
-        kind=span.kind.value,  # type: ignore[arg-type] # by number
-        start_time_unix_nano=_nanos(span.begun_at),
-        end_time_unix_nano=_nanos(span.ended_at),
-        attributes=_write(attributes),
-        events=[
-            pb.Span.Event(time_unix_nano=_nanos(event.at), name=event.name, attributes=_write(event.attributes))
-            for event in span.events
-        ],
-        links=[_write_link(link) for link in span.links],
-        status=None if span.error is None else _FAILED,
-    )
+# Messages are filled where they stand: to make each by itself, and copy it into the one around it, takes three times
+# as long.
+def _write_span(written: pb.Span, span: Span) -> None:
+    written.trace_id = bytes.fromhex(span.trace.trace_id)
+    written.span_id = bytes.fromhex(span.span_id)
+    if span.parent_id is not None:
+        written.parent_span_id = bytes.fromhex(span.parent_id)
+    written.flags = int(span.trace.flags, 16)
+    written.name = span.name
+    written.kind = span.kind.value  # type: ignore[assignment] # by number
+    written.start_time_unix_nano = _nanos(span.begun_at)
+    written.end_time_unix_nano = _nanos(span.ended_at)
+    _write(written.attributes, span.attributes)
+    for event in span.events:
+        told = written.events.add()
+        told.time_unix_nano, told.name = _nanos(event.at), event.name
+        _write(told.attributes, event.attributes)
+    for link in span.links:
+        written.links.add(trace_id=bytes.fromhex(link.trace_id), span_id=bytes.fromhex(link.span_id))
+    if span.error is not None:
+        _write(written.attributes, {"error.type": span.error})
+        written.status.code = pb.Status.STATUS_CODE_ERROR
 
 
-def _write_link(link: TraceContext) -> pb.Span.Link:
-    return pb.Span.Link(trace_id=bytes.fromhex(link.trace_id), span_id=bytes.fromhex(link.span_id))
-
-
-def _write(attributes: Attributes | Mapping[str, str]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=_write_value(value)) for key, value in attributes.items() if value is not None]
-
-
-def _write_value(value: str | float | bool) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    return AnyValue(double_value=value) if isinstance(value, float) else AnyValue(string_value=value)
+def _write(attributes: RepeatedCompositeFieldContainer[KeyValue], given: Attributes | Mapping[str, str]) -> None:
+    for key, value in given.items():
+        if value is None:
+            continue
+        attribute = attributes.add()
+        attribute.key = key
+        if isinstance(value, str):
+            attribute.value.string_value = value
+        elif isinstance(value, bool):
+            attribute.value.bool_value = value
+        elif isinstance(value, int):
+            attribute.value.int_value = value
+        else:
+            attribute.value.double_value = value
 
 
 def _nanos(at: datetime) -> int:
@@ -103,20 +109,22 @@ class Receiver:
         self._resource = resource
         #: Why the last request failed; None if it did not.
         self.failing: str | None = None
+        self._asked_s = 0.0
 
     async def send(self, traces: Sequence[Sequence[Span]]) -> None:
         """Send traces, and return once they are taken, or refused for good one by one."""
         body, wait_s = write_request(traces, self._resource), AGAIN_FIRST_S
         while (reason := await self._try(traces, body)) is not None:
             self.failing = reason
-            log.warning("traces are not taken, and sent again", extra={"reason": reason, "wait_s": wait_s})
-            await asyncio.sleep(wait_s)
+            for_s = max(wait_s, self._asked_s)
+            log.warning("traces are not taken, and sent again", extra={"reason": reason, "wait_s": for_s})
+            await asyncio.sleep(for_s)
             wait_s = min(2 * wait_s, AGAIN_MAX_S)
         self.failing = None
 
     async def _try(self, traces: Sequence[Sequence[Span]], body: bytes) -> str | None:
         """Make one request. Return why it is to be made again; None if it is not."""
-        count = sum(map(len, traces))
+        count, self._asked_s = sum(map(len, traces)), 0.0
         try:
             async with (
                 asyncio.timeout(TIMEOUT_S),
@@ -135,12 +143,18 @@ class Receiver:
             log.error("a trace is refused for good", extra={"trace_id": traces[0][0].trace.trace_id, "status": status})
         elif not 200 <= status < 300:  # noqa: PLR2004
             TRIES.labels(str(status)).inc()
+            self._asked_s = _read_wait(response.headers.get("Retry-After", ""))
             return f"status {status}"
         else:
             refused = _count_refused(answer)
             SENT.inc(count - refused)
             REFUSED.inc(refused)
         return None
+
+
+def _read_wait(retry_after: str) -> float:
+    """Return the seconds that a receiver asks for; a date, which it may send as well, is passed by."""
+    return min(float(retry_after), ASKED_MAX_S) if retry_after.isdecimal() and retry_after.isascii() else 0.0
 
 
 def _count_refused(answer: bytes) -> int:

@@ -64,7 +64,7 @@ class Span:
 class Chain:
     """The facts of one trace. `trace` has its root; `parent_id` is the span of whoever asked; `link` the trace before.
 
-    It `is_held` once its last submission ended and another one follows by policy.
+    It `is_whole` while its last submission has ended, and then `is_held` if another one follows by policy.
     """
 
     job_id: str
@@ -91,6 +91,8 @@ class Chains:
 
     def __init__(self) -> None:
         self.open: dict[str, Chain] = {}
+        #: How many facts the open chains have.
+        self.facts = 0
         self._last: OrderedDict[str, TraceContext] = OrderedDict()
 
     def add(self, fact: Fact) -> list[Chain]:
@@ -109,9 +111,11 @@ class Chains:
         if chain is None:
             return ended
         chain.facts.append(fact)
+        self.facts += 1
         if fact.requested is not None:
-            chain.is_automatic, chain.is_held = fact.requested.policy.resubmit == Resubmit.AUTOMATIC, False
-        if is_end(log.kind, JobLogStatus(log.status), log.execution_id):
+            chain.is_automatic = fact.requested.policy.resubmit == Resubmit.AUTOMATIC
+            chain.is_held = chain.is_whole = False
+        if is_end(log.kind, log.status, log.execution_id):
             chain.is_held = self._is_followed(chain, log)
             chain.is_whole = True
             if not chain.is_held:
@@ -121,6 +125,7 @@ class Chains:
     def close(self, chain: Chain) -> Chain:
         """End a chain, whether or not its facts are whole."""
         del self.open[chain.job_id]
+        self.facts -= len(chain.facts)
         self._last[chain.job_id] = chain.trace
         self._last.move_to_end(chain.job_id)
         if len(self._last) > LINKS_MAX:
@@ -185,7 +190,7 @@ _OUTCOMES: Final = frozenset(
 _ATTEMPT_ENDS: Final = frozenset(
     {TransitionKind.ATTEMPT_FAILED, TransitionKind.RESULT, TransitionKind.GIVEN_BACK, TransitionKind.LAPSED}
 )
-_SCORES: Final = {Outcome.PASS: 1.0, Outcome.FAIL: 0.0}
+_SCORES: Final[Mapping[str, float]] = {Outcome.PASS: 1.0, Outcome.FAIL: 0.0}
 
 
 class _Folding:
@@ -224,6 +229,7 @@ class _Folding:
             "signoff.job.id": self._chain.job_id,
             "signoff.tenant": job.tenant,
             "signoff.job.status": last.status if self._chain.is_whole else None,
+            "signoff.incomplete": None if self._chain.is_whole else True,
             "signoff.job.title": job.title if self._content else None,
             "signoff.submissions": sum(fact.log.kind == TransitionKind.REQUESTED for fact in facts) or None,
             "gen_ai.agent.id": last.agent_id,
@@ -256,7 +262,7 @@ class _Folding:
             self._judged_from = self._now
             self._submission.attributes["signoff.result_reused"] = log.code == ErrorCode.RESULT_REUSED or None
         self._spent = self._spent if log.spent_calls is None else log.spent_calls
-        if is_end(log.kind, JobLogStatus(log.status), log.execution_id):
+        if is_end(log.kind, log.status, log.execution_id):
             self._end_submission(log)
 
     def _begin_submission(self, fact: Fact) -> None:
@@ -385,7 +391,7 @@ class _Folding:
             about: dict[str, str | int | float | bool | None] = {
                 "gen_ai.evaluation.name": judged.text if self._content else f"criterion {number}",
                 "gen_ai.evaluation.score.label": judged.outcome,
-                "gen_ai.evaluation.score.value": _SCORES.get(Outcome(judged.outcome)),
+                "gen_ai.evaluation.score.value": _SCORES.get(judged.outcome),
                 "gen_ai.evaluation.explanation": judged.comment or None if self._content else None,
                 "signoff.criterion.number": number,
                 "signoff.criterion.kind": judged.kind,
