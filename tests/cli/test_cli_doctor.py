@@ -390,11 +390,14 @@ async def test_a_service_that_is_not_ready_or_answers_nothing_is_found(signoff, 
     async def say_ready(_):
         return web.json_response({"reasons": {}})
 
+    async def say_stalled(_):
+        return web.json_response({"reasons": {}, "advice": {"receiver": "takes nothing for 35 s: status 503"}})
+
     async with AsyncExitStack() as stack:
-        handlers = (say_unready, hang, say_ready)
+        handlers = (say_unready, hang, say_ready, say_stalled)
         urls = [await stack.enter_async_context(answering({"/readyz": handler})) for handler in handlers]
         file = tmp_path / "endpoints.json"
-        names = ("executor", "validator", "console")
+        names = ("executor", "validator", "console", "traces")
         metrics = {name: f"{url}/metrics" for name, url in zip(names, urls, strict=True)}
         file.write_text(
             json.dumps({"grpc": "127.0.0.1:1", "metrics": metrics, "processes": dict.fromkeys(names, os.getpid())})
@@ -403,6 +406,10 @@ async def test_a_service_that_is_not_ready_or_answers_nothing_is_found(signoff, 
     assert found["process executor"]["found"].endswith("is not ready: consuming: one batch has waited for 70 s")
     assert found["process validator"]["found"].endswith("runs, and answers nothing within 3 s")
     assert found["process console"]["found"] == f"pid {os.getpid()}, metrics at {urls[2]}/metrics"
+    stalled = found["process traces"]
+    assert stalled["found"].endswith("runs, and its receiver takes nothing for 35 s: status 503")
+    assert not stalled["ok"]
+    assert "SIGNOFF_OTLP_ENDPOINT" in stalled["remedy"]
 
 
 async def test_the_answer_comes_within_ten_seconds_though_all_is_silent(signoff, env, tmp_path):

@@ -1,6 +1,7 @@
 """A run that went well, of one job, as the checker is told of it; tests tell it with changes."""
 
 import json
+from datetime import UTC, datetime
 
 from faults.checking.observed import (
     AgentCall,
@@ -35,8 +36,16 @@ LIFE = (
 )
 
 
+def _log(entry: LogRow) -> dict[str, object]:
+    whole = {
+        name: getattr(entry, name) for name in ("id", "kind", "status", "code", "execution_id", "attempt", "lease")
+    }
+    verdict = None if entry.is_valid is None else {"is_valid": entry.is_valid}
+    return {**whole, "created_at": datetime.fromtimestamp(entry.at, UTC).isoformat(), "verdict": verdict}
+
+
 def facts(*logs: LogRow) -> list[Record]:
-    bodies = [{"job_id": e.job_id, "version": e.version, "log": {"id": e.id, "kind": e.kind}} for e in logs]
+    bodies = [{"job_id": e.job_id, "version": e.version, "log": _log(e)} for e in logs]
     return [Record("job-changed", 0, n, None, json.dumps(body).encode()) for n, body in enumerate(bodies)]
 
 

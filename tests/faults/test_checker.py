@@ -167,6 +167,10 @@ PLANTED = {
     "a version is missing": (2, observed(*LIFE[:3], LIFE[4])),
     "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
     "the job is not where its log ends": (2, observed(jobs=[JobRow(J, "FAILED", 5, live=False)])),
+    "a trace that ends at another time": (
+        2,
+        observed(topics={"job-changed": facts(*LIFE[:4], replace(LIFE[4], at=108.0)), "execute-requested-dlq": []}),
+    ),
     "changed by a shadow": (2, rejudged(shadow=True)),
     "requested since a judge proved nothing": (
         4,

@@ -5,12 +5,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 from support.prometheus import need
 from support.system import WAIT_S, Agent, System
 
 from contracts.traceparent import find_own
+from signoff import SignoffError
 
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 ENDED = 'signoff_executions_ended_total{status="completed"}'
@@ -71,6 +73,33 @@ async def test_promtool_has_nothing_to_say(system: System) -> None:
         checking = await asyncio.create_subprocess_exec(promtool, "check", "metrics", **PIPES)
         said = await checking.communicate(text.encode())
         assert (checking.returncode, *said) == (0, b"", b""), name
+
+
+async def test_lines_of_work_that_is_cut_short_or_refused_name_its_trace(system: System, agent: Agent) -> None:
+    asked, job, done = asyncio.Event(), await system.create(), await system.create()
+
+    async def hang(_: object) -> None:
+        asked.set()
+        await asyncio.sleep(WAIT_S)
+
+    agent.answers[job.id] = hang
+    execution = await system.client.execute_job(job.id)
+    await asked.wait()
+    await system.client.cancel_execution(execution.id)
+    ended = await system.client.execute_job(done.id)
+    await system.at_rest(done.id)
+    with pytest.raises(SignoffError):
+        await system.client.cancel_execution(ended.id)
+    aborted, refused = ("executor", "work aborted", job.id), ("jobstore", "refused; nothing is recorded", done.id)
+    found = dict[tuple[str, object, object], dict[str, object]]()
+    async with asyncio.timeout(WAIT_S):
+        while not {aborted, refused} <= set(found):
+            lines = read_lines(Path(system.endpoints["data_dir"], "logs"))
+            of_all = [(name, line) for name, each in lines.items() for line in each]
+            found = {(name, line.get("message"), line.get("job_id")): line for name, line in of_all}
+            await asyncio.sleep(0.1)
+    for line, its in ((found[aborted], str(execution.id)), (found[refused], str(ended.id))):
+        assert (line["execution_id"], line["trace_id"]) == (its, find_own(None, its).trace_id)
 
 
 async def test_lines_about_a_job_name_it_and_its_execution_and_hold_nothing_of_it(system: System, agent: Agent) -> None:

@@ -33,12 +33,20 @@ async def test_a_job_is_a_trace_of_who_asked_its_agent_and_its_judge(
     await system.producer.send_and_wait(
         TOPIC_OF[ExecuteRequested], event.model_dump_json().encode(), jobs[2].id.encode(), headers=headers
     )
-    hostile = await system.create()
-    async with system.http.post(
-        f"/api/jobs/{hostile.id}/execute", headers={"traceparent": "00-" + "f" * 900}
-    ) as answer:
-        execution_id = (await answer.json())["id"]
-    for job in (*jobs, hostile):
+    hostile = [await system.create() for _ in doors]
+    none = {"traceparent": "00-" + "f" * 900}
+    async with system.http.post(f"/api/jobs/{hostile[0].id}/execute", headers=none) as answer:
+        own = [(await answer.json())["id"]]
+    nobody = system.client.with_token(token, traceparent=f"00-{'0' * 32}-{GIVEN.span_id}-01")
+    own += [(await nobody.execute_job(hostile[1].id)).id, new_execution_id()]
+    event = ExecuteRequested(execution_id=own[2], job_id=hostile[2].id)
+    await system.producer.send_and_wait(
+        TOPIC_OF[ExecuteRequested],
+        event.model_dump_json().encode(),
+        hostile[2].id.encode(),
+        headers=[("traceparent", texts[2].encode() * 300)],
+    )
+    for job in (*jobs, *hostile):
         await system.logged(job.id, lambda entry: entry.status == JobStatus.COMPLETED)
 
     collector = Collector()
@@ -46,7 +54,7 @@ async def test_a_job_is_a_trace_of_who_asked_its_agent_and_its_judge(
     system.environments["jobstore.tracing"] = environment
     async with collector.serving() as url:
         sending = await another(system, "jobstore.tracing", SIGNOFF_OTLP_ENDPOINT=url)
-        wanted = {job.id for job in (*jobs, hostile)}
+        wanted = {job.id for job in (*jobs, *hostile)}
         await until(lambda: wanted <= set(collector.jobs()))
         sending.terminate()
         assert await sending.wait() == 0
@@ -65,7 +73,8 @@ async def test_a_job_is_a_trace_of_who_asked_its_agent_and_its_judge(
         told = [TraceContext.parse(text) for text in judge.traceparents[asked_before:]]
         assert {each.span_id for each in told if each and each.trace_id == trace_id} == judgings
     assert len(agent.calls[jobs[0].id]) == 2
-    assert [span.name for span in traces[bytes.fromhex(derive_trace_id(execution_id))]].count("execute_job") == 1
+    for execution_id in own:
+        assert [span.name for span in traces[bytes.fromhex(derive_trace_id(execution_id))]].count("execute_job") == 1
     assert all(len(roots(spans)) == 1 for spans in traces.values())
 
 

@@ -113,7 +113,8 @@ class Attempt:
         """Call the agent until there is an outcome, and return the function that publishes the outcome."""
         self._held = held
         if self._grant.traceparent:
-            note_about(trace_id=find_own(self._grant.traceparent, held.lease.execution_id).trace_id)
+            held.trace_id = find_own(self._grant.traceparent, held.lease.execution_id).trace_id
+            note_about(trace_id=held.trace_id)
         if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
             self._report_begin()
         timer = asyncio.get_running_loop().call_later(BEGIN_REPORTED_AFTER_S, self._report_begin)

@@ -68,7 +68,8 @@ class Handlers:
             return answer.to_error()
         if event.result_hash != answer.result_hash or event.execution_id != answer.lease.execution_id:
             # The lease lapses, and the recorded result is offered again.
-            about = {"job_id": event.job_id, "execution_id": str(event.execution_id)}
+            trace_id = find_own(answer.traceparent or None, answer.lease.execution_id).trace_id
+            about = {"job_id": event.job_id, "execution_id": str(event.execution_id), "trace_id": trace_id}
             log.error("another result than the recorded one is not judged", extra=about)
             return None
         budget = JudgingBudget(answer.budget)
@@ -99,7 +100,8 @@ class Handlers:
         held.begun = True
         if grant.traceparent:
             execution_id, lease = grant.lease.execution_id, grant.lease.lease
-            note_about(trace_id=find_own(grant.traceparent, execution_id).trace_id)
+            held.trace_id = find_own(grant.traceparent, execution_id).trace_id
+            note_about(trace_id=held.trace_id)
             SENT_TRACE.set(enter(grant.traceparent, execution_id, name_judging(execution_id, lease)))
         started, began_at, tenant = time.monotonic(), clock.now(), f"tenant:{grant.tenant}"
         try:

@@ -8,7 +8,7 @@ from math import inf
 from statistics import median
 
 from contracts.signing import is_marker
-from faults.checking import calls, judging, models, removals, tenants
+from faults.checking import calls, judging, models, removals, tenants, traces
 from faults.checking.canaries import HOSTILE
 from faults.checking.observed import (
     AFTERWARDS,
@@ -442,7 +442,13 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
         models.who_makes_progress_goes_on,
         judging.judging_again_ends,
     ),
-    2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap, judging.judged_again_as_asked),
+    2: (
+        transitions_are_arrows,
+        facts_have_no_gap,
+        watches_have_no_gap,
+        judging.judged_again_as_asked,
+        traces.say_what_logs_say,
+    ),
     3: (
         one_execution_is_live,
         a_key_is_one_batch,

@@ -57,12 +57,15 @@ async def test_while_nobody_listens_it_says_why_and_goes_on_once_somebody_does(s
     sending = asyncio.create_task(receiver.send(make_traces(1)))
     await until(lambda: receiver.failing)
     assert receiver.failing
+    assert receiver.stalled_s > 0
+    assert (receiver.explain() or "").startswith("takes nothing for 0 s: ")
     assert "127.0.0.1:1" in receiver.failing
     collector = Collector()
     async with collector.serving() as url:
         receiver._url = f"{url}/v1/traces"
         await sending
     assert collector.jobs() == ["job-0"]
+    assert (receiver.explain(), receiver.stalled_s) == (None, 0.0)
 
 
 @pytest.mark.parametrize(

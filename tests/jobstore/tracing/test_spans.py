@@ -374,3 +374,12 @@ def test_what_an_upstream_gives_is_the_parent_and_chains_know_what_they_hold(
     (chain,) = chains.open.values()
     root = fold(chain)[0]
     assert (root.trace.trace_id, root.parent_id, root.kind) == ("a" * 32, "b" * 16, SpanKind.SERVER)
+
+
+def test_facts_that_are_published_again_once_a_trace_has_ended_begin_none(jobstore: TracedJobstore, life: Life) -> None:
+    life.judging().judged(Outcome.PASS)
+    facts = read(jobstore)
+    chains = Chains()
+    assert [len(chains.add(fact)) for fact in facts].count(1) == 1
+    assert [chains.add(fact) for fact in facts] == [[]] * len(facts)
+    assert not chains.open

@@ -147,9 +147,19 @@ async def _check_ready(target: Target, name: str, pid: int) -> Check:
         return Check(part, False, f"pid {pid} runs, and answers nothing within {TIMEOUT_S:g} s", remedy)
     except (aiohttp.ClientError, OSError, ValueError):
         return Check(part, False, f"pid {pid} does not serve yet{why}", f"if that lasts, see {log}")
+    if status == 200 and (reason := _read_advice(body).get("receiver")):  # noqa: PLR2004 - OK
+        remedy = "start the receiver of traces, or correct SIGNOFF_OTLP_ENDPOINT; nothing else waits, and none is lost"
+        return Check(part, False, f"pid {pid} runs, and its receiver {reason}", remedy)
     if status == 200:  # noqa: PLR2004 - OK
         return Check(part, True, f"pid {pid}, metrics at {target.metrics[name]}")
     return Check(part, False, f"pid {pid} is not ready: {_join_reasons(body)}{why}", log)
+
+
+def _read_advice(body: str) -> dict[str, str]:
+    try:
+        return dict(json.loads(body)["advice"])
+    except (ValueError, KeyError, TypeError):  # of another version
+        return {}
 
 
 def _join_reasons(body: str) -> str:

@@ -186,11 +186,12 @@ def show(execution: Execution, requested_at: datetime) -> dict[str, object]:
         "code": code or (answer if answer == CANCELLED else None),
         "created_at": requested_at,
         "ended_at": requested_at if execution.request_version is None else None,
-        "trace_id": None if execution.request_version is None else _find_trace_id(execution),
+        "trace_id": None if execution.request_version is None else find_trace_id(execution),
     }
 
 
-def _find_trace_id(execution: Execution) -> str:
+def find_trace_id(execution: Execution) -> str:
+    """Return the id of the trace of an execution that was requested."""
     return find_own(execution.traceparent, execution.execution_id).trace_id
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import ClassVar, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 from prometheus_client import Counter
 from pydantic_core import from_json
@@ -20,7 +21,8 @@ from jobstore.engine.locks import Lock
 from jobstore.engine.parts import UnitOfWork, WishList
 from jobstore.engine.runner import Ending, Last, Piece, Store
 from jobstore.engine.sql import Connection, Row, Rows, Values
-from jobstore.executions.rows import ExecutionsWish
+from jobstore.executions.rows import Executions, ExecutionsWish
+from jobstore.executions.states import find_trace_id
 from jobstore.jobs.model import (
     TERMS,
     Execution,
@@ -515,14 +517,25 @@ class LogStore(Store):
             DECISIONS.labels(kind.value, "recorded").inc(count)
         for job_id, execution_id, report, refusal in jobs.refusals:
             DECISIONS.labels(report.kind.value, refusal.code).inc()
-            fields = {"job_id": job_id, "execution_id": execution_id, "kind": report.kind.value, "code": refusal.code}
+            fields: dict[str, object] = {
+                "job_id": job_id,
+                "execution_id": execution_id,
+                "kind": report.kind.value,
+                "code": refusal.code,
+            }
             # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
             level = logging.DEBUG if refusal.code == ErrorCode.REPEAT else logging.INFO
-            log.log(
-                level,
-                "refused; nothing is recorded",
-                extra={**fields, "lease": report.lease, "reason": refusal.message},
-            )
+            if log.isEnabledFor(level):
+                fields |= _name_trace(uow, execution_id) | {"lease": report.lease, "reason": refusal.message}
+                log.log(level, "refused; nothing is recorded", extra=fields)
+
+
+def _name_trace(uow: UnitOfWork, execution_id: UUID | None) -> dict[str, str]:
+    """Return the trace's id of an execution whose row the transaction has, as a field of a log line."""
+    execution = uow[Executions].executions.get(execution_id) if execution_id else None
+    if execution is None or execution.request_version is None:
+        return {}
+    return {"trace_id": find_trace_id(execution)}
 
 
 class KeysStore(Store):

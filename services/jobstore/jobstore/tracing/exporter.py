@@ -47,6 +47,9 @@ _FOREVER_MS: Final = 2**31 - 1
 TRACES: Final = Counter("signoff_traces", "Traces that were sent")
 OPEN: Final = Gauge("signoff_traces_open", "Traces that have begun and not ended")
 SHED: Final = Counter("signoff_traces_incomplete", "Traces that were sent before their end, since too many were open")
+STALLED: Final = Gauge(
+    "signoff_traces_stalled_seconds", "For how long the receiver has taken nothing; 0 while it takes"
+)
 CUT: Final = Counter("signoff_trace_facts_cut", "Facts that were gone before they were read")
 UNREAD: Final = Counter("signoff_trace_facts_unreadable", "Records that are no facts, or that no secret vouches for")
 
@@ -287,13 +290,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         checks: dict[str, runtime.Check] = {"reading": lambda: "waits for Kafka"}
         receiver: list[Receiver] = []
         if settings.health_address:
-            advice: Mapping[str, runtime.Check] = {"receiver": lambda: receiver[0].failing if receiver else None}
+            advice: Mapping[str, runtime.Check] = {"receiver": lambda: receiver[0].explain() if receiver else None}
             runner = await runtime.serve(settings.health_address, checks, advice, tokens=settings.metrics_tokens)
             stack.push_async_callback(runner.cleanup)
         kafka = KafkaAccess.of(settings)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
         otel = OtelSettings()
         receiver.append(Receiver(session, settings.url, otel.headers, otel.resource))
+        STALLED.set_function(lambda: receiver[0].stalled_s)
         consumer = make_consumer(kafka)
         await _start(consumer, kafka)
         stack.push_async_callback(consumer.stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -109,18 +110,28 @@ class Receiver:
         self._resource = resource
         #: Why the last request failed; None if it did not.
         self.failing: str | None = None
+        self._failing_since: float | None = None
         self._asked_s = 0.0
+
+    @property
+    def stalled_s(self) -> float:
+        """Seconds for which the receiver has taken nothing; 0 if it took the last request."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+
+    def explain(self) -> str | None:
+        """Return why nothing is taken, and for how long; None if the last request was."""
+        return self.failing and f"takes nothing for {self.stalled_s:.0f} s: {self.failing}"
 
     async def send(self, traces: Sequence[Sequence[Span]]) -> None:
         """Send traces, and return once they are taken, or refused for good one by one."""
         body, wait_s = write_request(traces, self._resource), AGAIN_FIRST_S
         while (reason := await self._try(traces, body)) is not None:
-            self.failing = reason
+            self.failing, self._failing_since = reason, self._failing_since or time.monotonic()
             for_s = max(wait_s, self._asked_s)
             log.warning("traces are not taken, and sent again", extra={"reason": reason, "wait_s": for_s})
             await asyncio.sleep(for_s)
             wait_s = min(2 * wait_s, AGAIN_MAX_S)
-        self.failing = None
+        self.failing = self._failing_since = None
 
     async def _try(self, traces: Sequence[Sequence[Span]], body: bytes) -> str | None:
         """Make one request. Return why it is to be made again; None if it is not."""

@@ -21,7 +21,8 @@ from signoff.status import JobLogStatus, Outcome, Resubmit
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool | None]
 
-#: Jobs of which it is remembered which trace was the last, so that the next one is linked to it.
+#: Jobs of which it is remembered which trace was the last, so that the next one is linked to it, and what is published
+#: again begins none.
 LINKS_MAX: Final = 100_000
 #: Events of one call; an agent may report more progress.
 EVENTS_MAX: Final = 100
@@ -93,14 +94,14 @@ class Chains:
         self.open: dict[str, Chain] = {}
         #: How many facts the open chains have.
         self.facts = 0
-        self._last: OrderedDict[str, TraceContext] = OrderedDict()
+        self._last: OrderedDict[str, tuple[TraceContext, int]] = OrderedDict()
 
     def add(self, fact: Fact) -> list[Chain]:
         """Add the next fact of a job, and return the chains that it ends. A repeated fact changes nothing."""
         log, chain, ended = fact.log, self.open.get(fact.job_id), list[Chain]()
         if fact.stub is not None or log.kind is None or _is_late(log):
             return ended
-        if chain is not None and fact.version <= chain.facts[-1].version:
+        if fact.version <= self._find_version(fact.job_id, chain):
             return ended
         follows = _is_by_policy(log) or log.kind == TransitionKind.HANDED_ON
         if chain is not None and (log.kind in _BEGINNINGS or chain.is_held) and not (chain.is_held and follows):
@@ -126,14 +127,20 @@ class Chains:
         """End a chain, whether or not its facts are whole."""
         del self.open[chain.job_id]
         self.facts -= len(chain.facts)
-        self._last[chain.job_id] = chain.trace
+        self._last[chain.job_id] = chain.trace, chain.facts[-1].version
         self._last.move_to_end(chain.job_id)
         if len(self._last) > LINKS_MAX:
             self._last.popitem(last=False)
         return chain
 
+    def _find_version(self, job_id: str, chain: Chain | None) -> int:
+        """Return the version of the last fact of a job that stands in a trace; 0 if none is known."""
+        if chain is not None:
+            return chain.facts[-1].version
+        return self._last[job_id][1] if job_id in self._last else 0
+
     def _begin(self, fact: Fact) -> Chain:
-        log, requested, link = fact.log, fact.requested, self._last.get(fact.job_id)
+        log, requested, (link, _) = fact.log, fact.requested, self._last.get(fact.job_id, (None, 0))
         if log.kind == TransitionKind.REJUDGED:
             root = TraceContext(derive_trace_id(log.id), derive_span_id("job", log.id))
             return Chain(fact.job_id, root, None, link)

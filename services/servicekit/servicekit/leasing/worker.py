@@ -136,6 +136,8 @@ class HeldLease:
     slots: list[Names] = field(default_factory=list)
     is_in_first_slot: bool = True
     absences: list[float] = field(default_factory=list)
+    #: Of the execution, once the work has begun and knows it.
+    trace_id: str = ""
     task: "asyncio.Task[None] | None" = None
 
     def has_lapsed(self) -> bool:
@@ -145,7 +147,8 @@ class HeldLease:
     @property
     def names_in_logs(self) -> dict[str, str]:
         """The ids that a line about it has, where its own task does not write the line."""
-        return {"job_id": self.job_id, "execution_id": str(self.lease.execution_id)}
+        trace = {"trace_id": self.trace_id} if self.trace_id else {}
+        return {"job_id": self.job_id, "execution_id": str(self.lease.execution_id), **trace}
 
     @property
     def judge_away_s(self) -> float | None:
