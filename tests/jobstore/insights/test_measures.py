@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 import scrape
 from prometheus_client import REGISTRY
+from prometheus_client.values import MutexValue
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
@@ -29,6 +30,8 @@ from signoff.status import Outcome, ReportKind
 EXECUTION_ID = uuid4()
 #: Series that a running jobstore has besides: of groups, topics, storages and what it samples.
 ALSO_THERE = 150
+#: How many values of metrics a life changes: as its reports are recorded, and once its entries are counted.
+ON_THE_WAY, BEHIND = 6, 20
 
 
 def read(name: str, registry: Any = REGISTRY, **labels: str) -> float:
@@ -122,6 +125,31 @@ def test_beyond_the_bound_agents_judges_and_codes_are_counted_together() -> None
         named = {"agent_id": f"a{number}", "code": f"judge_{number}", "judge": "j", "judged_by": f"j{number}"}
         note("failed", **named)
     assert [after - had for after, had in zip(count(), before, strict=True)] == [2, 2, 2]
+
+
+async def test_a_life_changes_so_many_values(
+    database: Database, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/metrics.md says: on the way of the job, and behind its facts."""
+    changes = list[object]()
+    for name in ("inc", "set"):
+        change = getattr(MutexValue, name)
+        monkeypatch.setattr(MutexValue, name, lambda *given, change=change: (changes.append(given), change(*given)))
+    counting, steps = Rollups(database), Steps(database, runner)
+    judging = await steps.claim_judging(await steps.running(), duration_s=0.3)
+    usage = Usage(input_tokens=5, output_tokens=2, cost_usd=0.25)
+    lease, met = judging.execution.lease, verdict(Outcome.PASS)
+    await steps.report(lease, ReportKind.VERDICT, verdict=met, usage=usage, duration_s=2.5)
+    on_the_way = len(changes)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE relay SET published_seq = (SELECT coalesce(max(seq), 0) FROM job_logs)"))
+        await connection.execute(
+            text("UPDATE rollup SET seq = (SELECT min(seq) - 1 FROM job_logs WHERE job_id = :id)"), {"id": steps.job_id}
+        )
+    changes.clear()
+    while await counting.count():
+        pass
+    assert (on_the_way, len(changes)) == (ON_THE_WAY, BEHIND)
 
 
 def test_what_is_late_is_nothing_of_now() -> None:
