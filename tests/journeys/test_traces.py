@@ -19,7 +19,7 @@ async def test_a_job_is_a_trace_of_who_asked_its_agent_and_its_judge(
 ) -> None:
     """Asked for by each door with a traceparent; one of the three is submitted again by policy."""
     doors = ["a" * 31 + str(number) for number in range(3)]
-    jobs = [await system.create(policy={"resubmit": "automatic"}) for _ in doors]
+    jobs = [await system.create(policy={"resubmit": "automatic", "reuse_verdict": False}) for _ in doors]
     agent.answers[jobs[0].id] = lambda body: {"text": "blue" if body["feedback"] else "red"}
     texts = [str(GIVEN._replace(trace_id=trace_id)) for trace_id in doors]
     asked_before = len(judge.traceparents)
