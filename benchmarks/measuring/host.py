@@ -64,10 +64,15 @@ def compare(before: Reading, after: Reading) -> Usage:
 
 def measure_memory(processes: Mapping[str, int]) -> dict[str, float]:
     """Return the MiB of each part with its children; pages that several share are counted once."""
-    return {
-        name: sum(p.memory_full_info().pss for p in _list_tree(psutil.Process(pid))) / (1 << 20)
-        for name, pid in processes.items()
-    }
+    trees = {name: _list_tree(psutil.Process(pid)) for name, pid in processes.items()}
+    return {name: sum(map(_measure_pss, tree)) / (1 << 20) for name, tree in trees.items()}
+
+
+def _measure_pss(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().pss
+    except psutil.NoSuchProcess:  # a child that ended since it was listed
+        return 0
 
 
 async def repeat(measure: Callable[[], Awaitable[dict[str, Any]]], rounds: int) -> list[dict[str, Any]]:
