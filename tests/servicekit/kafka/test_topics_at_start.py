@@ -1,4 +1,4 @@
-"""Consuming begins although the broker comes back empty, or goes away, meanwhile."""
+"""Consuming begins although the broker comes back empty, or goes away, meanwhile; brokers tell what they hold."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import shutil
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError
@@ -82,6 +83,23 @@ async def test_a_broker_tells_how_much_is_free_where_its_logs_are(broker: str) -
     assert (path, total_bytes) == (found.path, shutil.disk_usage(found.path).total)
     assert found.broker == 1
     assert found.free_bytes == pytest.approx(shutil.disk_usage(found.path).free, rel=0.1)
+
+
+async def test_brokers_tell_how_large_topics_are(kafka: str) -> None:
+    topic, admin, log_dirs = (
+        f"sized-{uuid4()}",
+        AIOKafkaAdminClient(bootstrap_servers=kafka),
+        LogDirs(KafkaAccess(kafka)),
+    )
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 2, 1)])
+        async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+            for partition in range(2):
+                await producer.send_and_wait(topic, bytes(1000), partition=partition)
+        assert 2_000 < (await log_dirs.measure_topics())[topic] < 3_000
+    finally:
+        await asyncio.gather(admin.close(), log_dirs.close())
 
 
 async def read_settings(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
