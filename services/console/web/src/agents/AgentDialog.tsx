@@ -3,6 +3,7 @@ import { api } from "@/api/client";
 import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useMe, useRefusal } from "@/api/me";
+import { Outdated } from "@/api/Outdated";
 import { useTenantOfNew } from "@/api/tenants";
 import type { Agent } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
@@ -43,17 +44,19 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
       placed={placed}
       verb={agent ? "Save" : "Register"}
       refused={refused}
-      changed={
-        base && {
-          name: base.name,
-          base,
-          read: () => api.get("/api/agents/{agent_id}", { path: { agent_id: base.id } }),
-          onLoad: (newest) => {
-            form.reset(toAgentValues(newest), { keepDirtyValues: true });
-            setBase(newest);
-            save.reset();
-          },
-        }
+      outdated={
+        base && (
+          <Outdated
+            name={base.name}
+            base={base}
+            read={() => api.get("/api/agents/{agent_id}", { path: { agent_id: base.id } })}
+            onLoad={(newest) => {
+              form.reset(toAgentValues(newest), { keepDirtyValues: true });
+              setBase(newest);
+              save.reset();
+            }}
+          />
+        )
       }
     >
       <FormField at="name" label="Name" kind="line" required="It needs a name." />

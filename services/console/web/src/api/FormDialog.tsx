@@ -3,10 +3,10 @@ import { type FieldValues, FormProvider, type UseFormReturn } from "react-hook-f
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
-import { isOutdated, Outdated, type OutdatedProps, type Versioned } from "./Outdated";
+import { isOutdated } from "./Outdated";
 import { ProblemState } from "./ProblemState";
 
-type FormDialogProps<Values extends FieldValues, T extends Versioned> = {
+type FormDialogProps<Values extends FieldValues> = {
   form: UseFormReturn<Values>;
   title: string;
   description: string;
@@ -20,14 +20,14 @@ type FormDialogProps<Values extends FieldValues, T extends Versioned> = {
   refused?: string | null;
   isBusy?: boolean;
   isReady?: boolean;
-  /** What is changed, which may have changed meanwhile. */
-  changed?: OutdatedProps<T> | undefined;
+  /** What is said of what has changed meanwhile. */
+  outdated?: ReactNode;
   children: ReactNode;
 };
 
 /** Dialog with a form that is saved by one button. What was begun is not left unasked. */
-export function FormDialog<Values extends FieldValues, T extends Versioned>(props: FormDialogProps<Values, T>) {
-  const { form, title, description, onSubmit, onClose, save, placed, verb, refused, changed, children } = props;
+export function FormDialog<Values extends FieldValues>(props: FormDialogProps<Values>) {
+  const { form, title, description, onSubmit, onClose, save, placed, verb, refused, outdated, children } = props;
   const hasChanged = isOutdated(save.error);
   const { isBusy = save.isPending, isReady = !hasChanged } = props;
   const { leave, warning } = useUnsavedWarning(form.formState.isDirty, onClose);
@@ -36,7 +36,7 @@ export function FormDialog<Values extends FieldValues, T extends Versioned>(prop
       <FormProvider {...form}>
         <form onSubmit={onSubmit} className="space-y-3" noValidate>
           {children}
-          {changed && hasChanged ? <Outdated {...changed} /> : <ProblemState error={save.error} placed={placed} />}
+          {hasChanged && outdated ? outdated : <ProblemState error={save.error} placed={placed} />}
           <div className="flex justify-end gap-2 pt-2">
             <Button onClick={leave}>Back</Button>
             <Button

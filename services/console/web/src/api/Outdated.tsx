@@ -5,12 +5,12 @@ import { Button } from "@/ui/controls/button";
 import { ProblemState } from "./ProblemState";
 import { toApiError } from "./problem";
 
-export type Versioned = { version: number; updated_at: string };
+type Versioned = { version: number; updated_at: string };
 
 /** Whether a write was refused since what it is about has another version (`If-Match`). */
 export const isOutdated = (error: Error | null): boolean => error !== null && toApiError(error).status === 412;
 
-export type OutdatedProps<T extends Versioned> = {
+type OutdatedProps<T extends Versioned> = {
   /** What it is, and as it was when the form was opened. */
   name: string;
   base: T;

@@ -5,7 +5,7 @@ import { api } from "@/api/client";
 import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useRefusal } from "@/api/me";
-import { isOutdated } from "@/api/Outdated";
+import { isOutdated, Outdated } from "@/api/Outdated";
 import type { NewRetention, Retention } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { FormField } from "@/ui/controls/form-field";
@@ -67,18 +67,20 @@ export function RetentionDialog({ retention, onClose }: RetentionDialogProps) {
       refused={isShown ? refused : refuse("preview_retention")}
       isBusy={isShown ? set.isPending : isAsked && preview.isFetching}
       isReady={!isShown || !isOutdated(set.error)}
-      changed={
-        base && {
-          name: base.name,
-          base,
-          read: () => api.get("/api/retentions/{name}", { path: { name: base.name } }),
-          onLoad: (newest) => {
-            form.reset(toValues(newest), { keepDirtyValues: true });
-            setBase(newest);
-            show(null);
-            set.reset();
-          },
-        }
+      outdated={
+        base && (
+          <Outdated
+            name={base.name}
+            base={base}
+            read={() => api.get("/api/retentions/{name}", { path: { name: base.name } })}
+            onLoad={(newest) => {
+              form.reset(toValues(newest), { keepDirtyValues: true });
+              setBase(newest);
+              show(null);
+              set.reset();
+            }}
+          />
+        )
       }
     >
       {!retention && (

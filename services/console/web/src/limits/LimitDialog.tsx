@@ -3,6 +3,7 @@ import { api } from "@/api/client";
 import { FormDialog } from "@/api/FormDialog";
 import { showFieldErrors } from "@/api/field-errors";
 import { useMe, useRefusal } from "@/api/me";
+import { Outdated } from "@/api/Outdated";
 import type { Limit, NewLimit } from "@/api/types";
 import { useKeptForm, useKeptState } from "@/lib/kept";
 import { FormField } from "@/ui/controls/form-field";
@@ -88,17 +89,19 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       placed={FIELDS}
       verb="Set"
       refused={refused}
-      changed={
-        base && {
-          name: base.name,
-          base,
-          read: () => api.get("/api/limits/{name}", { path: { name: base.name } }),
-          onLoad: (newest) => {
-            form.reset(toValues(name, newest), { keepDirtyValues: true });
-            setBase(newest);
-            set.reset();
-          },
-        }
+      outdated={
+        base && (
+          <Outdated
+            name={base.name}
+            base={base}
+            read={() => api.get("/api/limits/{name}", { path: { name: base.name } })}
+            onLoad={(newest) => {
+              form.reset(toValues(name, newest), { keepDirtyValues: true });
+              setBase(newest);
+              set.reset();
+            }}
+          />
+        )
       }
     >
       {name === null && (
