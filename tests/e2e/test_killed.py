@@ -16,7 +16,7 @@ from signoff.status import JobStatus
 ALL = bool(os.environ.get("SIGNOFF_ALL_KILLS"))
 RIGHT_WITHIN_S = 3 if ALL else 30
 PLACES = ["Inbox", "Jobs", "Batches", "Agents", "Quality", "System", "Limits", "Dead letters"]
-WALKED = PLACES if ALL else ["Dead letters"]
+WALKED = PLACES if ALL else ["System", "Dead letters"]
 #: Since when the page says that it is live, in milliseconds.
 SINCE = """const look = () => {
   const isLive = document.querySelector("[data-live=live]") !== null;

@@ -61,6 +61,7 @@ def test_what_an_entry_says_of_a_removed_job_is_told_as_it_was_written(said):
     row = write_removal(told)
     assert read_removal(row) == told
     assert split_bodies(TransitionKind.REMOVED, None, row) == {"removed": told}
+    assert split_bodies(TransitionKind.REMOVED, None, None) == {}
     assert len(row) < len(told) * 0.75
 
 

@@ -622,7 +622,7 @@ def members(text: str) -> dict[str, str]:
 def split_bodies(kind: str | None, request: str | None, response: str | None) -> dict[str, str]:
     """Return the members of an entry's request and response that JobLog shows, as JSON texts by JobLog's names."""
     if kind == TransitionKind.REMOVED:
-        return {"removed": read_removal(response or "")}
+        return {} if response is None else {"removed": read_removal(response)}
     shown = {} if response is None else members(response)
     if request is None:
         return shown
