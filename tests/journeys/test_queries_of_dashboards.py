@@ -36,8 +36,8 @@ def list_queries() -> Iterator[str]:
             yield from (target["expr"] for target in panel["targets"])
 
 
-async def use(system: System, agent: Agent) -> None:
-    """Let jobs end in several ways, one wait, and requests be refused."""
+async def use(system: System, agent: Agent) -> str:
+    """Let jobs end in several ways, one wait, and requests be refused; return the id of the one that waits."""
     policy = {"max_calls": 2, "reuse_verdict": False}
     good, failing = [await system.create(policy=policy) for _ in range(2)]
     agent.answers[failing.id] = lambda _: web.Response(status=500)
@@ -50,11 +50,12 @@ async def use(system: System, agent: Agent) -> None:
         await system.client.get_job("no-such-job")
     async with system.http.get("/api/jobs/no-such-job") as answer:
         assert answer.status == 404
+    return later.id
 
 
 async def test_each_query_of_each_dashboard_returns_something(system: System, agent: Agent, tmp_path: Path) -> None:
     await asyncio.to_thread(need, "prometheus")
-    await use(system, agent)
+    waiting = await use(system, agent)
     scrape = {"job_name": "signoff", "static_configs": make_targets(system.endpoints)}
     config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
     left = {*list_queries()}
@@ -67,6 +68,8 @@ async def test_each_query_of_each_dashboard_returns_something(system: System, ag
                     left -= {query for query in left if await ask(prometheus, query)}
         except TimeoutError:
             assert left <= UNANSWERED
+        finally:
+            await system.client.cancel_job(waiting)
 
 
 async def ask(prometheus: Prometheus, query: str) -> bool:

@@ -8,7 +8,7 @@ type PageLinksProps = {
 /** Way from a page of a place to its others. */
 export function PageLinks({ label, pages }: PageLinksProps) {
   return (
-    <nav aria-label={label} className="flex min-h-6 flex-wrap gap-x-4">
+    <nav aria-label={label} className="flex min-h-6 flex-wrap gap-x-4 pointer-coarse:min-h-11">
       {pages.map(({ to, name, isExact = false }) => (
         <Link
           key={to}
