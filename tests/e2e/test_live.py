@@ -151,6 +151,7 @@ async def test_a_page_that_was_opened_in_an_outage_comes_after_it(page: Page, vi
     visitor.tolerate("ERR_FAILED|ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of 503")
     job = await system.create(title="Opened in an outage")
     await page.reload()
+    await expect(row(page, job.title)).to_be_visible()
     await expect(page.locator("[data-live=live]")).to_be_visible()
     await page.evaluate("window.isTheSame = true")
     system.kill("console")

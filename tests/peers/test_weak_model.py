@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from support.system import Agent, Judge, running, served
 from yarl import URL
 
@@ -71,7 +71,9 @@ async def holding_to(model: str, output: Output) -> AsyncIterator[tuple[str, lis
 
     app = web.Application(client_max_size=8 << 20)
     app.router.add_post("/v1/{path:.*}", forward)
-    async with ClientSession(timeout=ClientTimeout(total=TIMEOUT_S)) as http, served(app) as url:
+    # A connection to each request: the server closes those that wait for another, which a busy test hears of too late.
+    connector = TCPConnector(force_close=True)
+    async with ClientSession(connector=connector, timeout=ClientTimeout(total=TIMEOUT_S)) as http, served(app) as url:
         yield f"{url}/v1", answers
 
 
