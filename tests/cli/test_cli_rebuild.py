@@ -192,10 +192,18 @@ async def test_a_backup_and_its_restore_say_what_they_have_and_what_is_lost(sign
     assert f"begun at checkpoint 1 of {place}, made at " in restored.out
     assert "recorded after number 0, 0 facts are in the archive or in topics, and the rest is lost" in restored.out
     assert "all tokens and sign-ins: make new ones" in restored.out
+    assert "\nok: 0 agents, " in restored.out  # which is compared with the database that there was
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps(known | {"postgres": "postgresql://127.0.0.1:1/a"}))
+    again = f"{empty}_again"
+    lost = await signoff("restore", place, "--database-url", again, "--create", *given)
+    assert (lost.status, "not compared with the database before, which is out of reach" in lost.out) == (0, True)
+    file.write_text(json.dumps(known))
     kept = (await signoff("backup", place, "--keep-days", "10", "--json", *given)).json
     assert (kept["number"], kept["removed"], kept["behind"]) == (2, 0, 0)
     unmigrated = await signoff(
         "backup", place, "--database-url", urls[0].rsplit("/", 1)[0] + "/postgres", "--json", *given
     )
     assert json.loads(unmigrated.err)["code"] == "database_not_migrated"
-    await server.execute(f'DROP DATABASE "{empty.rpartition("/")[2]}" WITH (FORCE)')
+    for url in (empty, again):
+        await server.execute(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')

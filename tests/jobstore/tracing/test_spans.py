@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from support.jobstore.memory import POLICY, Life
 from support.jobstore.steps import reported
 from support.jobstore.traced import TracedJobstore
@@ -24,6 +25,8 @@ from signoff.status import JobLogStatus, Outcome, ReportKind, Resubmit
 from signoff.values import new_execution_id
 
 AUTOMATIC = Policy(resubmit=Resubmit.AUTOMATIC)
+#: Every name that OpenTelemetry has for what is of generative AI.
+CONVENTIONAL = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
 
 
 @pytest.fixture
@@ -55,8 +58,10 @@ def one(jobstore: TracedJobstore, *, content: bool = False) -> dict[str, Span]:
 
 
 def check(spans: Sequence[Span]) -> None:
-    """All spans are of one trace, have an id of their own, and lie within their parents."""
+    """All spans are of one trace, have an id of their own, lie within their parents, and use conventional names."""
     root, *others = spans
+    names = {name for span in spans for each in (span, *span.events) for name in each.attributes}
+    assert {name for name in names if not name.startswith("signoff.") and name != "error.type"} <= CONVENTIONAL
     by_id = {span.span_id: span for span in spans}
     assert len(by_id) == len(spans)
     assert {span.trace for span in spans} == {root.trace}

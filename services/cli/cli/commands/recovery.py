@@ -40,6 +40,10 @@ Archived = Annotated[
     ),
 ]
 Create = Annotated[bool, typer.Option("--create", help="Create the database first, unless it exists.")]
+Live = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The live database; `postgres` of the endpoints file when not given."),
+]
 Place = Annotated[
     str, typer.Argument(metavar="PLACE", help="A directory, or s3://bucket/prefix, gs:// or az://.", show_default=False)
 ]
@@ -96,10 +100,12 @@ async def restore(  # noqa: PLR0917 - options
         int | None, typer.Option(min=1, metavar="N", help="Of the backup; the newest when not given.")
     ] = None,
     archive: Archived = None,
+    live: Live = None,
 ) -> None:
     """Fill an empty database from a backup, and from the facts in Kafka that were recorded since.
 
-    With the archive, the facts are those in it, too, and what Kafka has lost is not lost.
+    With the archive, the facts are those in it, too, and what Kafka has lost is not lost. It ends with `verify` where
+    the database that there was can still be reached.
 
     Stop all jobstores before. What is changed, of another installation or of a newer version is refused, and leaves the
     database empty. Where Kafka was lost, too, the jobstores publish every fact of the backup again.
@@ -107,6 +113,16 @@ async def restore(  # noqa: PLR0917 - options
     settings = _make_rebuild_settings(cli, database_url, create=create, accept_gaps=accept_gaps)
     settings |= {"BACKUP": place, "CHECKPOINT": "newest" if number is None else str(number)}
     await _rebuild(cli, settings | ({"ARCHIVE": archive} if archive else {}))
+    before = live or cli.target.postgres
+    if before is None or before == database_url:
+        cli.out.print_line("not compared with the database before: none is known")
+        return
+    try:
+        await _verify(cli, database_url, before, archive)
+    except CommandError as error:
+        if live is not None or error.status != ExitStatus.OUT_OF_REACH:
+            raise
+        cli.out.print_line(f"not compared with the database before, which is out of reach: {error}")
 
 
 @command(app, "rebuild")
@@ -197,10 +213,7 @@ def _describe(line: dict[str, Any]) -> str:
 async def verify(
     cli: Session,
     database_url: Annotated[str, typer.Option(metavar="URL", help="The rebuilt database.")],
-    live: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="The live database; `postgres` of the endpoints file when not given."),
-    ] = None,
+    live: Live = None,
     archive: Archived = None,
 ) -> None:
     """Compare a rebuilt database with the live one, row by row; succeed if they are the same.
@@ -219,7 +232,11 @@ async def verify(
     live_url = live or cli.target.postgres
     if live_url is None:
         raise CommandError("no live database is known: give --live, or --endpoints", code=ErrorCode.NO_DATABASE)
-    settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
+    await _verify(cli, database_url, live_url, archive)
+
+
+async def _verify(cli: Session, rebuilt_url: str, live_url: str, archive: str | None) -> None:
+    settings = {"REBUILT_URL": rebuilt_url, "LIVE_URL": live_url}
     if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
         settings |= {"FACT_KEYS": str(keys), **list_kafka(cli), **({"ARCHIVE": archive} if archive else {})}
     async with aclosing(run("verify", settings)) as lines:

@@ -414,6 +414,7 @@ class _Folding:
         span.kind = SpanKind.CLIENT
         span.attributes |= {
             "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",  # whose API it is: no fact says whose model
             "gen_ai.response.model": ask.model,
             "gen_ai.usage.input_tokens": ask.input_tokens,
             "gen_ai.usage.output_tokens": ask.output_tokens,
