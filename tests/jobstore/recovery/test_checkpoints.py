@@ -50,7 +50,7 @@ class Kept:
     runner: CommandRunner
 
     def __post_init__(self) -> None:
-        self.terms = CheckpointTerms(DAY_S, facts_kept_s=60.0)
+        self.terms = CheckpointTerms(DAY_S, facts_kept_s=DAY_S)
         self.kafka = KafkaAccess(self.facts.kafka)
         self.archive = Archive(self.place, KEYS, "here")
         history, read, delete = (partial(each, self.kafka) for each in (History, read_committed, delete_records))
