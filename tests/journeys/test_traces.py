@@ -1,9 +1,13 @@
 """What a job did is one trace, of whoever asked for it, of its agent and of its judge, at a receiver of OTLP."""
 
+import signal
+from asyncio.subprocess import Process
+from contextlib import suppress
+
 import psutil
 from support.fakes import until
 from support.otlp import Collector, find, roots
-from support.system import Agent, Judge, System, another, signoff
+from support.system import WAIT_S, Agent, Judge, System, another, signoff
 
 from contracts.events import ExecuteRequested
 from contracts.topics import TOPIC_OF
@@ -90,3 +94,40 @@ async def test_traces_are_made_afterwards_with_the_same_ids_and_sent_where_one_s
     assert [span["name"] for span in trace["spans"]][:2] == ["execute_job", "submission"]
     assert {span["span_id"] for span in trace["spans"]} == {span_id.hex() for span_id in collector.spans}
     assert (result["traces"], result["sent"]) == (1, True)
+
+
+async def test_a_killed_and_a_frozen_exporter_leave_neither_gap_nor_double(system: System) -> None:
+    """What arrives is what the facts say, though others take over from them, and the frozen one goes on later."""
+    jobs, collector, exporters = list[str](), Collector(), list[Process]()
+
+    async def ask(url: str | None = None) -> None:
+        """Ask for jobs, and let one more exporter send to `url`, until the traces of all have arrived."""
+        asked = [(await system.create()).id for _ in range(4)]
+        for job_id in asked:
+            await system.client.execute_job(job_id)
+        jobs.extend(asked)
+        if url is not None:
+            exporters.append(await another(system, "jobstore.tracing", SIGNOFF_OTLP_ENDPOINT=url))
+        await until(lambda: set(jobs) <= set(collector.jobs()), WAIT_S)
+
+    jobstore = psutil.Process(system.endpoints["processes"]["jobstore"])
+    system.environments.setdefault("jobstore.tracing", jobstore.environ())
+    try:
+        async with collector.serving() as url:
+            await ask(url)
+            exporters[0].kill()
+            await ask(url)
+            exporters[1].send_signal(signal.SIGSTOP)
+            await ask(url)
+            exporters[1].send_signal(signal.SIGCONT)
+            await ask()
+    finally:
+        for exporter in exporters:
+            with suppress(ProcessLookupError):
+                exporter.kill()
+            await exporter.wait()
+    assert sorted(set(jobs) & set(collector.jobs())) == sorted(each for each in collector.jobs() if each in jobs)
+    for job_id in jobs[::4]:
+        trace, _ = await signoff(system, "traces", "export", "--job", job_id)
+        sent = collector.traces()[bytes.fromhex(trace["trace_id"])]
+        assert {span["span_id"] for span in trace["spans"]} == {span.span_id.hex() for span in sent}
