@@ -124,7 +124,9 @@ async def test_who_asks_while_the_broker_is_away_is_told_so(database_of_one: Dat
     broker.is_away = True
     assert await groups.ask() == "", "it was looked at just now"
     groups = watching(database_of_one, broker)
+    assert metric("unread") == 0
     assert (await groups.ask(), groups.findings) == ("no answer", ())
+    assert [metric(name) for name in ("unread", "stalled_partitions", "position", "strangers")] == [None] * 4
 
 
 async def until_found(groups: ConsumerGroups, told: tuple[int, int, list[str]]) -> None:

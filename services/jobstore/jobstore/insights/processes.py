@@ -258,7 +258,12 @@ class ConsumerGroups:
         async with self._looking:
             if time.monotonic() - self._looked_at < fresh_s:
                 return
-            groups = [group for readers in self.readers for group in await readers.describe()]
+            try:
+                groups = [group for readers in self.readers for group in await readers.describe()]
+            except TransientError:
+                for gauge in (UNREAD, STALLED, POSITION, STRANGERS):
+                    gauge.clear()  # nobody is alerted to what may have passed
+                raise
             async with self.database.session() as session:
                 reported = set(await session.scalars(_MEMBERS))
                 rows = await session.execute(_ROOMS, {"alive_s": self.alive_s})
