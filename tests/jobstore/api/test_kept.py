@@ -46,6 +46,10 @@ def rest(database: Database, runner: CommandRunner) -> Any:
                 ),
                 {"status": status, "cancelled": cancelled, "s": days * DAY_S, "id": steps.job_id},
             )
+            await connection.execute(
+                text("UPDATE job_logs SET created_at = signoff_now() - make_interval(secs => :s) WHERE job_id = :id"),
+                {"s": days * DAY_S, "id": steps.job_id},
+            )
         return steps.job_id
 
     return make
@@ -144,8 +148,8 @@ async def test_it_is_told_what_is_kept_and_what_goes_next(doors: KeepingService,
     assert (kept.is_on, kept.holds, kept.removed, kept.uncut) == (True, 1, 0, 0)
     assert (kept.archive.bytes, kept.archive.parts, kept.archive.is_configured) == (770, 2, True)
     assert kept.archive.newest_at is not None
-    assert [(each.code, each.count) for each in kept.kept_back] == [("job_held", 1)]
-    assert "jobs release" in kept.kept_back[0].remedy
+    assert [(each.code, each.count) for each in kept.kept_back] == [("archive_late", 0), ("job_held", 1)]
+    assert "jobs release" in kept.kept_back[1].remedy
     assert kept.database_bytes > sum(table.bytes for table in kept.tables[:3]) > 0
     assert {"jobs", "job_logs", "retentions"} <= {table.name for table in kept.tables}
     assert kept.tables == sorted(kept.tables, key=lambda table: -table.bytes)
@@ -157,9 +161,8 @@ async def test_it_is_told_what_is_kept_and_what_goes_next(doors: KeepingService,
         (0.0, None, ["no_archive"]),
         (0.0, "", ["archive_late"]),
         (0.0, "(1, 0, 7, signoff_now() - interval '1 hour')", ["archive_late"]),
-        (0.0, "(1, 0, 7, signoff_now())", []),
-        (365 * DAY_S, "(1, 0, 7, signoff_now())", ["clocks_differ"]),
-        (-365 * DAY_S, "(1, 0, 7, signoff_now())", ["clocks_differ"]),
+        (365 * DAY_S, "(1, 0, 7, signoff_now())", ["archive_late", "clocks_differ"]),
+        (-365 * DAY_S, "(1, 0, 7, signoff_now())", ["archive_late", "clocks_differ"]),
     ],
 )
 @pytest.mark.usefixtures("doors")
@@ -174,6 +177,16 @@ async def test_what_keeps_all_removal_back_is_told_with_what_helps(
         obstacles = await reads.list_obstacles(connection, clock, has_archive=parts is not None)
     assert [each.code for each in obstacles] == codes
     assert all(each.message and each.remedy for each in obstacles)
+
+
+@pytest.mark.usefixtures("doors")
+async def test_what_was_recorded_just_now_is_not_late(rest: Any, database: Database) -> None:
+    """Neither before the first part, nor hours after the last."""
+    await rest(0.001)
+    for parts in ("", "INSERT INTO archive_parts (number, seq, bytes, created_at) VALUES (1, 0, 7, '2026-01-01')"):
+        async with database.transaction() as connection:
+            await connection.execute(text(parts or "SELECT"))
+            assert await reads.list_obstacles(connection, datetime.now(UTC), has_archive=True) == []
 
 
 @pytest.mark.usefixtures("doors")

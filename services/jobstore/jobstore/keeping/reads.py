@@ -31,7 +31,7 @@ DUE_MAX: Final = 10_000
 AGES: Final = (1, 7, 30, 90)
 #: Of how many days the growth is told at most.
 GROWTH_DAYS: Final = 7
-#: An archive is late whose newest part is older, while there is something to archive.
+#: An archive is late in which an older entry of a log does not stand yet.
 LATE_S: Final = 900.0
 #: While the clocks of the database and of a jobstore differ by more, what is due by one alone is not removed.
 CLOCKS_S: Final = 60.0
@@ -176,7 +176,9 @@ _REMOVED: Final = text(
 _ARCHIVE: Final = text(
     """
     SELECT k.checkpoint, k.checkpoint_at, k.archive_error AS error, parts.*,
-        greatest(0, last.seq - k.archived_seq) AS behind
+        greatest(0, last.seq - k.archived_seq) AS behind,
+        (SELECT extract(epoch FROM signoff_now() - created_at)::float8 FROM job_logs WHERE seq > k.archived_seq
+            ORDER BY seq LIMIT 1) AS waits_s
     FROM keeping k CROSS JOIN (
         SELECT coalesce(sum(bytes), 0)::bigint AS bytes, count(*) AS parts, max(created_at) AS newest_at,
             coalesce(sum(bytes) FILTER (WHERE created_at > signoff_now() - make_interval(days => :days)), 0)::bigint
@@ -233,8 +235,8 @@ _REASONS: Final = {
         "mend the archive, and see whether it is whole: signoff archive verify",
     ),
     "archive_late": (
-        "the archive is behind: rows that are not archived yet: {count}; the newest part is {age}",
-        "see what the jobstore that archives says: signoff archive show",
+        "the archive is behind: rows that are not archived yet: {count}; the oldest has waited for {age}",
+        "see the log of the jobstores: one of them archives, and says there why it cannot",
     ),
     "hold_of_nothing": (
         "holds of jobs that are not there, which keep nothing back: {count}",
@@ -260,7 +262,7 @@ async def read_kept(connection: Connection, clock: datetime, *, has_archive: boo
     groups = await connection.execute(_GROUPS, {"percent": 100 * share})
     total = round(sum(row.number for row in groups) / share)
     counts = (await connection.execute(_REMOVED)).one()
-    archive, lately = await _read_archive(connection, has_archive=has_archive)
+    archive = await _read_archive(connection, has_archive=has_archive)
     is_on = bool(await connection.scalar(_IS_ON))
     operations = await connection.execute(_OPERATIONS)
     if is_on:
@@ -279,8 +281,8 @@ async def read_kept(connection: Connection, clock: datetime, *, has_archive: boo
         removed=counts.removed,
         uncut=counts.uncut,
         holds=counts.holds,
-        archive=archive,
-        growth=await _read_growth(connection, lately, _divide_bytes(sizes, total)),
+        archive=archive.shown,
+        growth=await _read_growth(connection, archive.lately, _divide_bytes(sizes, total)),
         next=sorted([*_list_next(groups, share), *_list_next(operations, 1.0)], key=lambda each: each.at),
         kept_back=kept_back,
     )
@@ -314,11 +316,19 @@ def _list_next(rows: Sequence[Row], share: float) -> list[KeptNext]:
     ]
 
 
-async def _read_archive(connection: Connection, *, has_archive: bool) -> tuple[KeptArchive, int]:
-    """Return the archive as the database knows it, and the bytes of its parts of the last days."""
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """The archive as the database knows it, the bytes of its parts of the last days, and what waits for it longest."""
+
+    shown: KeptArchive
+    lately: int
+    waits_s: float | None
+
+
+async def _read_archive(connection: Connection, *, has_archive: bool) -> _Archive:
     fields = dict((await connection.execute(_ARCHIVE, {"days": GROWTH_DAYS})).one())
-    lately = fields.pop("lately")
-    return KeptArchive(is_configured=has_archive, **fields), lately
+    lately, waits_s = fields.pop("lately"), fields.pop("waits_s")
+    return _Archive(KeptArchive(is_configured=has_archive, **fields), lately, waits_s)
 
 
 async def _read_growth(connection: Connection, lately: int, bytes_of_job: float) -> KeptGrowth:
@@ -335,9 +345,7 @@ async def _read_growth(connection: Connection, lately: int, bytes_of_job: float)
     )
 
 
-async def _list_kept_back(
-    connection: Connection, archive: KeptArchive, now: datetime, clock: datetime
-) -> list[KeptBack]:
+async def _list_kept_back(connection: Connection, archive: _Archive, now: datetime, clock: datetime) -> list[KeptBack]:
     """Return what keeps back what is due, of all retentions."""
     found = _list_obstacles(archive, now, clock)
     for code, statement in {**_KEPT_BACK, "hold_of_nothing": _HOLDS_OF_NOTHING}.items():
@@ -348,20 +356,18 @@ async def _list_kept_back(
 
 async def list_obstacles(connection: Connection, clock: datetime, *, has_archive: bool) -> list[KeptBack]:
     """Return what keeps back all removal, whatever is due; `clock` is the jobstore's own time."""
-    archive, _ = await _read_archive(connection, has_archive=has_archive)
+    archive = await _read_archive(connection, has_archive=has_archive)
     return _list_obstacles(archive, (await connection.execute(_OWN_CLOCK)).one().now, clock)
 
 
-def _list_obstacles(archive: KeptArchive, now: datetime, clock: datetime) -> list[KeptBack]:
+def _list_obstacles(archive: _Archive, now: datetime, clock: datetime) -> list[KeptBack]:
     found: list[KeptBack] = []
-    age_s = None if archive.newest_at is None else (now - archive.newest_at).total_seconds()
-    if not archive.is_configured:
+    if not archive.shown.is_configured:
         found.append(_explain("no_archive"))
-    elif archive.error is not None:
-        found.append(_explain("archive_failed", age=archive.error))
-    elif archive.behind and (age_s is None or age_s > LATE_S):
-        age = "not there" if age_s is None else f"{age_s / 60:.0f} minutes old"
-        found.append(_explain("archive_late", archive.behind, age=age))
+    elif archive.shown.error is not None:
+        found.append(_explain("archive_failed", age=archive.shown.error))
+    elif archive.waits_s is not None and archive.waits_s > LATE_S:
+        found.append(_explain("archive_late", archive.shown.behind, age=f"{archive.waits_s / 60:.0f} minutes"))
     if (apart_s := abs((now - clock).total_seconds())) > CLOCKS_S:
         found.append(_explain("clocks_differ", round(apart_s)))
     return found
