@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cli.commands import judge
 from contracts.resources import NewJob
 from signoff.v1 import judging_service_pb2 as judging_pb
 from signoff.v1 import operations_service_pb2 as pb
@@ -78,6 +79,13 @@ async def test_a_judge_that_is_away_is_an_answer(signoff):
     assert (away.status, "judge_unreachable: nobody answers" in away.out) == (1, True)
     probed = await signoff("judge", "test", "--json")
     assert (probed.status, probed.json["probe"]) == (0, {"api": "chat"})
+
+
+async def test_a_judge_that_gives_no_answer_is_told_of_while_it_is_waited_for(signoff, monkeypatch):
+    quick = await signoff("judge", "try", '"blue"', "--criteria", "blue")
+    monkeypatch.setattr(judge, "SILENT_S", 0.0)
+    slow = await signoff("judge", "try", '"blue"', "--criteria", "blue")
+    assert (quick.err, "warning: no answer yet" in slow.err, slow.out) == ("", True, quick.out)
 
 
 async def test_jobs_are_judged_again_within_limits(signoff, jobstore):

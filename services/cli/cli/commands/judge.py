@@ -1,5 +1,6 @@
 """The group `signoff judge` and the command `signoff rejudge`."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 app = make_app("Try judges, and criteria, without a job.")
 
 rejudge_app = make_app()
+
+#: Seconds after which a judging of one case is called slow; most take less.
+SILENT_S: Final = 15.0
 
 
 #: How results are judged again: by which policy or criteria, and within which cost and rate.
@@ -196,7 +200,12 @@ async def report(
 async def _judge(out: Output, jobstore: AsyncClient, fields: dict[str, Any]) -> "Judging":
     """Create a judging of the one case in `fields`, wait until the judging has ended, and return it."""
     group_id = await jobstore.create_judgings(validate_resource("NewJudgings", fields, "what is judged"))
-    await await_judgings(jobstore, group_id, out)
+    words = "no answer yet: the judge is asked until it answers; whether it is there says signoff doctor"
+    telling = asyncio.get_running_loop().call_later(SILENT_S, out.warn, words)
+    try:
+        await await_judgings(jobstore, group_id, out)
+    finally:
+        telling.cancel()
     ((made,), _) = await jobstore.get_judgings(group_id)
     return made
 
