@@ -1,16 +1,20 @@
 """Cut the logs of removed jobs: of each its last entry stays, and goes in its time, too (docs/protocol.md#removal).
 
 The role of the jobstores deletes no entry: functions of the tables' owner do, and only what is archived below the last
-entry of a removed job. Each batch is a transaction of its own, so that one that is cut off is done again.
+entry of a removed job. Facts of a batch that made the job forget what it was, too. Each batch is a transaction of its
+own, so that one that is cut off is done again.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import text
 
 from jobstore.engine.database import Database
+from jobstore.engine.facts import ADMINISTRATION
 from jobstore.engine.locks import Lock, try_hold
+from jobstore.engine.sql import Connection
 from jobstore.keeping.pace import pause
 from servicekit.process.runtime import run_forever
 
@@ -32,7 +36,40 @@ _LOOK: Final = text(
     """
 )
 _CUT: Final = text("SELECT signoff_cut(:limit, :rest_s)")
+_CUT_SEQ: Final = text("SELECT cut_seq FROM keeping")
+_OPERATIONS: Final = text(
+    "SELECT DISTINCT i.operation_id::text FROM job_logs l JOIN operation_items i ON i.job_id = l.job_id "
+    "WHERE l.kind = 'removed' AND l.seq > :after AND l.seq <= :until"
+)
+#: What a fact says of a new job of a batch is its content. The fact stays, and says of the item what is known of it.
+_FORGET_NEW_JOBS: Final = text(
+    f"""
+    UPDATE facts SET body = jsonb_set(body::jsonb, '{{rows}}', (
+        SELECT jsonb_agg(CASE WHEN item ->> 'job_id' = ANY(told.job_ids) THEN item - 'spec' ELSE item END ORDER BY n)
+        FROM jsonb_array_elements(body::jsonb -> 'rows') WITH ORDINALITY AS items (item, n)
+    ))::json
+    FROM (
+        SELECT f.seq, array_agg(removed.job_id) AS job_ids
+        FROM facts f CROSS JOIN LATERAL json_array_elements(f.body -> 'rows') AS item CROSS JOIN LATERAL (
+            SELECT l.job_id FROM job_logs l
+            WHERE l.job_id = item ->> 'job_id' AND l.kind = 'removed' AND l.seq <= :until LIMIT 1
+        ) AS removed
+        WHERE f.topic = '{ADMINISTRATION}' AND f.body ->> 'kind' = 'operation_items' AND item ->> 'spec' IS NOT NULL
+            AND (CAST(:keys AS text[]) IS NULL OR f.key = ANY(:keys))
+        GROUP BY f.seq
+    ) AS told
+    WHERE facts.seq = told.seq
+    """  # noqa: S608 - a name of our own
+)
 _FORGET: Final = text("SELECT signoff_forget_removed(:limit, :kept_s)")
+
+
+async def forget_new_jobs(connection: Connection, until: int, keys: Sequence[str] | None = None) -> None:
+    """Let facts of operations forget the content of jobs whose last entries have numbers up to `until`.
+
+    `keys`: the operations whose facts are looked through; None: all of them.
+    """
+    await connection.execute(_FORGET_NEW_JOBS, {"until": until, "keys": keys})
 
 
 class Cutting:
@@ -59,7 +96,11 @@ class Cutting:
             if not await try_hold(connection, Lock.CUTTING):
                 return False
             if look.is_uncut:
+                after = await connection.scalar(_CUT_SEQ)
                 cut = int(await connection.scalar(_CUT, {"limit": self._batch, "rest_s": self._rest_s}))
+                span = {"after": after, "until": await connection.scalar(_CUT_SEQ)}
+                if keys := list(await connection.scalars(_OPERATIONS, span)):
+                    await forget_new_jobs(connection, span["until"], keys)
             if look.is_old:
                 forgotten = int(await connection.scalar(_FORGET, {"limit": self._batch, "kept_s": self._kept_s}))
         await pause(began)

@@ -18,6 +18,7 @@ from jobstore.jobs.model import TERMS, ExecutionStage, ExecutionState, Transitio
 from jobstore.jobs.reads import join_response
 from jobstore.jobs.transitions import NO_ENDING, REJUDGED, change_ending, is_end, is_verdict, list_not_met, make_ending
 from jobstore.judging.rules import read_task
+from jobstore.keeping.cutting import forget_new_jobs
 from jobstore.keeping.removal_store import EMPTY, STAYS
 from jobstore.limits.rules import name_agent
 from jobstore.recovery.fact_parsing import Fact, parse_fact
@@ -39,6 +40,8 @@ _KEPT: Final = [
 ]
 #: The columns of what a job, or an execution, has spent.
 SPENT: Final = ("cost_nanos", "tokens")
+#: Above every number of an entry.
+LAST: Final = 2**63 - 1
 #: The columns of a log entry by the names that their values have in its fact.
 _ENTRY: Final = {name: column for name, column in LOG_NAMES.items() if name in JobLog.model_fields and name != "waited"}
 _get_entry: Final = attrgetter(*_ENTRY)
@@ -340,8 +343,9 @@ class Removed:
         await self._connection.execute(_OUTLINE_EXECUTIONS, sql.arrays(_OUTLINE, "u", outlines))
 
     async def cut(self) -> None:
-        """Delete the entries of removed jobs but their last, once their indexes are there."""
+        """Delete what stays of removed jobs but their last entries, once indexes are there."""
         await self._connection.execute(_CUT)
+        await forget_new_jobs(self._connection, LAST)
 
 
 def make_outlines(fact: Fact) -> list[Values]:

@@ -124,10 +124,14 @@ class ComparedTable:
 #: Removal entries that are this old may have gone, with what stayed of their executions.
 _OLD: Final = "created_at <= signoff_now() - interval '30 days'"
 #: Which rows of a table are compared. Answers that are kept for a time are not published as facts; what is left of a
-#: removed job's log until it is cut is told by no fact any more, and facts of a removed operation are cut, too.
+#: removed job's log until it is cut is told by no fact any more, facts of a removed operation are cut, too, and those
+#: of a batch forget what removed jobs were, some time after these were removed.
 _COMPARED: Final[Mapping[str, str]] = {
     "facts": f"""NOT (topic = '{ADMINISTRATION}' AND key IN (SELECT key FROM facts WHERE topic = '{ADMINISTRATION}'
-        AND body ->> 'kind' = 'operations' AND body ->> 'removed' = 'true'))""",  # noqa: S608 - a name of our own
+        AND body ->> 'kind' = 'operations' AND body ->> 'removed' = 'true'))
+        AND NOT (topic = '{ADMINISTRATION}' AND body ->> 'kind' = 'operation_items' AND EXISTS (
+            SELECT FROM json_array_elements(body -> 'rows') AS item
+            JOIN job_logs r ON r.job_id = item ->> 'job_id' AND r.kind = 'removed'))""",  # noqa: S608 - names of our own
     "executions": f"NOT ({REMEMBERED}) AND NOT EXISTS (SELECT FROM job_logs r WHERE r.job_id = executions.job_id "
     f"AND r.kind = 'removed' AND r.{_OLD})",
     "job_logs": "CASE WHEN kind = 'removed' "

@@ -255,6 +255,7 @@ facts = declare(
     required("topic", Text),
     required("key", Text),
     required("body", JSON, doc="the event"),
+    Index("facts_key_idx", "key"),
 )
 facts.add_is_dependent_on(job_logs)  # whose sequence numbers it, too
 
