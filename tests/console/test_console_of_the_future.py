@@ -37,7 +37,7 @@ PATHS = sorted(
 
 @pytest.fixture(scope="module")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with jobstore_of_the_future() as address, JobStoreClient(address, TOKEN, timeout_s=5) as client:
+    async with jobstore_of_the_future() as address, JobStoreClient(address, TOKEN, timeout_s=60) as client:
         limits, live = ClientLimits(), LiveHub(client)
         server = Server(create_app(client, live, Sessions([bytes(32)], 60.0), limits), live, "127.0.0.1:0", limits)
         stop = asyncio.Event()
@@ -71,7 +71,7 @@ async def test_each_address_answers(http: aiohttp.ClientSession, path: str) -> N
 
 async def test_so_does_a_stream(http: aiohttp.ClientSession) -> None:
     told: Any = b""
-    async with asyncio.timeout(10), http.get(f"/api/operations/{AN_ID}/events") as answer:
+    async with asyncio.timeout(60), http.get(f"/api/operations/{AN_ID}/events") as answer:
         async for line in answer.content:
             if line.startswith(b"data:"):
                 told = line
