@@ -37,6 +37,8 @@ async def wait_for(read: Callable[[], Awaitable[T]], is_there: Callable[[T], boo
             await asyncio.sleep(0.05)
 
 
+# It starts a system of its own, in the minute in which others start theirs.
+@pytest.mark.timeout(300)
 async def test_with_a_prefix_a_life_a_redrive_a_replay_and_a_rebuild_work_as_without(
     press: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

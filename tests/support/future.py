@@ -1,5 +1,6 @@
 """A jobstore of the future: it answers each call with words, codes and fields that nobody knows yet."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -92,7 +93,7 @@ def _text_of(name: str) -> str:
 
 
 class _Answers(grpc.GenericRpcHandler):
-    """Answers each call once; of a stream, one message, and no end."""
+    """Answers each call once, and a stream with one message; a watch of all jobs never ends: its cursor came again."""
 
     def __init__(self, calls: Iterable[MethodDescriptor]) -> None:
         self._calls = {f"/{call.containing_service.full_name}/{call.name}": call for call in calls}
@@ -108,6 +109,8 @@ class _Answers(grpc.GenericRpcHandler):
 
         async def many(_request: bytes, _context: Any) -> AsyncIterator[bytes]:
             yield answer
+            if call.name == "WatchJobs":
+                await asyncio.Event().wait()
 
         if call.server_streaming:
             return grpc.unary_stream_rpc_method_handler(many)
