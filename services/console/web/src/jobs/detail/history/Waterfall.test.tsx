@@ -40,6 +40,10 @@ it("shows where the time of a job went: a row a call, exact times for all, in th
   expect(agent).toHaveAttribute("title", expect.stringMatching(/from 25 Nov 2026, 00:00:12 .* to .*00:00:14/s));
   expect(agent).toHaveAttribute("title", expect.stringMatching(/50 % reported at/));
   expect(agent).toHaveStyle({ left: "60%" });
+  const layers = within(second as HTMLElement)
+    .getAllByRole("button")
+    .map((bar) => Number(bar.style.zIndex));
+  expect(layers, "what is too short to be seen lies above what follows").toEqual([5, 4, 3, 2, 1]);
   expect(screen.getByRole("list", { name: "In all" })).toHaveTextContent("7.0 s before the next call");
 });
 

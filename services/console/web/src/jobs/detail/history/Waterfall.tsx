@@ -16,6 +16,8 @@ import { describePastWaits, PastWaits, PastWaitsLegend } from "./PastWaits";
 
 const ROWS_SHOWN = 50;
 const TICKS_DRAWN = 100;
+/** Above every span, since what a focused one says stands over the rows below. */
+const FOCUSED_LAYER = 10;
 
 /** How spans look: what is done is thick, what is waited for thin, so that colour is not all that tells them apart. */
 const LOOKS: Record<SpanKind, string> = {
@@ -114,10 +116,11 @@ function Row({ call, place, now, reason, nameOf, onOpen }: RowProps) {
         )}
       </span>
       <span className="relative h-6">
-        {begun.map((span) => (
+        {begun.map((span, index) => (
           <SpanBar
             key={`${span.kind} ${span.begin}`}
             span={span}
+            layer={begun.length - index}
             left={place(span.begin)}
             width={`calc(${place(span.end ?? Math.max(now, span.begin))} - ${place(span.begin)})`}
             now={now}
@@ -131,7 +134,7 @@ function Row({ call, place, now, reason, nameOf, onOpen }: RowProps) {
           <span
             key={version}
             aria-hidden
-            className="pointer-events-none absolute inset-y-1 w-0.5 bg-surface"
+            className="pointer-events-none absolute inset-y-1 z-9 w-0.5 bg-surface"
             style={{ left: place(at) }}
           />
         ))}
@@ -143,6 +146,8 @@ function Row({ call, place, now, reason, nameOf, onOpen }: RowProps) {
 
 type SpanBarProps = Pick<RowProps, "now" | "reason" | "nameOf" | "onOpen"> & {
   span: Span;
+  /** Of one that is too short to be seen the least width lies above the span that follows. */
+  layer: number;
   left: string;
   width: string;
   progress: Call["ticks"];
@@ -152,7 +157,7 @@ type SpanBarProps = Pick<RowProps, "now" | "reason" | "nameOf" | "onOpen"> & {
  * Span as a button that leads to the entry with which it began. What it is and its exact times are its title, and stand
  * below it while it has the focus.
  */
-function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: SpanBarProps) {
+function SpanBar({ span, layer, left, width, now, reason, nameOf, progress, onOpen }: SpanBarProps) {
   const [zone] = useZone();
   const [isFocused, setFocused] = useState(false);
   const exact = (at: number) => formatExactTime(at, toIntlZone(zone));
@@ -175,7 +180,7 @@ function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: S
       onFocus={() => setFocused(true)}
       onBlur={() => setFocused(false)}
       className="absolute inset-y-0 flex min-w-1 items-center"
-      style={{ left, width }}
+      style={{ left, width, zIndex: isFocused ? FOCUSED_LAYER : layer }}
     >
       <span className={cn("w-full rounded-sm", LOOKS[kind], reason && findInk(reason.code))} />
       <PastWaits span={span} />
@@ -183,7 +188,7 @@ function SpanBar({ span, left, width, now, reason, nameOf, progress, onOpen }: S
         <span
           aria-hidden
           className={cn(
-            "absolute top-full z-10 w-max max-w-72 rounded border bg-surface p-2 text-left text-xs whitespace-pre-line",
+            "absolute top-full w-max max-w-72 rounded border bg-surface p-2 text-left text-xs whitespace-pre-line",
             Number.parseFloat(left) > 50 ? "right-0" : "left-0",
           )}
         >
