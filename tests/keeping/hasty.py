@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from jobstore import app
+from jobstore import wiring
 from jobstore.keeping import cutting, retention
 from jobstore.keeping.archiver import Archiver
 from jobstore.keeping.checkpoints import CheckpointTerms
@@ -31,7 +31,7 @@ def of_hasty(spec: ServiceSpec, archive: Path) -> ServiceSpec:
 
 
 if __name__ == "__main__":
-    vars(app).update(
+    vars(wiring).update(
         CheckpointTerms=lambda *_: CheckpointTerms(EVERY_S, facts_kept_s=EVERY_S),
         Cutting=partial(cutting.Cutting, rest_s=EVERY_S, batch=BATCH),
         Archiver=lambda *parts, **_: Archiver(*parts, every_s=EVERY_S),

@@ -16,8 +16,6 @@ from typing import Final, Literal
 from uuid import UUID, uuid4
 
 import cramjam
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
@@ -25,6 +23,7 @@ from sqlalchemy import text
 from contracts.signing import FactKeys
 from jobstore.engine.sql import Connection
 from jobstore.executions.store import REMEMBERED
+from jobstore.schema.migrations.versions import REVISIONS
 from jobstore.schema.tables import metadata
 from servicekit.archive.objects import Objects
 from servicekit.errors import PermanentError, TransientError
@@ -381,10 +380,7 @@ def _read_number(name: str) -> int:
 
 
 def _check_revision(name: str, manifest: Manifest) -> None:
-    config = Config()
-    config.set_main_option("script_location", "jobstore:schema/migrations")
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if manifest.revision not in known:
+    if manifest.revision not in REVISIONS:
         raise PermanentError(
             f"{name} has tables of revision {manifest.revision}, which this version does not know: "
             f"take Signoff {manifest.version} or newer",

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from jobstore.engine.locks import Lock
+from jobstore.schema.migrations.versions import REVISIONS
 from jobstore.schema.tables import APPEND_ONLY, metadata
 from servicekit.errors import PermanentError
 from signoff.errors import ErrorCode
@@ -39,6 +36,8 @@ _HOLDER: Final = text(
 ).bindparams(lock=Lock.MIGRATION)
 
 
+_IS_MADE: Final = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
 _OF_TABLES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
 #: Whether a role has each of some privileges.
 _PRIVILEGES: Final = text(
@@ -80,17 +79,27 @@ class Migration:
         if not connection.scalar(_TAKE_TURN):
             self._enter(doing="wait for another process that migrates", pid=connection.scalar(_HOLDER))
             return False
-        config = Config()
-        config.set_main_option("script_location", "jobstore:schema/migrations")
-        config.attributes["connection"] = connection
-        for script in _find_pending(connection, ScriptDirectory.from_config(config)):
-            connection.commit()  # what was read: Alembic begins, and commits, a transaction of its own
-            self._enter(doing="migrate", revision=script.revision, change=script.doc)
-            command.upgrade(config, script.revision)
-            self._tell("a migration is done")
+        if pending := _find_pending(connection):
+            self._apply(connection, pending)
         if self._grantee is not None:
             _grant(connection, self._grantee)
         return True
+
+    def _apply(self, connection: Connection, pending: Sequence[str]) -> None:
+        # Heavy, and not needed by most starts.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+        from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", "jobstore:schema/migrations")
+        config.attributes["connection"] = connection
+        scripts = ScriptDirectory.from_config(config)
+        for revision in pending:
+            connection.commit()  # what was read: Alembic begins, and commits, a transaction of its own
+            self._enter(doing="migrate", revision=revision, change=scripts.get_revision(revision).doc)
+            command.upgrade(config, revision)
+            self._tell("a migration is done")
 
     async def tell(self, every_s: float) -> None:
         """Log the current revision now and then, for ever, and since when it runs."""
@@ -127,13 +136,13 @@ def _grant(connection: Connection, role: str) -> None:
     connection.commit()
 
 
-def _find_pending(connection: Connection, scripts: ScriptDirectory) -> Sequence[Script]:
+def _find_pending(connection: Connection) -> Sequence[str]:
     """Return the revisions that the database lacks, the oldest first. PermanentError: its own is unknown here."""
-    has = MigrationContext.configure(connection).get_current_revision()
-    if has is not None and has not in {script.revision for script in scripts.walk_revisions()}:
+    has = connection.scalar(_REVISION) if connection.scalar(_IS_MADE) else None
+    if has is not None and has not in REVISIONS:
         raise PermanentError(
             f"the database holds tables of another version of this jobstore (revision {has}): start the version that "
             "made them, or start with an empty database and empty topics (docs/operations/upgrading.md)",
             code=ErrorCode.UNKNOWN_REVISION,
         )
-    return list(scripts.iterate_revisions("head", has or "base"))[::-1]
+    return REVISIONS[REVISIONS.index(has) + 1 :] if has is not None else REVISIONS
