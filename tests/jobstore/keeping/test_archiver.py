@@ -9,6 +9,7 @@ from jobstore.engine.database import Database
 from jobstore.engine.runner import CommandRunner
 from jobstore.keeping.archiver import take_archive
 from servicekit.archive.objects import Objects
+from servicekit.archive.parts import Archive
 from servicekit.errors import TransientError
 
 
@@ -129,6 +130,29 @@ async def test_facts_that_parts_had_ahead_of_those_of_another_tenant_are_not_los
     state = await published.run()
 
     assert (state["archive_error"], state["archived_seq"]) == (None, last)
+
+
+async def test_facts_that_a_part_had_ahead_of_the_relays_mark_are_known_without_reading_it(
+    published: Archiving, database: Database, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a pass that failed, which has archived nothing."""
+    archiver, state = published.archiver, await published.state()
+    await published.execute(f"UPDATE relay SET published_seq = {state['published_seq'] - 2}")
+    async with database.session() as session:
+        await archiver.archive(session)
+    await published.execute(f"UPDATE relay SET published_seq = {state['published_seq']}")
+    await Steps(database, runner).running()
+    await published.publish()
+    lost = next(one for one in reversed(published.topics.records) if one.topic == "job-changed")
+    published.topics.records.remove(lost)
+    async with database.session() as session:
+        await archiver.archive(session)
+        assert "can no longer be read" in (await published.state())["archive_error"]
+        published.topics.records.append(lost)
+        monkeypatch.setattr(Archive, "read_data", None)  # what it looks for is in no other part
+        await archiver.archive(session)
+    state = await published.state()
+    assert (state["archive_error"], state["archived_seq"]) == (None, state["published_seq"])
 
 
 @pytest.mark.parametrize("number", [1, 2])

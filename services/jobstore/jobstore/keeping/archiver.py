@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import time
 from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from jobstore.engine import locks, sql
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock
 from jobstore.engine.sql import Connection
+from jobstore.keeping.pace import pause
 from jobstore.schema.keeping_tables import archive_parts
 from servicekit import clock
 from servicekit.archive.parts import PART_BYTES, Archive, Manifest, Part, PartWriter, iterate_records
@@ -42,7 +44,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _JOBS: Final = TOPIC_OF[JobChanged]
-#: Records that are archived between two turns of the event loop.
+#: Records that are archived between two pauses, in which the event loop does what others wait for.
 _TURN: Final = 200
 
 OUTAGE: Final = Gauge("signoff_archive_outage", "1 while this process cannot archive facts, by why", ["code"])
@@ -188,7 +190,7 @@ class State:
 class _Draft:
     """The part that is being gathered."""
 
-    #: The numbers of all facts of this pass, also of the full parts before.
+    #: The numbers of all facts of this pass, also of the full parts before, and those ahead of the pass before.
     numbers: "array[int]" = field(default_factory=lambda: array("q"))
     writer: PartWriter = field(default_factory=PartWriter)
     first_seq: int | None = None
@@ -225,6 +227,8 @@ class Archiver:
         self._installation = installation
         self._every_s = every_s
         self._part_bytes = part_bytes
+        #: By the hash of the newest part, if this process wrote it: facts in it that the relay had not noted by then.
+        self._ahead: dict[str | None, array[int]] = {}
 
     async def run(self) -> None:
         """Archive for ever, unless another jobstore does."""
@@ -290,7 +294,7 @@ class Archiver:
         state.suspect = number  # until it is known to be whole
         if number < state.part:
             archive.check_successor(part, await archive.read_part(number + 1))
-        await archive.read_data(part)
+        await archive.check_data(part)
         state.suspect = None
 
     async def _adopt(self, session: Connection, archive: Archive, state: State) -> None:
@@ -327,7 +331,7 @@ class Archiver:
             chosen.begin_behind({_split(place): name for place, name in state.newest.items()})
         except ValueError as error:
             raise TransientError(f"SIGNOFF_SECRETS: {error}", code=ErrorCode.WRONG_SECRETS) from error
-        draft = _Draft()
+        draft = _Draft(array("q", self._ahead.get(state.part_hash, ())))  # which a pass that fails leaves as it is
         is_new = False
         for topic, numbers in ends.items():
             if all(state.offsets.get(f"{topic}/{number}", 0) == end for number, end in numbers.items()):
@@ -336,18 +340,20 @@ class Archiver:
             async with self._history(topic) as history:
                 async for records in history.read(_find_spans(state, topic, numbers, await history.offsets())):
                     for begin in range(0, len(records), _TURN):
-                        some = records[begin : begin + _TURN]
+                        began, some = time.monotonic(), records[begin : begin + _TURN]
                         draft.add(list(chosen.keep(some)))
                         state.offsets |= {f"{one.topic}/{one.partition}": one.offset + 1 for one in some}
                         if draft.writer.size >= self._part_bytes:
                             await self._write(session, archive, state, draft, chosen, state.archived_seq)
                             draft = _Draft(draft.numbers)
-                        await asyncio.sleep(0)
+                        await pause(began)
             state.offsets |= {f"{topic}/{number}": end for number, end in numbers.items()}
         # Perhaps all stands in full parts that a process wrote which was killed: then a part without records says so.
         if is_new or state.published_seq > state.archived_seq:
             await self._refuse_gaps(session, archive, state, draft.numbers)
             await self._write(session, archive, state, draft, chosen, state.published_seq)
+            ahead = (number for number in draft.numbers if number > state.archived_seq)
+            self._ahead = {state.part_hash: array("q", ahead)}
 
     async def _refuse_gaps(self, session: Connection, archive: Archive, state: State, numbers: "array[int]") -> None:
         """Raise PermanentError if a row that was published stands in no part, and not in this pass: it was lost.

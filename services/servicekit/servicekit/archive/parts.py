@@ -255,7 +255,7 @@ class Archive:
         """
         name, document = _NAME.format(manifest.number), _sign(manifest, self._keys)
         await self._objects.put(_name_data(manifest), data)
-        await self.read_data(Part(manifest=manifest, sha256=hashlib.sha256(document).hexdigest(), is_signed=True))
+        await self.check_data(Part(manifest=manifest, sha256=hashlib.sha256(document).hexdigest(), is_signed=True))
         if not await self._objects.create(name + _MANIFEST, document):
             return None
         part = await self.read_part(manifest.number)
@@ -284,13 +284,18 @@ class Archive:
 
     async def read_data(self, part: Part) -> bytes:
         """Return the lines of a part, which are as its manifest says."""
+        data = await self.check_data(part)
+        return await asyncio.to_thread(lambda: bytes(cramjam.zstd.decompress(data)))
+
+    async def check_data(self, part: Part) -> bytes:
+        """Return the data of a part, compressed. PermanentError: it is not as the part's manifest says."""
         manifest, name = part.manifest, _name_data(part.manifest)
         data = await self._objects.get(name, manifest.bytes + 1)
         if data is None:
             raise self._refuse(part.number, f"has no data any more ({name})")
         if len(data) != manifest.bytes or hashlib.sha256(data).hexdigest() != manifest.sha256:
             raise self._refuse(part.number, f"was changed: {name} has another hash than its manifest says")
-        return await asyncio.to_thread(lambda: bytes(cramjam.zstd.decompress(data)))
+        return data
 
     async def list_numbers(self) -> list[int]:
         """Return the numbers of all parts that have a manifest, in order."""
