@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import asyncpg
 from aiohttp import web
 from support.replication import Pair
+from support.stacks import running_stack
 from support.system import served
 
 from contracts.resources import NewAgent, NewJob
-from localstack.datadir import DataDir
 from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, Port, make_service_specs
-from localstack.stack import Stack, StackSettings
+from localstack.stack import Stack
 from signoff import AsyncClient, SignoffError
 from signoff.status import RESTING, JobStatus
 
@@ -176,30 +176,17 @@ async def jobs_in(url: str, job_ids: Sequence[str]) -> set[str]:
 @asynccontextmanager
 async def running(folder: Path, pair: Pair) -> AsyncIterator[System]:
     """Run the whole system, whose jobstores have the URL of both servers."""
-    seen: list[Addresses] = []
+    own = pair.primary.made
+    changed = {"database": pair.name(own.jobstore_url), "migrating": pair.name(own.migrate_url), "postgres": own.url}
 
     def make_services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
-        own = pair.primary.made
-        changed = {"database": pair.name(own.jobstore_url), "migrating": pair.name(own.migrate_url)}
-        seen.append(replace(addresses, postgres=own.url, **changed))
-        return make_service_specs(seen[0], fleet, port)
+        return make_service_specs(replace(addresses, **changed), fleet, port)
 
-    agent = CountingAgent()
-    data_dir = DataDir(folder)
-    settings = StackSettings(
-        folder,
-        fleet=Fleet(jobstores=2),
-        short_lived=True,
-        local_judge=True,
-        services=make_services,
-        progress=lambda _: None,
-    )
-    with data_dir.lock():
-        stack = Stack(settings, data_dir)
-        try:
-            await stack.start()
-            async with served(agent.app()) as url, AsyncClient(seen[0].grpc, seen[0].token) as client:
-                await client.create_agent(NewAgent(id="counting", name="counting", url=url))
-                yield System(folder, pair, seen[0], client, agent, stack)
-        finally:
-            await stack.stop()
+    agent, options = CountingAgent(), {"fleet": Fleet(jobstores=2), "short_lived": True, "progress": lambda _: None}
+    async with (
+        running_stack(folder, make_services, **options) as (stack, addresses),
+        served(agent.app()) as url,
+        AsyncClient(addresses.grpc, addresses.token) as client,
+    ):
+        await client.create_agent(NewAgent(id="counting", name="counting", url=url))
+        yield System(folder, pair, replace(addresses, **changed), client, agent, stack)

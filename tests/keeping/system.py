@@ -17,16 +17,16 @@ from typing import Final
 import asyncpg
 import psutil
 from aiohttp import web
+from support.stacks import running_stack
 from support.system import served
 
 from jobstore.engine.database import EPOCH_S
 from jobstore.engine.locks import Lock
 from keeping.hasty import of_hasty
 from keeping.jobs import Steady, echo
-from localstack.datadir import DataDir
 from localstack.process import ServiceSpec
 from localstack.services import Addresses, Fleet, Port, make_service_specs
-from localstack.stack import Stack, StackSettings
+from localstack.stack import Stack
 from signoff import AsyncClient
 
 JOBSTORES: Final = ("jobstore", "jobstore-2")
@@ -133,12 +133,10 @@ class System:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[System]:
     """Run the whole system."""
-    seen: list[Addresses] = []
     specs: dict[str, ServiceSpec] = {}
     archive = folder / "archive"
 
     def make_services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
-        seen.append(addresses)
         made = make_service_specs(addresses, fleet, port)
         made = [of_hasty(spec, archive) if spec.name in JOBSTORES else spec for spec in made]
         specs.update({spec.name: spec for spec in made})
@@ -146,23 +144,12 @@ async def running(folder: Path) -> AsyncIterator[System]:
 
     app = web.Application()
     app.router.add_post("/", echo)
-    data_dir = DataDir(folder)
-    settings = StackSettings(
-        folder,
-        fleet=Fleet(jobstores=len(JOBSTORES)),
-        short_lived=True,
-        local_judge=True,
-        ready_timeout_s=READY_S,
-        services=make_services,
-        progress=lambda _: None,
-    )
-    with data_dir.lock():
-        stack = Stack(settings, data_dir)
-        try:
-            await stack.start()
-            async with served(app) as url, AsyncClient(seen[0].grpc, seen[0].token) as client:
-                steady = Steady(client)
-                await steady.prepare(url)
-                yield System(folder, archive, seen[0], specs, stack, steady)
-        finally:
-            await stack.stop()
+    options = {"fleet": Fleet(jobstores=len(JOBSTORES)), "short_lived": True, "progress": lambda _: None}
+    async with (
+        running_stack(folder, make_services, ready_timeout_s=READY_S, **options) as (stack, addresses),
+        served(app) as url,
+        AsyncClient(addresses.grpc, addresses.token) as client,
+    ):
+        steady = Steady(client)
+        await steady.prepare(url)
+        yield System(folder, archive, addresses, specs, stack, steady)

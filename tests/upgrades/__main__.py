@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,12 @@ import asyncpg
 import uvloop
 from measuring import seeding
 from support.free_ports import free_port
+from support.stacks import running_stack
 
 from contracts.resources import NewAgent, NewJob
-from localstack.data_check import check_data
-from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
-from localstack.services import Addresses, Fleet, Port, make_service_specs
-from localstack.stack import Stack, StackSettings
+from localstack.services import Addresses, Fleet, make_service_specs
+from localstack.stack import Stack
 from localstack.supervisor import probe_http
 from signoff import AsyncClient, SignoffError
 from upgrades.rolling import roll
@@ -81,26 +80,11 @@ class Calls:
         return f"{len(self.waits[phase])} calls, the longest {longest:.2f} s ({name})"
 
 
-@asynccontextmanager
-async def run_stack(
+def run_version(
     directory: Path, version: Callable[[ServiceSpec], ServiceSpec]
-) -> AsyncIterator[tuple[Stack, Addresses]]:
-    """Run the whole system on a data directory as `signoff up` does, each service of a version."""
-    seen: list[Addresses] = []
-
-    def make_services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
-        seen.append(addresses)
-        return [version(spec) for spec in make_service_specs(addresses, fleet, port)]
-
-    check_data(directory)
-    data_dir = DataDir(directory)
-    with data_dir.lock():
-        stack = Stack(StackSettings(directory, local_judge=True, services=make_services), data_dir)
-        try:
-            await stack.start()
-            yield stack, seen[0]
-        finally:
-            await stack.stop()
+) -> AbstractAsyncContextManager[tuple[Stack, Addresses]]:
+    """Run the whole system on a data directory, each service of a version."""
+    return running_stack(directory, lambda *of: [version(spec) for spec in make_service_specs(*of)])
 
 
 async def load(stack: Stack, client: AsyncClient, database: asyncpg.Connection, jobs: int) -> None:
@@ -158,7 +142,7 @@ async def run(jobs: int, directory: Path) -> bool:
     today = partial(of_next, directory=following)
     async with AsyncExitStack() as resources:
         stack, addresses = await resources.enter_async_context(
-            run_stack(directory, partial(of_earlier, directory=earlier))
+            run_version(directory, partial(of_earlier, directory=earlier))
         )
         client = await resources.enter_async_context(AsyncClient(addresses.grpc, addresses.token))
         await client.create_agent(NewAgent(id="worker", name="worker", url=addresses.agents["writer"]))
@@ -179,7 +163,7 @@ async def run(jobs: int, directory: Path) -> bool:
             task.cancel()
         await asyncio.wait(calling)
         left = await wait_until_completed(database, calls.jobs)
-    async with run_stack(directory, today) as (_, addresses), AsyncClient(addresses.grpc, addresses.token) as client:
+    async with run_version(directory, today) as (_, addresses), AsyncClient(addresses.grpc, addresses.token) as client:
         say("today's stack runs on the data directory of the release before")
         job = await client.create_job(NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker"))
         await client.execute_job(job.id)

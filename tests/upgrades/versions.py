@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 RELEASES = "proto/releases"
 PARTS = ("proto", *(f"services/{name}" for name in ("servicekit", "jobstore", "executor", "validator", "console")))
 #: Adds a column, as most migrations do: whoever reads or writes the table waits for it.
-REVISION, COLUMN = "next", "yet_unknown"
+REVISION, COLUMN = "9999", "yet_unknown"
 MIGRATION = f'''"""A column more."""
 
 from alembic import op
@@ -65,7 +65,7 @@ def make_next_jobstore(directory: Path) -> None:
     shutil.copytree(ROOT / "services/jobstore/jobstore", package, ignore=shutil.ignore_patterns("__pycache__"))
     versions = package / "schema/migrations/versions"
     head = max(path.name for path in versions.glob("[0-9]*.py")).partition("_")[0]
-    (versions / f"{REVISION}.py").write_text(MIGRATION.format(head=head))
+    (versions / f"{REVISION}_next.py").write_text(MIGRATION.format(head=head))
 
 
 def of_next(spec: ServiceSpec, directory: Path) -> ServiceSpec:

@@ -6,12 +6,15 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 from support.jobstore.older import find_differences, new_database
 
 from jobstore.engine.database import Database
 from jobstore.engine.locks import Lock
+from jobstore.schema.migrations.versions import REVISIONS
 from jobstore.schema.tables import metadata
 from servicekit.errors import PermanentError
 
@@ -31,6 +34,13 @@ async def logged(caplog: pytest.LogCaptureFixture, message: str, **fields: objec
 
 async def test_the_tables_are_what_the_migrations_make(database: Database) -> None:
     assert await find_differences(database) == []
+
+
+def test_the_names_of_files_tell_the_revisions_in_their_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", "jobstore:schema/migrations")
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    assert [script.revision for script in scripts] == [*reversed(REVISIONS)]
 
 
 async def test_the_tables_have_their_storage_parameters(database: Database) -> None:
