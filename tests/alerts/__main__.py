@@ -17,7 +17,7 @@ import uvloop
 from support.system import Agent, Judge, running
 
 from alerts.faults import ROUNDS, Fault, Stage
-from alerts.scaled import LEAST_S, scale
+from alerts.scaled import CHECKPOINT_EVERY_S, LEAST_S, scale
 from alerts.watching import Wanted, Watch
 from contracts.resources import NewAgent
 from observe.prometheus import serving
@@ -57,7 +57,7 @@ async def main(folder: Path, only: str) -> int:
     settings = {
         "SIGNOFF_ARCHIVE": str(folder / "archive"),
         "SIGNOFF_ARCHIVE_EVERY_S": "1",
-        "SIGNOFF_CHECKPOINT_EVERY_S": "60",
+        "SIGNOFF_CHECKPOINT_EVERY_S": f"{CHECKPOINT_EVERY_S:g}",
     }
     async with (
         agent.serving(),

@@ -155,7 +155,11 @@ async def certificate_and_disk(stage: Stage) -> AsyncIterator[None]:
     await database.close()
 
 
-@fault("a file in place of the folder of checkpoints", ("SignoffCheckpointStandsStill", {"sign": "outage"}))
+@fault(
+    "a file in place of the folder of checkpoints",
+    ("SignoffCheckpointStandsStill", {"sign": "outage"}),
+    ("SignoffCheckpointStandsStill", {"sign": "age"}),
+)
 async def checkpoint(stage: Stage) -> AsyncIterator[None]:
     folder, aside = stage.archive / "checkpoints", stage.folder / "checkpoints"
     folder.rename(aside)
