@@ -52,11 +52,22 @@ def derive_span_id(kind: str, *names: object) -> str:
     return hashlib.sha256(" ".join(("signoff span", kind, *map(str, names))).encode()).hexdigest()[:16]
 
 
+def find_trace_id(traceparent: str | None, execution_id: UUID | str) -> str:
+    """Return the id of the trace of an execution."""
+    given = TraceContext.parse(traceparent)
+    return given.trace_id if given else derive_trace_id(execution_id)
+
+
 def find_own(traceparent: str | None, execution_id: UUID | str) -> TraceContext:
     """Return the trace of an execution, and in it the span of the chain that the execution begins."""
+    return _enter(traceparent, execution_id, derive_span_id("job", execution_id))
+
+
+def _enter(traceparent: str | None, execution_id: UUID | str, span_id: str) -> TraceContext:
     given = TraceContext.parse(traceparent)
-    trace_id, flags = (given.trace_id, given.flags) if given else (derive_trace_id(execution_id), _SAMPLED)
-    return TraceContext(trace_id, derive_span_id("job", execution_id), flags)
+    if given is None:
+        return TraceContext(derive_trace_id(execution_id), span_id)
+    return TraceContext(given.trace_id, span_id, given.flags)
 
 
 def go_on(traceparent: str | None, execution_id: UUID | str) -> str:
@@ -76,4 +87,4 @@ def name_judging(execution_id: UUID | str, lease: int) -> str:
 
 def enter(traceparent: str | None, execution_id: UUID | str, span_id: str) -> str:
     """Return the traceparent that is sent with what belongs to a span of an execution."""
-    return str(find_own(traceparent, execution_id)._replace(span_id=span_id))
+    return str(_enter(traceparent, execution_id, span_id))

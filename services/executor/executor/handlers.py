@@ -14,7 +14,7 @@ from functools import partial
 from contracts.events import Event, ResultProduced, check_handle
 from contracts.resources import Usage
 from contracts.spending import CALL_COST_MAX_USD, bound_cost, with_cost
-from contracts.traceparent import find_own
+from contracts.traceparent import find_trace_id
 from executor import outcomes
 from executor.errors import (
     AgentAnswerError,
@@ -113,7 +113,7 @@ class Attempt:
         """Call the agent until there is an outcome, and return the function that publishes the outcome."""
         self._held = held
         if self._grant.traceparent:
-            held.trace_id = find_own(self._grant.traceparent, held.lease.execution_id).trace_id
+            held.trace_id = find_trace_id(self._grant.traceparent, held.lease.execution_id)
             note_about(trace_id=held.trace_id)
         if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
             self._report_begin()

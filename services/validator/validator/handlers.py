@@ -11,7 +11,7 @@ from typing import Any
 from contracts.checks import Finding
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.judging.policy import name_judging as name_reusable
-from contracts.traceparent import enter, find_own, name_judging
+from contracts.traceparent import enter, find_trace_id, name_judging
 from servicekit import clock
 from servicekit.errors import ServiceError
 from servicekit.kafka.publisher import Publisher
@@ -68,7 +68,7 @@ class Handlers:
             return answer.to_error()
         if event.result_hash != answer.result_hash or event.execution_id != answer.lease.execution_id:
             # The lease lapses, and the recorded result is offered again.
-            trace_id = find_own(answer.traceparent or None, answer.lease.execution_id).trace_id
+            trace_id = find_trace_id(answer.traceparent or None, answer.lease.execution_id)
             about = {"job_id": event.job_id, "execution_id": str(event.execution_id), "trace_id": trace_id}
             log.error("another result than the recorded one is not judged", extra=about)
             return None
@@ -100,7 +100,7 @@ class Handlers:
         held.begun = True
         if grant.traceparent:
             execution_id, lease = grant.lease.execution_id, grant.lease.lease
-            held.trace_id = find_own(grant.traceparent, execution_id).trace_id
+            held.trace_id = find_trace_id(grant.traceparent, execution_id)
             note_about(trace_id=held.trace_id)
             SENT_TRACE.set(enter(grant.traceparent, execution_id, name_judging(execution_id, lease)))
         started, began_at, tenant = time.monotonic(), clock.now(), f"tenant:{grant.tenant}"

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Final
 from uuid import UUID
 
-from contracts.traceparent import find_own
+from contracts import traceparent
 from jobstore.jobs.model import CANCELLED, Clock, Execution, ExecutionStage, ExecutionState, replace
 from jobstore.limits.rules import is_held_back, list_protocols
 from servicekit.leasing.slots import SHARE
@@ -192,7 +192,7 @@ def show(execution: Execution, requested_at: datetime) -> dict[str, object]:
 
 def find_trace_id(execution: Execution) -> str:
     """Return the id of the trace of an execution that was requested."""
-    return find_own(execution.traceparent, execution.execution_id).trace_id
+    return traceparent.find_trace_id(execution.traceparent, execution.execution_id)
 
 
 def _find_place(execution: Execution) -> status.ExecutionState:

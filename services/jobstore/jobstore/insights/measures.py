@@ -4,14 +4,15 @@ What rollups count is counted here by the same rules, so that metrics and the ov
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from prometheus_client import Counter, Histogram
 
-from contracts.traceparent import find_own
+from contracts.traceparent import find_trace_id
 from jobstore.engine.sql import Row
 from jobstore.jobs.model import UNPROVEN, TransitionKind
 from servicekit.metrics import LIFE_BUCKETS, NAMED, Names
@@ -74,14 +75,20 @@ class Told(NamedTuple):
     times: Iterable[tuple[str, float]]
 
 
+#: What counters count of some entries: each is added to once, whoever reads them meanwhile.
+Totals: TypeAlias = defaultdict[Counter, float]
+
+
 def note(entries: Iterable[Told]) -> None:
     """Count entries that rollups have counted; late ones are left out."""
-    since, shown = datetime.now(UTC) - LATE, set[tuple[str, int]]()
+    since, shown, totals = datetime.now(UTC) - LATE, set[tuple[str, int]](), Totals(float)
     for row, column, times in entries:
         if row.created_at > since:
             for name, seconds in times:
                 _note_time(row, name, max(0.0, seconds), shown)
-            _note(row, column)
+            _note(row, column, totals)
+    for counter, value in totals.items():
+        counter.inc(value)
 
 
 def _note_time(row: Row, name: str, seconds: float, shown: set[tuple[str, int]]) -> None:
@@ -92,34 +99,36 @@ def _note_time(row: Row, name: str, seconds: float, shown: set[tuple[str, int]])
     TIMES[name].observe(seconds, exemplar)
 
 
-def _note(row: Row, column: str | None) -> None:
+def _note(row: Row, column: str | None, totals: Totals) -> None:
+    ended = column if column in _ENDS else None
     if row.judge is not None:
         outcome = find_outcome(row)
-        _find(VERDICTS, outcome).inc()
-        _find(OF_JUDGES, _JUDGES.bound(row.judged_by), outcome).inc()
-    if row.tokens > 0:
-        TOKENS.inc(row.tokens)
-    if row.cost_nanos > 0:
-        COST.inc(row.cost_nanos / NANOS_A_USD)
+        totals[_find(VERDICTS, outcome)] += 1
+        totals[_find(OF_JUDGES, _JUDGES.bound(row.judged_by), outcome)] += 1
     if column == "created":
-        CREATED.inc()
-    elif column in _ENDS:
-        _find(ENDED, column).inc()
-        if column == "failed":
-            _find(FAILED, _CODES.bound(row.code or "unknown")).inc()
-    for whose, sums in ((row.agent_id, _AGENTS), (row.tenant, _TENANTS)):
-        if whose is not None:
-            _add(sums, whose, row, column)
-
-
-def _add(sums: _Sums, whose: str, row: Row, column: str | None) -> None:
-    name = sums.names.bound(whose)
-    if column in _ENDS:
-        _find(sums.ended, name, column).inc()
+        totals[CREATED] += 1
+    elif column == "failed":
+        totals[_find(FAILED, _CODES.bound(row.code or "unknown"))] += 1
+    if ended is not None:
+        totals[_find(ENDED, ended)] += 1
     if row.tokens > 0:
-        _find(sums.tokens, name).inc(row.tokens)
+        totals[TOKENS] += row.tokens
     if row.cost_nanos > 0:
-        _find(sums.cost, name).inc(row.cost_nanos / NANOS_A_USD)
+        totals[COST] += row.cost_nanos / NANOS_A_USD
+    if ended is not None or row.tokens > 0 or row.cost_nanos > 0:
+        for whose, sums in ((row.agent_id, _AGENTS), (row.tenant, _TENANTS)):
+            if whose is not None:
+                _add(sums, whose, row, ended, totals)
+
+
+def _add(sums: _Sums, whose: str, row: Row, ended: str | None, totals: Totals) -> None:
+    name = sums.names.bound(whose)
+    if ended is not None:
+        totals[_find(sums.ended, name, ended)] += 1
+    if row.tokens > 0:
+        totals[_find(sums.tokens, name)] += row.tokens
+    if row.cost_nanos > 0:
+        totals[_find(sums.cost, name)] += row.cost_nanos / NANOS_A_USD
 
 
 @cache
@@ -129,7 +138,7 @@ def _find(counter: Counter, *labels: str) -> Counter:
 
 def _make_exemplar(row: Row) -> dict[str, str]:
     """Return what names an execution that took such a time, and its trace."""
-    trace_id = find_own(row.traceparent, row.execution_id).trace_id
+    trace_id = find_trace_id(row.traceparent, row.execution_id)
     return {"trace_id": trace_id, "execution_id": str(row.execution_id)}
 
 

@@ -84,7 +84,8 @@ class LeanClient(AsyncOpenAI):
             self._places[path] = self._prepare_url(path), self._build_headers(options)
         url, headers = self._places[path]
         if trace := SENT_TRACE.get():
-            headers = httpx2.Headers([*headers.raw, (TRACEPARENT.encode(), trace.encode())])
+            headers = headers.copy()
+            headers[TRACEPARENT] = trace
         response = await self._client.send(httpx2.Request("POST", url, headers=headers, content=body))
         if not response.is_success:
             raise self._make_status_error_from_response(response)
