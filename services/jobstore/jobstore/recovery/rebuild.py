@@ -76,6 +76,8 @@ _KEYS: Final = text(
     WHERE contype::text = :type AND conrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
     """
 )
+#: What the sorting of an index may take, in which 64 MiB would write half of a million texts to disk.
+_SORTING: Final = "SET LOCAL maintenance_work_mem = '256MB'"
 #: Settings that are off during the load: the planner takes a table that was empty at first for small.
 _BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
@@ -96,6 +98,7 @@ async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncItera
     yield
     for name in _BY_KEY:
         await driver.execute(f"SET LOCAL {name} TO DEFAULT")
+    await driver.execute(_SORTING)
     for part in reversed(parts):  # an index may serve to check a key
         await driver.execute(part.make)
 
