@@ -107,6 +107,9 @@ async def test_a_job_says_where_its_time_went(visitor: Visitor, system: System, 
     assert await found_by_axe(page) == []
     await page.get_by_role("link", name=re.compile("^waited")).click()
     await expect(calls).to_be_in_viewport(ratio=1)
+    await page.set_viewport_size({"width": 1280, "height": 1160})  # the verdict beside the result, and the history
+    await page.evaluate("scrollTo(0, 0)")
+    await settled(page)
     await keep(page, "readme-job")
     await calls.get_by_role("button", name="before the next call").click()
     await expect(page.locator("[data-version]:focus")).to_contain_text("the archive is being aired")
