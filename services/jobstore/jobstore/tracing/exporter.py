@@ -42,6 +42,9 @@ SPANS_MAX: Final = 2_000
 FACTS_MAX: Final = 100_000
 #: Seconds after which a trace ends whose next submission did not follow, as its policy said it would.
 HELD_S: Final = 3_600.0
+#: A broker answers once there is so much to read, or after so long: nobody waits for a trace, and each answer costs.
+FETCH_MIN_BYTES: Final = 256 << 10
+FETCH_WAIT_MS: Final = 1_000
 _FOREVER_MS: Final = 2**31 - 1
 
 TRACES: Final = Counter("signoff_traces", "Traces that were sent")
@@ -281,6 +284,8 @@ def make_consumer(kafka: KafkaAccess, group: str = GROUP) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_poll_interval_ms=_FOREVER_MS,
+        fetch_min_bytes=FETCH_MIN_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
 
 
