@@ -26,6 +26,8 @@ from faults.checking.observed import (
 
 #: How an execution was settled that must be kept.
 KEPT = frozenset({"accepted", "published"})
+#: Entries that nobody waits for: operators and retentions add them when they like.
+UNAWAITED = frozenset({"rejudged", "removed"})
 #: docs/protocol.md#states-of-a-job: from where the job stood, which entry may follow, and where the job stands then.
 ARROWS: dict[str | None, frozenset[tuple[str, str]]] = {
     None: frozenset({("PENDING", "PENDING"), ("ASSIGNED", "ASSIGNED")}),
@@ -280,7 +282,7 @@ def all_goes_on_after_a_thief(seen: Observed, healthy: str = "steady") -> Iterat
             continue
         first: dict[str, float] = {}
         for (since, _), (at, kind) in (pair for each in steps.values() for pair in pairwise(each)):
-            if since <= theft.ended_at < at:
+            if since <= theft.ended_at < at and kind not in UNAWAITED:
                 first[kind] = min(at, first.get(kind, inf))
         for kind, at in first.items():
             if at > until:
