@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from faults.checking import models
-from faults.checking.checker import CHECKS, check
+from faults.checking.checker import CHECKS, all_goes_on_after_a_thief, check
 from faults.checking.observed import (
     AgentCall,
     Asked,
@@ -540,3 +540,15 @@ ALLOWED = {
 @pytest.mark.parametrize("what", ALLOWED)
 def test_what_is_allowed_is_no_violation(what: str) -> None:
     assert check(ALLOWED[what]) == []
+
+
+@pytest.mark.parametrize(("kind", "found"), [("claimed", 1), ("rejudged", 0), ("removed", 0)])
+def test_after_a_thief_only_what_waited_for_it_is_missed(kind: str, found: int) -> None:
+    late = entry(9, kind, "IN_PROGRESS", at=900.0)
+    seen = observed(
+        *LIFE,
+        late,
+        asked=[Asked(E, J, "steady", "event", 88.0, "published", 88.1)],
+        thefts=[Theft(GROUP, 400.0, 410.0, 420.0)],
+    )
+    assert len(list(all_goes_on_after_a_thief(seen))) == found
